@@ -1,0 +1,152 @@
+import { randomBytes } from 'node:crypto';
+import * as fs from 'node:fs/promises';
+import * as path from 'node:path';
+import { OperatorError } from '../errors.ts';
+
+/** The text of a file. @throws OperatorError `file.unreadable` with the reason of the system. */
+export async function readText(file: string): Promise<string> {
+  return (await readBytes(file)).toString('utf8');
+}
+
+export async function readBytes(file: string): Promise<Buffer> {
+  try {
+    return await fs.readFile(file);
+  } catch (cause) {
+    throw storageError('file.unreadable', `cannot read ${file}`, cause);
+  }
+}
+
+export async function exists(file: string): Promise<boolean> {
+  return (await statOrUndefined(file)) !== undefined;
+}
+
+/** The status of a file, or undefined when there is none. Follows links. */
+export async function statOrUndefined(file: string) {
+  try {
+    return await fs.stat(file);
+  } catch (cause) {
+    if (['ENOENT', 'ENOTDIR'].includes((cause as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw storageError('file.unreadable', `cannot look at ${file}`, cause);
+  }
+}
+
+/**
+ * Write a file whole or not at all: a temporary file beside it, fsync, rename, fsync of the folder.
+ *
+ * @param mode permission bits, 0o644 unless told
+ * @throws OperatorError `file.unwritable`, `disk.full`; nothing is left behind
+ */
+export async function writeAtomic(file: string, data: string | Uint8Array, mode = 0o644): Promise<void> {
+  const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`;
+  try {
+    await fs.mkdir(path.dirname(file), { recursive: true });
+    const handle = await fs.open(temporary, 'wx', mode);
+    try {
+      await handle.writeFile(data);
+      await handle.chmod(mode);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await fs.rename(temporary, file);
+    await syncFolder(path.dirname(file));
+  } catch (cause) {
+    await fs.rm(temporary, { force: true });
+    throw storageError('file.unwritable', `cannot write ${file}`, cause);
+  }
+}
+
+/** Make what a rename did last over a power cut. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await fs.open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+export async function makeFolder(folder: string, mode?: number): Promise<void> {
+  try {
+    await fs.mkdir(folder, { recursive: true, ...(mode === undefined ? {} : { mode }) });
+  } catch (cause) {
+    throw storageError('file.unwritable', `cannot make the folder ${folder}`, cause);
+  }
+}
+
+/** Move a finished file or folder to its place. Both must be on one file system. */
+export async function moveIntoPlace(from: string, to: string): Promise<void> {
+  try {
+    await fs.mkdir(path.dirname(to), { recursive: true });
+    await fs.rename(from, to);
+    await syncFolder(path.dirname(to));
+  } catch (cause) {
+    throw storageError('file.unwritable', `cannot move ${from} to ${to}`, cause);
+  }
+}
+
+export async function remove(target: string): Promise<void> {
+  await fs.rm(target, { recursive: true, force: true, maxRetries: 3 });
+}
+
+/** A fresh private folder for half-made things, inside `parent`. The caller removes it. */
+export async function makeWorkFolder(parent: string, label: string): Promise<string> {
+  await makeFolder(parent);
+  try {
+    return await fs.mkdtemp(path.join(parent, `${label}.`));
+  } catch (cause) {
+    throw storageError('file.unwritable', `cannot make a work folder in ${parent}`, cause);
+  }
+}
+
+/** Bytes that an ordinary user may still write on the file system that holds `folder`. */
+export async function freeBytes(folder: string): Promise<number> {
+  const { bavail, bsize } = await fs.statfs(folder);
+  return Number(bavail) * Number(bsize);
+}
+
+export async function listFolder(folder: string): Promise<string[]> {
+  try {
+    return (await fs.readdir(folder)).sort();
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw storageError('file.unreadable', `cannot list ${folder}`, cause);
+  }
+}
+
+/** Open for reading or writing by position. @throws OperatorError */
+export async function openFile(file: string, flags: 'r' | 'r+' | 'w' | 'wx', mode = 0o644): Promise<fs.FileHandle> {
+  try {
+    return await fs.open(file, flags, mode);
+  } catch (cause) {
+    throw storageError(flags === 'r' ? 'file.unreadable' : 'file.unwritable', `cannot open ${file}`, cause);
+  }
+}
+
+export type FileHandle = fs.FileHandle;
+
+/** Turn an error of the system on a file into one for the operator. */
+export function storageError(code: string, message: string, cause: unknown): OperatorError {
+  if (cause instanceof OperatorError) return cause;
+  const errno = (cause as NodeJS.ErrnoException).code ?? String(cause);
+  const known = STORAGE_REASONS[errno];
+  return new OperatorError({
+    code: errno === 'ENOSPC' || errno === 'EDQUOT' ? 'disk.full' : code,
+    exit: 'storage',
+    message: `${message}: ${known?.reason ?? errno}`,
+    fix: known?.fix,
+    cause,
+  });
+}
+
+const STORAGE_REASONS: Readonly<Record<string, { reason: string; fix?: string }>> = {
+  ENOENT: { reason: 'no such file or folder' },
+  EACCES: { reason: 'permission denied', fix: 'choose a folder that you may write to, or change its owner' },
+  EPERM: { reason: 'operation not permitted' },
+  EROFS: { reason: 'the file system is read-only', fix: 'choose another folder' },
+  ENOTDIR: { reason: 'a part of the path is a file, not a folder' },
+  EISDIR: { reason: 'it is a folder' },
+  ENOSPC: { reason: 'no space left on the disk', fix: 'free some space (clusteros-build cache prune) or choose another folder' },
+  EDQUOT: { reason: 'the disk quota is used up', fix: 'free some space (clusteros-build cache prune) or choose another folder' },
+  EXDEV: { reason: 'source and destination are on different file systems' },
+};

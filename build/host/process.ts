@@ -1,0 +1,151 @@
+import { execa } from 'execa';
+import { OperatorError } from '../errors.ts';
+
+export interface RunOptions {
+  readonly cwd?: string;
+  /** Added to a small, fixed environment (PATH, HOME, TMPDIR, C.UTF-8, UTC): nothing else is passed on. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly input?: string | Uint8Array;
+  /** Ends the program: SIGTERM, and SIGKILL ten seconds later. */
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds after which the program is ended and the call fails. */
+  readonly timeoutMs?: number;
+  /** Called with each line of stdout and stderr as it comes. */
+  readonly onLine?: (line: string) => void;
+  /** Give the program our own terminal, for interactive ones. */
+  readonly interactive?: boolean;
+}
+
+export interface RunResult {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly exitCode: number;
+}
+
+/**
+ * Run a program to its end. Arguments are an array and reach the program as they are: there is no shell.
+ *
+ * @throws OperatorError `program.missing` when the program is not installed, `command.failed` when it exits
+ *   non-zero or is ended by the time limit, `interrupted` when the signal ended it.
+ */
+export async function run(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+  const result = await tryRun(argv, options);
+  if (result.exitCode === 0) return result;
+  throw new OperatorError({
+    code: 'command.failed',
+    exit: 'command',
+    message: `${argv[0]} failed with exit code ${result.exitCode}`,
+    evidence: `$ ${pasteable(argv)}\n${lastLines(`${result.stdout}\n${result.stderr}`, 20)}`,
+  });
+}
+
+/** Like {@link run}, but a non-zero exit code is a result and not an error. */
+export async function tryRun(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+  const [program, ...args] = argv;
+  if (program === undefined) throw new Error('run() needs a program');
+  const child = execa(program, args, {
+    reject: false,
+    extendEnv: false,
+    env: { ...baseEnvironment(), ...options.env },
+    stdin: options.interactive ? 'inherit' : options.input === undefined ? 'ignore' : 'pipe',
+    stdout: options.interactive ? 'inherit' : 'pipe',
+    stderr: options.interactive ? 'inherit' : 'pipe',
+    stripFinalNewline: false,
+    forceKillAfterDelay: 10_000,
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    ...(options.input === undefined ? {} : { input: options.input }),
+    ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
+    ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs }),
+  });
+  if (options.onLine !== undefined) {
+    const { onLine } = options;
+    eachLine(child.stdout, onLine);
+    eachLine(child.stderr, onLine);
+  }
+  const result = await child;
+  if (result.code === 'ENOENT' || result.code === 'EACCES') {
+    throw new OperatorError({
+      code: 'program.missing',
+      exit: 'missing',
+      message: `the program ${program} is not installed`,
+      fix: 'run: npx clusteros-build doctor --fix',
+      cause: result,
+    });
+  }
+  if (result.isCanceled) throw interrupted(result);
+  if (result.timedOut) {
+    throw new OperatorError({
+      code: 'command.timeout',
+      exit: 'command',
+      message: `${program} did not end within ${options.timeoutMs} ms`,
+      evidence: `$ ${pasteable(argv)}\n${lastLines(String(result.stderr ?? ''), 20)}`,
+      cause: result,
+    });
+  }
+  // A Ctrl-C at the terminal reaches the child too, sometimes before it reaches us.
+  if (result.signal === 'SIGINT') throw interrupted(result);
+  return {
+    stdout: String(result.stdout ?? ''),
+    stderr: String(result.stderr ?? ''),
+    exitCode: result.exitCode ?? 128,
+  };
+}
+
+/** A running program that outlives the call: QEMU, a server. */
+export function start(argv: readonly string[], options: Pick<RunOptions, 'cwd' | 'env' | 'onLine'> = {}) {
+  const [program, ...args] = argv;
+  if (program === undefined) throw new Error('start() needs a program');
+  const child = execa(program, args, {
+    reject: false,
+    extendEnv: false,
+    env: { ...baseEnvironment(), ...options.env },
+    stdin: 'ignore',
+    stdout: 'pipe',
+    stderr: 'pipe',
+    cleanup: true,
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+  });
+  if (options.onLine !== undefined) {
+    eachLine(child.stdout, options.onLine);
+    eachLine(child.stderr, options.onLine);
+  }
+  return child;
+}
+
+/** The full path of a program on PATH, or undefined. Looks into the sbin folders too, as root's PATH does. */
+export async function which(program: string): Promise<string | undefined> {
+  const found = await tryRun(['/bin/sh', '-c', 'command -v -- "$1"', 'sh', program]);
+  return found.exitCode === 0 ? found.stdout.trim() : undefined;
+}
+
+/** The error of a stop that was asked for. */
+export function interrupted(cause?: unknown): OperatorError {
+  return new OperatorError({ code: 'interrupted', exit: 'interrupted', message: 'stopped', cause });
+}
+
+/** A command as one would type it, for error messages. */
+export function pasteable(argv: readonly string[]): string {
+  return argv.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(' ');
+}
+
+function baseEnvironment(): Record<string, string> {
+  const { PATH = '', HOME = '/', TMPDIR = '/tmp', TERM = 'dumb' } = process.env;
+  const path = [...new Set([...PATH.split(':'), '/usr/local/sbin', '/usr/sbin', '/sbin'])].join(':');
+  return { PATH: path, HOME, TMPDIR, TERM, LC_ALL: 'C.UTF-8', TZ: 'UTC' };
+}
+
+function eachLine(stream: NodeJS.ReadableStream | null, onLine: (line: string) => void): void {
+  let rest = '';
+  stream?.on('data', (chunk: Buffer) => {
+    const lines = (rest + chunk.toString('utf8')).split(/\r?\n|\r/);
+    rest = lines.pop() ?? '';
+    for (const line of lines) if (line !== '') onLine(line);
+  });
+  stream?.on('end', () => {
+    if (rest !== '') onLine(rest);
+  });
+}
+
+function lastLines(text: string, count: number): string {
+  return text.trim().split('\n').slice(-count).join('\n');
+}
