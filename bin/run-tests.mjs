@@ -1,0 +1,19 @@
+#!/usr/bin/env node
+/**
+ * `npm test`: the set-up, then every test. `run-tests.mjs unit`, `integration`, `golden` (rewrites the goldens),
+ * or the names of test files. See test-runner.mjs for the rest.
+ */
+import * as path from 'node:path';
+import { ensureHostPrograms } from './host-programs.mjs';
+import { becomePinnedNode } from './launch.mjs';
+import { ensureNpmPackages, ROOT } from './npm-packages.mjs';
+import { runMain } from './setup-error.mjs';
+
+await runMain(async () => {
+  const args = process.argv.slice(2);
+  await ensureNpmPackages();
+  // Unit tests run no host program; whoever wants only them need not install any.
+  if (args.length === 0 || args.includes('integration')) ensureHostPrograms();
+  const env = args.includes('golden') ? { CLUSTEROS_GOLDEN: 'write' } : {};
+  becomePinnedNode([path.join(ROOT, 'bin', 'test-runner.mjs'), ...args], env);
+});

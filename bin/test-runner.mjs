@@ -1,0 +1,98 @@
+/**
+ * Runs the tests under the pinned Node: unit tests two files at a time, then the integration tests (which boot
+ * machines) one after the other. The last line is `N passed, N failed`.
+ */
+import { globSync } from 'node:fs';
+import * as path from 'node:path';
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
+import { ROOT } from './npm-packages.mjs';
+
+const UNIT = ['{bin,build,packer,image-layers,firstboot,agent,qemu}/**/*.test.ts', 'test/*.test.ts'];
+const INTEGRATION = ['test/integration/**/*.test.ts'];
+
+/** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
+
+const words = process.argv.slice(2);
+const files = words.filter((word) => word.endsWith('.test.ts'));
+const kinds = words.filter((word) => ['unit', 'integration', 'golden'].includes(word));
+const unknown = words.filter((word) => !files.includes(word) && !kinds.includes(word));
+if (unknown.length > 0) {
+  process.stderr.write(
+    `clusteros: no such tests: ${unknown.join(' ')}; say unit, integration, golden or a file\n`,
+  );
+  process.exit(2);
+}
+
+const stop = new AbortController();
+process.once('SIGINT', () => stop.abort());
+process.once('SIGTERM', () => stop.abort());
+
+/** @type {Counts} */
+const total = { passed: 0, failed: 0, skipped: 0 };
+for (const phase of phases()) {
+  if (stop.signal.aborted || phase.files.length === 0) continue;
+  add(total, await runFiles(phase.files, phase.concurrency));
+}
+report(total);
+
+function phases() {
+  if (files.length > 0) return [{ files: files.map((file) => path.resolve(file)), concurrency: 1 }];
+  const all = kinds.length === 0;
+  return [
+    { files: all || kinds.includes('unit') || kinds.includes('golden') ? find(UNIT) : [], concurrency: 2 },
+    { files: all || kinds.includes('integration') ? find(INTEGRATION) : [], concurrency: 1 },
+  ];
+}
+
+/** @param {readonly string[]} patterns */
+function find(patterns) {
+  return [...new Set(patterns.flatMap((pattern) => globSync(pattern, { cwd: ROOT })))]
+    .sort()
+    .map((file) => path.join(ROOT, file));
+}
+
+/**
+ * @param {string[]} paths
+ * @param {number} concurrency
+ * @returns {Promise<Counts>}
+ */
+async function runFiles(paths, concurrency) {
+  /** @type {Counts} */
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  const events = run({ files: paths, concurrency, signal: stop.signal, cwd: ROOT });
+  events.on('test:summary', ({ counts: seen, file }) => {
+    if (file !== undefined) return;
+    counts.passed += seen.passed;
+    counts.failed +=
+      /** @type {{ failed: number }} */ (/** @type {unknown} */ (seen)).failed + seen.cancelled;
+    counts.skipped += seen.skipped + seen.todo;
+  });
+  // The runner counts a file without any test as a test that passed.
+  events.on('test:pass', ({ name, file }) => {
+    if (file === undefined || path.resolve(ROOT, name) !== file) return;
+    process.stdout.write(`✖ ${name} holds no test\n`);
+    counts.passed -= 1;
+    counts.failed += 1;
+  });
+  for await (const text of events.compose(new spec())) process.stdout.write(text);
+  return counts;
+}
+
+/**
+ * @param {Counts} sum
+ * @param {Counts} counts
+ */
+function add(sum, counts) {
+  sum.passed += counts.passed;
+  sum.failed += counts.failed;
+  sum.skipped += counts.skipped;
+}
+
+/** @param {Counts} counts */
+function report(counts) {
+  const { passed, failed, skipped } = counts;
+  if (passed + failed === 0) process.stdout.write('no test ran\n');
+  process.stdout.write(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}\n`);
+  process.exitCode = stop.signal.aborted ? 130 : failed > 0 || passed === 0 ? 1 : 0;
+}
