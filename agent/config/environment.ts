@@ -1,0 +1,111 @@
+import { type Environment, PATH_VARIABLES } from '../paths.ts';
+import type { Source } from './document.ts';
+import { checkSettings } from './document.ts';
+import { type ConfigProblem, nearestWord } from './problems.ts';
+import { settingFields } from './settings.ts';
+
+/** Names that operators know from elsewhere; `CLUSTEROS_*` wins over them. */
+const ALIASES: Readonly<Record<string, string>> = {
+  NODE_NAME: 'name',
+  NODE_BOOTSTRAP: 'consensus.bootstrap',
+  NODE_JOIN: 'discovery.join',
+  SERF_BIND_PORT: 'gossip.port',
+  RAFT_BIND_PORT: 'consensus.peer_port',
+  WIREGUARD_PORT: 'mesh.port',
+};
+
+/** Variables that hold the cluster key. */
+export const KEY_VARIABLES = ['CLUSTEROS_CLUSTER_KEY', 'CLUSTER_AUTH_KEY'] as const;
+
+/**
+ * The settings that the environment makes: `CLUSTEROS_MESH_PORT` is `mesh.port`. An empty variable sets
+ * nothing. Other names with our prefix are mistakes.
+ */
+export function readEnvironment(environment: Environment): Source {
+  const byVariable = variables();
+  const problems: ConfigProblem[] = [];
+  const raw: Record<string, unknown> = {};
+  const setBy = new Map<string, string>();
+  const names = Object.keys(environment).sort(
+    (a, b) => Number(a in ALIASES) - Number(b in ALIASES) || (a < b ? -1 : 1),
+  );
+  for (const variable of names) {
+    const text = environment[variable]?.trim();
+    if (!text) continue;
+    const setting = byVariable.get(variable);
+    if (setting === undefined) {
+      if (isOurs(variable)) {
+        problems.push({
+          source: 'environment',
+          setting: variable,
+          expectation: 'unknown variable',
+          nearest: nearestWord(
+            variable,
+            [...byVariable.keys()].map((name) => name.toLowerCase()),
+          )?.toUpperCase(),
+        });
+      }
+      continue;
+    }
+    if (setBy.has(setting)) continue;
+    setBy.set(setting, variable);
+    put(raw, setting.split('.'), coerce(setting, text));
+  }
+  for (const { path, said } of checkSettings(raw)) {
+    problems.push({
+      source: 'environment',
+      ...said,
+      setting: setBy.get(path.slice(0, 2).join('.')) ?? said.setting,
+    });
+  }
+  return { name: 'environment', raw: problems.length === 0 ? raw : {}, problems, place: () => ({}) };
+}
+
+/** The cluster key of the environment, unjudged. */
+export function keyFromEnvironment(environment: Environment): { variable: string; text: string } | undefined {
+  for (const variable of KEY_VARIABLES) {
+    const text = environment[variable];
+    if (text) return { variable, text };
+  }
+  return undefined;
+}
+
+function variables(): Map<string, string> {
+  const own = settingFields().map(
+    ({ path }) => [`CLUSTEROS_${path.join('_').toUpperCase()}`, path.join('.')] as const,
+  );
+  return new Map([...own, ...Object.entries(ALIASES)]);
+}
+
+function isOurs(variable: string): boolean {
+  const known: readonly string[] = [...PATH_VARIABLES, ...KEY_VARIABLES];
+  return variable.startsWith('CLUSTEROS_') && !known.includes(variable);
+}
+
+/** The environment knows only text; the schema then judges what it became. */
+function coerce(setting: string, text: string): unknown {
+  if (setting === 'discovery.join') return text.split(/[\s,]+/).filter(Boolean);
+  if (setting === 'consensus.bootstrap') return BOOLEANS[text.toLowerCase()] ?? text;
+  if (/(port|expect)$/.test(setting) && /^\d{1,9}$/.test(text)) return Number(text);
+  return text;
+}
+
+const BOOLEANS: Readonly<Record<string, boolean>> = {
+  true: true,
+  yes: true,
+  '1': true,
+  false: false,
+  no: false,
+  '0': false,
+};
+
+function put(tree: Record<string, unknown>, path: readonly string[], value: unknown): void {
+  const [head = '', ...rest] = path;
+  if (rest.length === 0) {
+    tree[head] = value;
+    return;
+  }
+  const inner = (tree[head] ?? {}) as Record<string, unknown>;
+  tree[head] = inner;
+  put(inner, rest, value);
+}

@@ -1,0 +1,44 @@
+import { closest, distance } from 'fastest-levenshtein';
+import { AgentError } from '../errors.ts';
+
+/** One mistake in one source of settings. Values are not repeated: a misplaced secret must not reach a log. */
+export interface ConfigProblem {
+  /** A file's path, or `environment`. */
+  readonly source: string;
+  readonly line?: number | undefined;
+  readonly column?: number | undefined;
+  /** `mesh.port`, or the variable's name; empty for the document itself. */
+  readonly setting: string;
+  /** What was expected, or what is wrong. */
+  readonly expectation: string;
+  /** The nearest valid word. */
+  readonly nearest?: string | undefined;
+}
+
+/** `/etc/clusteros/node.yaml:3:5: mesh.prot: unknown setting; did you mean "port"?` */
+export function describeProblem(problem: ConfigProblem): string {
+  const place = [problem.source, problem.line, problem.column].filter((part) => part !== undefined).join(':');
+  const nearest = problem.nearest === undefined ? '' : `; did you mean "${problem.nearest}"?`;
+  return [place, problem.setting, `${problem.expectation}${nearest}`].filter(Boolean).join(': ');
+}
+
+/** All mistakes in one error. */
+export function configError(problems: readonly ConfigProblem[]): AgentError {
+  const count = problems.length === 1 ? 'a mistake' : `${problems.length} mistakes`;
+  return new AgentError({
+    code: 'config.invalid',
+    exit: 'usage',
+    message: `the settings have ${count}`,
+    evidence: problems.map(describeProblem).join('\n'),
+    fix: 'correct the lines above; the agent reads them again within seconds (the environment: on a restart)',
+  });
+}
+
+/** The valid word that was probably meant, if one is near. */
+export function nearestWord(word: string, valid: readonly string[]): string | undefined {
+  if (valid.length === 0 || word.length > 64) return undefined;
+  const candidate = closest(word.toLowerCase(), valid);
+  return distance(word.toLowerCase(), candidate) <= Math.max(2, Math.floor(candidate.length / 3))
+    ? candidate
+    : undefined;
+}

@@ -1,0 +1,131 @@
+import { z } from 'zod';
+import { LOG_LEVELS } from '../log.ts';
+
+/**
+ * Every setting of a node, its type, default and meaning: the only source. Settings are nouns; the cluster key
+ * is no setting, so that no settings file is ever a secret.
+ */
+
+/** RFC 1123 label: what a host may be called. */
+export const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+
+const label = z.string().regex(LABEL, 'expected lower-case letters, digits and inner hyphens, at most 63');
+const port = z.int().min(1).max(65535);
+
+const joinAddress = z.string().refine(isJoinAddress, 'expected host, host:port or [IPv6]:port');
+
+export const settingsSchema = z
+  .strictObject({
+    name: label.optional().describe('name of the node; the host name when absent'),
+    cluster: z
+      .strictObject({ name: label.default('clusteros').describe('name of the cluster') })
+      .prefault({}),
+    discovery: z
+      .strictObject({
+        join: z.array(joinAddress).max(64).default([]).describe('machines to ask besides those on the LAN'),
+      })
+      .prefault({}),
+    gossip: z.strictObject({ port: port.default(7946).describe('Serf, tcp and udp') }).prefault({}),
+    consensus: z
+      .strictObject({
+        peer_port: port.default(7373).describe('etcd members among themselves, tcp in the mesh'),
+        client_port: port.default(7374).describe('etcd clients, tcp in the mesh'),
+        expect: z
+          .int()
+          .min(1)
+          .max(1000)
+          .optional()
+          .describe('nodes that must have met before a cluster begins'),
+        bootstrap: z.boolean().default(false).describe('this node begins the cluster'),
+      })
+      .prefault({}),
+    mesh: z
+      .strictObject({
+        port: port.default(51820).describe('WireGuard, udp'),
+        range: z
+          .string()
+          .refine(
+            isPrivateRange,
+            'expected a private IPv4 range with its network address, such as 10.42.0.0/16',
+          )
+          .default('10.42.0.0/16')
+          .describe('addresses of the mesh'),
+      })
+      .prefault({}),
+    log: z.strictObject({ level: z.enum(LOG_LEVELS).default('info') }).prefault({}),
+  })
+  .superRefine((settings, context) => {
+    const taken = new Map<number, string>();
+    for (const [name, number] of [
+      ['gossip.port', settings.gossip.port],
+      ['consensus.peer_port', settings.consensus.peer_port],
+      ['consensus.client_port', settings.consensus.client_port],
+    ] as const) {
+      const other = taken.get(number);
+      if (other !== undefined) {
+        context.addIssue({
+          code: 'custom',
+          path: name.split('.'),
+          message: `expected another port than that of ${other}`,
+        });
+      }
+      taken.set(number, name);
+    }
+  });
+
+export type Settings = z.infer<typeof settingsSchema>;
+
+/** What the settings say when nobody sets anything. */
+export const DEFAULT_SETTINGS: Settings = settingsSchema.parse({});
+
+/** A leaf of the schema. */
+export interface SettingField {
+  /** `['mesh', 'port']` */
+  readonly path: readonly string[];
+  readonly schema: z.ZodType;
+}
+
+/** The leaves of the schema in order. */
+export function settingFields(): SettingField[] {
+  return Object.entries(settingsSchema.shape).flatMap(([key, schema]): SettingField[] => {
+    const inner = schema instanceof z.ZodPrefault ? (schema.unwrap() as unknown) : schema;
+    if (!(inner instanceof z.ZodObject)) return [{ path: [key], schema }];
+    return Object.entries(inner.shape).map(([name, leaf]) => ({
+      path: [key, name],
+      schema: leaf as z.ZodType,
+    }));
+  });
+}
+
+/** The words that may stand below a path, for suggestions; none below a leaf. */
+export function keysBelow(path: readonly PropertyKey[]): string[] {
+  const prefix = path.join('.');
+  const keys = settingFields()
+    .map((field) => field.path)
+    .filter((field) => prefix === '' || field.slice(0, path.length).join('.') === prefix)
+    .map((field) => field[path.length]);
+  return [...new Set(keys.filter((key) => key !== undefined))];
+}
+
+function isJoinAddress(text: string): boolean {
+  const match =
+    /^(?:\[([0-9a-fA-F:.]{2,45})\]|([A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}))|([0-9a-fA-F]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*))(?::(\d{1,5}))?$/.exec(
+      text,
+    );
+  if (match === null) return false;
+  const number = match[5];
+  return number === undefined || (Number(number) >= 1 && Number(number) <= 65535);
+}
+
+function isPrivateRange(text: string): boolean {
+  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/.exec(text);
+  if (match === null) return false;
+  const [a = 256, b = 256, c = 256, d = 256, bits = 33] = match.slice(1).map(Number);
+  if ([a, b, c, d].some((byte) => byte > 255) || bits < 8 || bits > 24) return false;
+  const network = ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
+  if ((network & (0xffffffff >>> bits)) !== 0) return false;
+  if (a === 10) return true;
+  if (a === 172) return (b & 0xf0) === 16 && bits >= 12;
+  if (a === 192) return b === 168 && bits >= 16;
+  return a === 100 && (b & 0xc0) === 64 && bits >= 10;
+}

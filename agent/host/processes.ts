@@ -1,0 +1,84 @@
+import { spawn } from 'node:child_process';
+import { writeSync } from 'node:fs';
+
+/** Our environment and arguments, read once by `main.ts` and passed on as values. */
+export function environment(): Readonly<Record<string, string | undefined>> {
+  return { ...process.env };
+}
+
+/** What follows the program's name; a single executable keeps Node's two leading entries. */
+export function argumentsGiven(): string[] {
+  return process.argv.slice(2);
+}
+
+export function self() {
+  return { pid: process.pid, uid: process.getuid?.() ?? 0, node: process.version, arch: process.arch };
+}
+
+/** Permission bits that nothing we create may have, whatever the caller's umask was. */
+export function tightenUmask(): void {
+  process.umask(0o077);
+}
+
+/** Write to stdout or stderr at once; a reader that has gone away is not an error of ours. */
+export function print(stream: 'stdout' | 'stderr', text: string): void {
+  const fd = stream === 'stdout' ? 1 : 2;
+  let rest = Buffer.from(text);
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(fd, rest));
+    } catch (cause) {
+      const { code } = cause as NodeJS.ErrnoException;
+      if (code === 'EPIPE') return;
+      if (code !== 'EAGAIN') throw cause;
+    }
+  }
+}
+
+export function setExitCode(code: number): void {
+  process.exitCode = code;
+}
+
+/** Aborts on SIGTERM, SIGINT or SIGHUP. A second signal ends the process, should an orderly stop hang. */
+export function stopSignal(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    process.once(name, () => controller.abort(name));
+  }
+  return controller.signal;
+}
+
+/** Is there a process with this number? */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (cause) {
+    return (cause as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/**
+ * Run a small program to its end, with nothing inherited but the environment given. Never throws.
+ *
+ * @param timeoutMs after which it is killed
+ * @returns exit code, or the reason why there is none
+ */
+export function runQuietly(
+  argv: readonly [string, ...string[]],
+  env: Record<string, string>,
+  timeoutMs: number,
+): Promise<number | string> {
+  const [program, ...args] = argv;
+  return new Promise((resolve) => {
+    const child = spawn(program, args, {
+      env,
+      stdio: 'ignore',
+      cwd: '/',
+      timeout: timeoutMs,
+      killSignal: 'SIGKILL',
+    });
+    child.once('error', (error) => resolve(error.message));
+    child.once('exit', (code, signal) => resolve(code ?? signal ?? 'unknown'));
+  });
+}
