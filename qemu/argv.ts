@@ -1,0 +1,175 @@
+/**
+ * From the description of a machine to the command line of qemu-system-x86_64. Pure: goldens hold it.
+ *
+ * Every socket is one that *we* listen on and that QEMU connects to at its start: nothing that the machine
+ * says is lost before we look, and there is no retry loop.
+ */
+
+export type Accelerator = 'kvm' | 'tcg';
+export const FIRMWARE_KINDS = ['bios', 'uefi', 'secureboot'] as const;
+export type FirmwareKind = (typeof FIRMWARE_KINDS)[number];
+
+/** The two flash chips of a UEFI machine. `vars` is this machine's own copy: the firmware writes to it. */
+export interface FlashFiles {
+  readonly code: string;
+  readonly vars: string;
+  /** Secure Boot: only code in system management mode may write the variables. */
+  readonly smm: boolean;
+}
+
+export type DiskBus = 'virtio' | 'nvme' | 'usb' | 'cdrom';
+
+export interface DiskSpec {
+  readonly file: string;
+  readonly format: 'qcow2' | 'raw';
+  readonly bus: DiskBus;
+  readonly readonly: boolean;
+  /** What the guest sees as the serial number of the disk. */
+  readonly serial?: string | undefined;
+  /** Position in the boot order, from 0; without one the firmware does not boot from it by itself. */
+  readonly bootIndex?: number | undefined;
+}
+
+export interface Forward {
+  /** A port on 127.0.0.1 of this machine. */
+  readonly hostPort: number;
+  readonly guestPort: number;
+}
+
+export type NicSpec =
+  | {
+      readonly kind: 'user';
+      readonly mac: string;
+      /** No way out of the machine other than the forwards. */
+      readonly isolated: boolean;
+      readonly forwards: readonly Forward[];
+    }
+  /** A port of our own Ethernet switch, see network.ts. */
+  | { readonly kind: 'switch'; readonly mac: string; readonly socket: string };
+
+export interface MachineSpec {
+  readonly name: string;
+  readonly accel: Accelerator;
+  readonly memoryMiB: number;
+  readonly cpus: number;
+  /** Undefined for BIOS, which QEMU carries itself. */
+  readonly flash: FlashFiles | undefined;
+  /** Start a kernel without boot loader, for checks of a bare root file system. */
+  readonly kernel?: { readonly image: string; readonly initrd: string; readonly append: string } | undefined;
+  readonly disks: readonly DiskSpec[];
+  readonly nics: readonly NicSpec[];
+  readonly sockets: {
+    readonly qmp: string;
+    readonly console: string;
+    readonly agent: string;
+  };
+  /** QEMU writes all that the serial console says here too, as it comes. */
+  readonly consoleLog: string;
+}
+
+/**
+ * The whole command line, program first.
+ *
+ * `setpriv --pdeathsig KILL` has the kernel end QEMU when we die, however we die (prctl(2),
+ * PR_SET_PDEATHSIG): a killed test run leaves no machine behind. `setsid` keeps a Ctrl-C at the terminal from
+ * QEMU, so that the guest can be shut down in order. Both become QEMU by exec: the process id stays.
+ */
+export function qemuArgv(spec: MachineSpec): string[] {
+  return [
+    ...['setsid', 'setpriv', '--pdeathsig', 'KILL', '--', 'qemu-system-x86_64'],
+    ...['-name', `guest=${quote(spec.name)}`, '-nodefaults', '-no-user-config', '-display', 'none'],
+    ...['-machine', `q35,smm=${spec.flash?.smm ? 'on' : 'off'},vmport=off`],
+    ...acceleration(spec.accel),
+    ...['-smp', String(spec.cpus), '-m', `${spec.memoryMiB}M`],
+    // A screen, for screendump; the guest's console is the serial port.
+    ...['-device', 'VGA,vgamem_mb=16'],
+    ...['-object', 'rng-random,id=rng0,filename=/dev/urandom', '-device', 'virtio-rng-pci,rng=rng0'],
+    ...flash(spec.flash),
+    ...(spec.kernel
+      ? ['-kernel', spec.kernel.image, '-initrd', spec.kernel.initrd, '-append', spec.kernel.append]
+      : []),
+    ...channels(spec),
+    ...spec.disks.flatMap(disk),
+    ...(spec.disks.some((each) => each.bus === 'usb') ? ['-device', 'qemu-xhci,id=usb0'] : []),
+    ...spec.disks.flatMap(diskDevice),
+    ...spec.nics.flatMap(nic),
+  ];
+}
+
+function acceleration(accel: Accelerator): string[] {
+  // `max` has RDRAND and AES under TCG; la57 is taken out as five-level page tables only cost there.
+  return accel === 'kvm'
+    ? ['-accel', 'kvm', '-cpu', 'host']
+    : ['-accel', 'tcg,thread=multi,tb-size=512', '-cpu', 'max,la57=off'];
+}
+
+function flash(files: FlashFiles | undefined): string[] {
+  if (files === undefined) return [];
+  return [
+    ...(files.smm
+      ? [
+          ...['-global', 'driver=cfi.pflash01,property=secure,value=on'],
+          // S3 resume leaves SMM unlocked in OVMF; edk2's own README turns it off.
+          ...['-global', 'ICH9-LPC.disable_s3=1'],
+        ]
+      : []),
+    ...['-drive', `if=pflash,unit=0,format=raw,readonly=on,file=${quote(files.code)}`],
+    ...['-drive', `if=pflash,unit=1,format=raw,file=${quote(files.vars)}`],
+  ];
+}
+
+function channels({ sockets, consoleLog }: MachineSpec): string[] {
+  const socket = (id: string, path: string) => `socket,id=${id},path=${quote(path)},server=off`;
+  return [
+    ...['-chardev', socket('qmp', sockets.qmp), '-mon', 'chardev=qmp,mode=control'],
+    ...['-chardev', `${socket('console', sockets.console)},logfile=${quote(consoleLog)},logappend=on`],
+    ...['-serial', 'chardev:console'],
+    ...['-device', 'virtio-serial-pci', '-chardev', socket('agent', sockets.agent)],
+    ...['-device', 'virtserialport,id=agent0,chardev=agent,name=org.qemu.guest_agent.0'],
+  ];
+}
+
+function disk(spec: DiskSpec, index: number): string[] {
+  const options = [
+    `if=none,id=disk${index}`,
+    `file=${quote(spec.file)}`,
+    `format=${spec.format}`,
+    // Flushes reach the host's page cache only: our crash is the end of QEMU, not of the host.
+    spec.readonly ? 'readonly=on' : 'cache=writeback,discard=unmap',
+  ];
+  return ['-drive', options.join(',')];
+}
+
+function diskDevice(spec: DiskSpec, index: number): string[] {
+  const device = { virtio: 'virtio-blk-pci', nvme: 'nvme', usb: 'usb-storage', cdrom: 'ide-cd' }[spec.bus];
+  const options = [
+    device,
+    `drive=disk${index}`,
+    ...(spec.bus === 'usb' ? ['bus=usb0.0', 'removable=on'] : []),
+    // q35 has six SATA ports, named ide.0 to ide.5.
+    ...(spec.bus === 'cdrom' ? [`bus=ide.${index}`] : []),
+    // An NVMe drive must have a serial number.
+    ...(spec.serial || spec.bus === 'nvme' ? [`serial=${quote(spec.serial ?? `disk${index}`)}`] : []),
+    ...(spec.bootIndex === undefined ? [] : [`bootindex=${spec.bootIndex}`]),
+  ];
+  return ['-device', options.join(',')];
+}
+
+function nic(spec: NicSpec, index: number): string[] {
+  const id = `net${index}`;
+  const device = ['-device', `virtio-net-pci,netdev=${id},mac=${spec.mac},romfile=`];
+  if (spec.kind === 'switch') {
+    const path = quote(spec.socket);
+    return ['-netdev', `stream,id=${id},server=off,addr.type=unix,addr.path=${path}`, ...device];
+  }
+  const forwards = spec.forwards.map(
+    ({ hostPort, guestPort }) => `hostfwd=tcp:127.0.0.1:${hostPort}-:${guestPort}`,
+  );
+  const options = [`user,id=${id}`, ...(spec.isolated ? ['restrict=on'] : []), ...forwards];
+  return ['-netdev', options.join(','), ...device];
+}
+
+/** A value inside one of QEMU's comma-separated options: a comma is doubled. */
+function quote(value: string): string {
+  return value.replaceAll(',', ',,');
+}
