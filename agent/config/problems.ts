@@ -22,14 +22,19 @@ export function describeProblem(problem: ConfigProblem): string {
   return [place, problem.setting, `${problem.expectation}${nearest}`].filter(Boolean).join(': ');
 }
 
+/** A file of another kind altogether has a mistake on each line. */
+const MAX_SHOWN = 50;
+
 /** All mistakes in one error. */
 export function configError(problems: readonly ConfigProblem[]): AgentError {
+  const shown = problems.slice(0, MAX_SHOWN).map(describeProblem);
+  if (problems.length > MAX_SHOWN) shown.push(`and ${problems.length - MAX_SHOWN} more`);
   const count = problems.length === 1 ? 'a mistake' : `${problems.length} mistakes`;
   return new AgentError({
     code: 'config.invalid',
     exit: 'usage',
     message: `the settings have ${count}`,
-    evidence: problems.map(describeProblem).join('\n'),
+    evidence: shown.join('\n'),
     fix: 'correct the lines above; the agent reads them again within seconds (the environment: on a restart)',
   });
 }

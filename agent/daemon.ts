@@ -1,0 +1,147 @@
+import { serveApi } from './api/server.ts';
+import { nodeName } from './config/name.ts';
+import { renderIssue } from './console/issue.ts';
+import { createConsole } from './console/writer.ts';
+import { AgentError } from './errors.ts';
+import { type Facts, gather } from './gather.ts';
+import { clock, network, processes } from './host.ts';
+import { shortHash } from './identity/identity.ts';
+import { fingerprint } from './identity/keys.ts';
+import { infoOf } from './info.ts';
+import type { Log } from './log.ts';
+import type { Environment, Paths } from './paths.ts';
+import { offersMark } from './seed/offers.ts';
+import { type Condition, conditionsOf, headline, type Status, stateOf } from './status.ts';
+import { isSane, type ServiceManager } from './systemd.ts';
+import { VERSION } from './version.ts';
+
+/** How long a new stick, a corrected file or a new address may go unnoticed. */
+const PASS_MS = 2_000;
+
+export interface DaemonInputs {
+  readonly paths: Paths;
+  readonly environment: Environment;
+  readonly log: Log;
+  readonly manager: ServiceManager;
+  /** Ends the agent in order. */
+  readonly stop: AbortSignal;
+}
+
+/**
+ * Run the agent until it is told to stop: look at the inputs every two seconds, take what is offered, show how
+ * the node is. It comes up and answers in every state, since a node that vanishes helps nobody.
+ *
+ * @throws AgentError `agent.already-running`
+ */
+export async function runDaemon({ paths, environment, log, manager, stop }: DaemonInputs): Promise<void> {
+  const startedAt = clock.wallClock();
+  let facts: Facts | undefined;
+  let status = statusOf(facts, undefined, startedAt, startedAt);
+  const api = await serveApi(paths, () => ({ status, info: infoFrom(facts, status, paths) }));
+  const show = createConsole(paths);
+  const tell = async (...words: string[]) => {
+    const failure = await manager.notify(...words);
+    if (failure !== undefined) log.warning('systemd was not told', { words: words[0], failure });
+  };
+  let lastPassMs = clock.monotonicMs();
+  const stopWatchdog = watch(manager, () => lastPassMs, tell, log);
+  let mark: string | undefined;
+  let announced: string | undefined;
+  let consoleFailure: string | undefined;
+
+  while (!stop.aborted) {
+    const newMark = await offersMark(paths).catch((error: unknown) => String(error));
+    if (facts === undefined || newMark !== mark || status.state === 'failed') {
+      mark = newMark;
+      const refused = facts !== undefined && facts.storage === undefined;
+      facts = await gather(paths, environment, { mayCreateIdentity: !refused });
+      if (facts.identityCreated) log.info('made a new identity');
+      if (facts.settings.settings) log.setLevel(facts.settings.settings.log.level);
+    }
+    const before = status;
+    status = statusOf(facts, status, startedAt, clock.wallClock());
+    logChanges(log, before, status);
+    await show(renderIssue(status)).then(
+      () => {
+        consoleFailure = undefined;
+      },
+      (error: unknown) => {
+        if (consoleFailure !== String(error))
+          log.warning('the console could not be written', { reason: String(error) });
+        consoleFailure = String(error);
+      },
+    );
+    const line = headline(status);
+    if (line !== announced) {
+      await tell(...(announced === undefined ? ['READY=1'] : []), `STATUS=${line}`);
+      announced = line;
+    }
+    lastPassMs = clock.monotonicMs();
+    await clock.pause(PASS_MS, stop);
+  }
+
+  log.info('stopping', { signal: String(stop.reason) });
+  stopWatchdog();
+  await Promise.all([tell('STOPPING=1', 'STATUS=stopping'), api.close()]);
+}
+
+function watch(
+  manager: ServiceManager,
+  lastPassMs: () => number,
+  tell: (...words: string[]) => Promise<void>,
+  log: Log,
+): () => void {
+  const { watchdogMs } = manager;
+  if (watchdogMs === undefined) return () => {};
+  return clock.every(watchdogMs, () => {
+    if (isSane(lastPassMs(), clock.monotonicMs(), watchdogMs)) void tell('WATCHDOG=1');
+    else log.error('the loop has not come round; the watchdog is not told');
+  });
+}
+
+function statusOf(facts: Facts | undefined, before: Status | undefined, startedAt: Date, now: Date): Status {
+  const conditions: Condition[] =
+    facts === undefined ? [] : conditionsOf(facts, before?.conditions ?? [], now);
+  const state = facts === undefined ? 'starting' : stateOf(conditions);
+  const identity = identityOf(facts);
+  const key = Buffer.isBuffer(facts?.key) ? facts.key : undefined;
+  const settings = facts?.settings.settings;
+  return {
+    state,
+    since: before?.state === state ? before.since : now.toISOString(),
+    name: nodeName(settings?.name, network.hostname(), identity && shortHash(identity)),
+    id: identity?.id,
+    version: VERSION,
+    pid: processes.self().pid,
+    startedAt: startedAt.toISOString(),
+    cluster: { name: settings?.cluster.name, keyFingerprint: key && fingerprint(key) },
+    conditions,
+    addresses: network.addresses(),
+    seed: facts?.seed ?? [],
+  };
+}
+
+function infoFrom(facts: Facts | undefined, status: Status, paths: Paths) {
+  return infoOf(status.name, identityOf(facts), facts?.settings.settings, paths);
+}
+
+function identityOf(facts: Facts | undefined) {
+  return facts?.identity instanceof AgentError ? undefined : facts?.identity;
+}
+
+function logChanges(log: Log, before: Status, after: Status): void {
+  if (before.id !== after.id) log.info('identity', { name: after.name, id: after.id });
+  for (const item of after.seed) {
+    const old = before.seed.find((entry) => entry.item === item.item && entry.source === item.source);
+    if (old?.at === item.at && old.outcome === item.outcome) continue;
+    log[item.outcome === 'refused' ? 'warning' : 'info'](`${item.outcome} ${item.item}`, {
+      from: item.source,
+      reason: item.reason,
+    });
+  }
+  if (before.state === after.state && before.conditions.length === after.conditions.length) return;
+  log[after.state === 'failed' || after.state === 'misconfigured' ? 'error' : 'info'](headline(after), {
+    evidence: after.conditions[0]?.evidence,
+    fix: after.conditions[0]?.endedBy,
+  });
+}

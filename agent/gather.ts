@@ -1,0 +1,119 @@
+import { readDocument } from './config/document.ts';
+import { readEnvironment } from './config/environment.ts';
+import { type Resolved, resolveSettings } from './config/resolve.ts';
+import { AgentError } from './errors.ts';
+import { clock, files } from './host.ts';
+import type { Identity } from './identity/identity.ts';
+import { holdKey, loadKey } from './identity/key-store.ts';
+import { ensureIdentity, loadIdentity, prepareState } from './identity/store.ts';
+import type { Environment, Paths } from './paths.ts';
+import { judgeOffers, OFFER_LIMIT } from './seed/judge.ts';
+import { collectOffers } from './seed/offers.ts';
+import { type SeedItem, updateReport } from './seed/report.ts';
+import { heldSettingsFile, holdSettings, loadHeldSettings, loadReport, saveReport } from './seed/store.ts';
+
+/** What one look at all inputs found. Parts that failed are errors here, so that the others still count. */
+export interface Facts {
+  readonly identity: Identity | AgentError | undefined;
+  /** Made in this pass. */
+  readonly identityCreated: boolean;
+  readonly key: Buffer | AgentError | undefined;
+  readonly settings: Resolved;
+  readonly seed: readonly SeedItem[];
+  /** Settings of some seed are held, so that a later bad seed changes nothing. */
+  readonly holdsSeedSettings: boolean;
+  /** The state folder could not be written or read. */
+  readonly storage: AgentError | undefined;
+}
+
+export interface GatherOptions {
+  /** False after an identity was refused: what its owner then does with the file must not make a new node. */
+  readonly mayCreateIdentity: boolean;
+}
+
+/** Look at every input once, take what is offered, and say what the node has. */
+export async function gather(paths: Paths, environment: Environment, options: GatherOptions): Promise<Facts> {
+  const prepared = await attempt(() => prepareState(paths.state));
+  const unwritable = prepared instanceof AgentError ? prepared : undefined;
+  const made = await attempt(() => obtainIdentity(paths.state, options.mayCreateIdentity && !unwritable));
+  const loaded = await attempt(() => loadKey(paths.state));
+  const taken = await attempt(() =>
+    takeOffers(
+      paths,
+      environment,
+      loaded instanceof AgentError ? undefined : loaded,
+      loaded instanceof AgentError,
+    ),
+  );
+  const failed = taken instanceof AgentError ? taken : undefined;
+  return {
+    identity: made instanceof AgentError ? made : made?.identity,
+    identityCreated: made instanceof AgentError ? false : (made?.created ?? false),
+    key: loaded instanceof AgentError ? loaded : failed ? loaded : (taken as Taken).key,
+    settings: await readSettings(paths, environment),
+    seed: failed ? [] : (taken as Taken).report,
+    holdsSeedSettings: failed ? false : (taken as Taken).holdsSettings,
+    storage: unwritable ?? failed,
+  };
+}
+
+interface Taken {
+  readonly key: Buffer | undefined;
+  readonly holdsSettings: boolean;
+  readonly report: readonly SeedItem[];
+}
+
+async function obtainIdentity(state: string, mayCreate: boolean) {
+  if (mayCreate) return ensureIdentity(state);
+  const identity = await loadIdentity(state);
+  return identity && { identity, created: false };
+}
+
+/** @param keyDamaged the held key cannot be trusted: offered keys are then left alone, since none may replace it */
+async function takeOffers(
+  paths: Paths,
+  environment: Environment,
+  heldKey: Buffer | undefined,
+  keyDamaged: boolean,
+): Promise<Taken> {
+  const offers = (await collectOffers(paths, environment)).map((offer) =>
+    keyDamaged && offer.item === 'cluster.key'
+      ? { ...offer, content: { refusal: 'the key that this node holds is damaged; see its status' } }
+      : offer,
+  );
+  const held = { key: heldKey, settings: await loadHeldSettings(paths.state) };
+  const judgement = judgeOffers(held, offers);
+  let key = heldKey;
+  if (judgement.held.key && judgement.held.key !== heldKey)
+    key = await holdKey(paths.state, judgement.held.key);
+  if (judgement.held.settings && judgement.held.settings !== held.settings) {
+    await holdSettings(paths.state, judgement.held.settings);
+  }
+  const before = await loadReport(paths.state);
+  const report = updateReport(before, judgement.decisions, clock.wallClock());
+  await saveReport(paths.state, before, report);
+  return { key, report, holdsSettings: judgement.held.settings !== undefined };
+}
+
+/** The settings of all sources together: /etc, then the seed's copy, then the environment. */
+export async function readSettings(paths: Paths, environment: Environment): Promise<Resolved> {
+  const sources = [];
+  for (const file of [paths.config, heldSettingsFile(paths.state)]) {
+    const found = await attempt(() => files.readLimited(file, OFFER_LIMIT));
+    if (found instanceof AgentError) {
+      return { problems: [{ source: file, setting: '', expectation: found.message }] };
+    }
+    if (found !== undefined) sources.push(readDocument(file, found.bytes.toString('utf8')));
+  }
+  return resolveSettings([...sources, readEnvironment(environment)]);
+}
+
+/** An administrator's error becomes a value; one of ours is not for catching here. */
+async function attempt<T>(work: () => Promise<T>): Promise<T | AgentError> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof AgentError) return error;
+    throw error;
+  }
+}

@@ -1,0 +1,126 @@
+import { configError } from './config/problems.ts';
+import { AgentError } from './errors.ts';
+import type { Facts } from './gather.ts';
+import type { Address } from './host/network.ts';
+import type { SeedItem } from './seed/report.ts';
+
+/** From worst to best, but for `starting`, which only says that nothing has been looked at yet. */
+export const STATES = ['starting', 'failed', 'misconfigured', 'waiting', 'ready'] as const;
+export type State = (typeof STATES)[number];
+
+/** Something that keeps the node from being ready. */
+export interface Condition {
+  /** Stable: `key.missing`, `config.invalid`, `identity.mode`. */
+  readonly code: string;
+  readonly state: Exclude<State, 'starting' | 'ready'>;
+  /** What is wrong or waited for. */
+  readonly summary: string;
+  readonly evidence?: string | undefined;
+  /** What would end it, as an order. */
+  readonly endedBy: string;
+  /** ISO 8601. */
+  readonly since: string;
+}
+
+/** The document of GET /v1/status. Holds no secret. */
+export interface Status {
+  readonly state: State;
+  /** Since when the state is what it is. */
+  readonly since: string;
+  readonly name: string;
+  readonly id: string | undefined;
+  readonly version: string;
+  readonly pid: number;
+  readonly startedAt: string;
+  readonly cluster: { readonly name: string | undefined; readonly keyFingerprint: string | undefined };
+  readonly conditions: readonly Condition[];
+  readonly addresses: readonly Address[];
+  readonly seed: readonly SeedItem[];
+}
+
+export const KEY_MISSING_ENDED_BY =
+  'put it as clusteros/cluster.key on a volume labelled CIDATA, or run: ' +
+  'sudo install -m 600 FILE /etc/clusteros/cluster.key';
+
+/**
+ * What keeps the node from being ready, worst first; empty when it is ready. A condition that was there before
+ * keeps its `since`. Pure.
+ */
+export function conditionsOf(facts: Facts, before: readonly Condition[], now: Date): Condition[] {
+  const found = [...fromErrors(facts), ...fromSettings(facts), ...fromWaiting(facts)];
+  const since = (code: string) =>
+    before.find((condition) => condition.code === code)?.since ?? now.toISOString();
+  return found.map((condition) => ({ ...condition, since: since(condition.code) }));
+}
+
+/** The worst condition names the state. Pure. */
+export function stateOf(conditions: readonly Condition[]): State {
+  return STATES.find((state) => conditions.some((condition) => condition.state === state)) ?? 'ready';
+}
+
+/** What the node waits for in one line, for `systemctl status` and the console. */
+export function headline(status: Pick<Status, 'state' | 'conditions'>): string {
+  const [first] = status.conditions;
+  return first === undefined ? status.state : `${status.state}: ${first.summary}`;
+}
+
+type Found = Omit<Condition, 'since'>;
+
+function fromErrors(facts: Facts): Found[] {
+  const errors = [facts.identity, facts.key, facts.storage].filter((part) => part instanceof AgentError);
+  const distinct = errors.filter(
+    (error, index) => errors.findIndex(({ code }) => code === error.code) === index,
+  );
+  const found = distinct.map((error) => ({
+    code: error.code,
+    state: 'failed' as const,
+    summary: error.message,
+    evidence: error.evidence,
+    endedBy: error.fix ?? 'see the message',
+  }));
+  if (facts.identity === undefined && found.length === 0) {
+    found.push({
+      code: 'identity.missing',
+      state: 'failed',
+      summary: 'this node has lost its identity while the agent ran',
+      evidence: undefined,
+      endedBy: 'restore identity.json; or, to make this a new node: systemctl restart node-agent',
+    });
+  }
+  return found;
+}
+
+function fromSettings(facts: Facts): Found[] {
+  const found: Found[] = [];
+  if (facts.settings.problems !== undefined) {
+    const { code, message, evidence, fix = '' } = configError(facts.settings.problems);
+    found.push({ code, state: 'misconfigured', summary: message, evidence, endedBy: fix });
+  }
+  const seedSettings = facts.seed.find(({ item, source }) => item === 'node.yaml' && source === 'seed');
+  if (seedSettings?.outcome === 'refused' && !facts.holdsSeedSettings) {
+    found.push({
+      code: 'seed.settings',
+      state: 'misconfigured',
+      summary: "the seed's settings were refused",
+      evidence: seedSettings.reason,
+      endedBy: 'correct clusteros/node.yaml on the CIDATA volume, or take the volume away',
+    });
+  }
+  return found;
+}
+
+function fromWaiting(facts: Facts): Found[] {
+  if (facts.key !== undefined) return [];
+  const refused = facts.seed.filter(({ item, outcome }) => item === 'cluster.key' && outcome === 'refused');
+  return [
+    {
+      code: 'key.missing',
+      state: 'waiting',
+      summary: 'waiting for a cluster key',
+      evidence:
+        refused.map(({ source, reason }) => `the one from the ${source} was refused: ${reason}`).join('\n') ||
+        undefined,
+      endedBy: KEY_MISSING_ENDED_BY,
+    },
+  ];
+}
