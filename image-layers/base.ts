@@ -1,0 +1,193 @@
+import { CLOUD_CONFIG } from '../firstboot/cloud-config.ts';
+import type { Layer } from './layer.ts';
+
+/** What any node is: a kernel, a boot chain, a network, a clock, remote access, and growth on first boot. */
+export const base: Layer = {
+  name: 'base',
+  summary: 'kernel, boot chain, network, clock, SSH and first boot',
+  packages: {
+    all: [
+      'ca-certificates',
+      'cloud-init',
+      'dbus',
+      'e2fsprogs',
+      'grub-common',
+      'grub-efi-amd64-signed',
+      'grub-pc-bin',
+      'initramfs-tools',
+      'iproute2',
+      'iputils-ping',
+      'kmod',
+      'less',
+      'libnss-myhostname',
+      'libnss-resolve',
+      'mokutil',
+      'netbase',
+      'nftables',
+      'openssh-server',
+      'procps',
+      'qemu-guest-agent',
+      'shim-signed',
+      'sudo',
+      'systemd-resolved',
+      'systemd-sysv',
+      'systemd-timesyncd',
+      'tzdata',
+      'udev',
+      'zstd',
+    ],
+    'debian-13': ['linux-image-amd64', 'systemd-repart'],
+    'debian-12': ['linux-image-amd64'],
+    'ubuntu-24.04': ['linux-image-generic'],
+    'ubuntu-26.04': ['linux-image-generic', 'systemd-repart'],
+  },
+  files: [
+    { path: '/etc/cloud/cloud.cfg.d/90-clusteros.cfg', mode: 0o644, text: CLOUD_CONFIG },
+    {
+      path: '/etc/hosts',
+      mode: 0o644,
+      text: '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\nff02::1 ip6-allnodes\nff02::2 ip6-allrouters\n',
+    },
+    // An empty file and not a missing one: systemd then makes an id, but does not ask the console for a locale.
+    { path: '/etc/machine-id', mode: 0o444, text: '' },
+    { path: '/etc/default/locale', mode: 0o644, text: 'LANG=C.UTF-8\n' },
+    {
+      path: '/etc/systemd/network/80-clusteros-ethernet.network',
+      mode: 0o644,
+      text: `# Every wired interface asks for an address. A seed's network-config comes first (10-cloud-init-*).
+[Match]
+Type=ether
+Kind=!*
+
+[Network]
+DHCP=yes
+IPv6AcceptRA=yes
+LinkLocalAddressing=yes
+`,
+    },
+    {
+      path: '/etc/systemd/journald.conf.d/50-clusteros.conf',
+      mode: 0o644,
+      text: '[Journal]\nStorage=persistent\nSystemMaxUse=256M\n',
+    },
+    // The root partition grows to the end of the disk, then its file system does (x-systemd.growfs in fstab).
+    { path: '/etc/repart.d/50-root.conf', mode: 0o644, text: '[Partition]\nType=root\n' },
+    {
+      path: '/etc/ssh/sshd_config.d/10-clusteros.conf',
+      mode: 0o644,
+      text: `HostKey /etc/ssh/ssh_host_ed25519_key
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin no
+`,
+    },
+    {
+      path: '/usr/lib/clusteros/make-ssh-host-key',
+      mode: 0o755,
+      text: `#!/bin/sh
+# Makes the SSH host key on first boot, whole or not at all: a power cut must not leave half a key behind.
+set -eu
+key=/etc/ssh/ssh_host_ed25519_key
+ssh-keygen -y -f "$key" >/dev/null 2>&1 && [ -s "$key.pub" ] && exit 0
+work=$(mktemp -d /etc/ssh/.host-key.XXXXXX)
+trap 'rm -rf "$work"' EXIT
+ssh-keygen -q -t ed25519 -N '' -C '' -f "$work/key"
+sync "$work/key" "$work/key.pub"
+mv "$work/key.pub" "$key.pub"
+mv "$work/key" "$key"
+sync /etc/ssh
+`,
+    },
+    {
+      path: '/etc/systemd/system/clusteros-ssh-host-key.service',
+      mode: 0o644,
+      text: `[Unit]
+Description=Make the SSH host key of this machine
+Before=ssh.service ssh.socket sshd.service
+After=systemd-random-seed.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/lib/clusteros/make-ssh-host-key
+
+[Install]
+WantedBy=multi-user.target
+`,
+    },
+    {
+      path: '/usr/lib/clusteros/mount-seed',
+      mode: 0o755,
+      text: `#!/bin/sh
+# Mounts the seed, a volume labelled CIDATA, where cloud-init and the node agent look for it. No seed is fine.
+set -eu
+seed=/run/clusteros/seed
+mountpoint -q "$seed" && exit 0
+udevadm settle --timeout=10 || true
+for label in CIDATA cidata; do
+  device=/dev/disk/by-label/$label
+  [ -b "$device" ] || continue
+  mkdir -p -m 0700 "$seed"
+  exec mount -o ro,nosuid,nodev,noexec "$device" "$seed"
+done
+`,
+    },
+    {
+      path: '/etc/systemd/system/clusteros-seed.service',
+      mode: 0o644,
+      text: `[Unit]
+Description=Mount the seed (a volume labelled CIDATA)
+DefaultDependencies=no
+After=systemd-udev-trigger.service systemd-remount-fs.service
+Before=cloud-init-main.service cloud-init-local.service cloud-init.service cloud-init-network.service
+Before=node-agent.service shutdown.target
+Conflicts=shutdown.target
+
+[Service]
+# Not RemainAfterExit: udev starts it again when a seed is plugged in later.
+Type=oneshot
+ExecStart=/usr/lib/clusteros/mount-seed
+
+[Install]
+WantedBy=sysinit.target
+`,
+    },
+    {
+      path: '/etc/udev/rules.d/90-clusteros-seed.rules',
+      mode: 0o644,
+      text: 'ACTION=="add|change", SUBSYSTEM=="block", ENV{ID_FS_LABEL}=="CIDATA|cidata", TAG+="systemd", ENV{SYSTEMD_WANTS}+="clusteros-seed.service"\n',
+    },
+    // Without a seed cloud-init is not even looked at: its generator is masked and its units have a condition.
+    ...['cloud-init-main', 'cloud-init-local', 'cloud-init', 'cloud-init-network', 'cloud-config', 'cloud-final'].map(
+      (unit) => ({
+        path: `/etc/systemd/system/${unit}.service.d/50-clusteros-seed.conf`,
+        mode: 0o644,
+        text: '[Unit]\nAfter=clusteros-seed.service\nConditionPathExists=/run/clusteros/seed/meta-data\n',
+      }),
+    ),
+  ],
+  links: [
+    { path: '/etc/resolv.conf', target: '../run/systemd/resolve/stub-resolv.conf' },
+    { path: '/etc/systemd/system-generators/cloud-init-generator', target: '/dev/null' },
+    { path: '/etc/systemd/system/multi-user.target.wants/cloud-init.target', target: '/usr/lib/systemd/system/cloud-init.target' },
+  ],
+  units: [
+    { unit: 'clusteros-seed.service', state: 'enabled', wantedBy: 'sysinit.target' },
+    { unit: 'clusteros-ssh-host-key.service', state: 'enabled', wantedBy: 'multi-user.target' },
+    { unit: 'systemd-networkd.service', state: 'enabled', wantedBy: 'multi-user.target' },
+    { unit: 'systemd-resolved.service', state: 'enabled', wantedBy: 'sysinit.target' },
+    { unit: 'systemd-repart.service', state: 'enabled', wantedBy: 'sysinit.target' },
+    // A node without a cable must not wait for the network, nor count as degraded for it.
+    { unit: 'systemd-networkd-wait-online.service', state: 'masked' },
+    // Host keys are ours: one type, made atomically.
+    { unit: 'sshd-keygen.service', state: 'masked' },
+    { unit: 'cloud-init-hotplugd.socket', state: 'masked' },
+    // Nothing may change a node behind the cluster's back.
+    { unit: 'apt-daily.timer', state: 'masked' },
+    { unit: 'apt-daily-upgrade.timer', state: 'masked' },
+    { unit: 'e2scrub_all.timer', state: 'masked' },
+    { unit: 'e2scrub_reap.service', state: 'masked' },
+    { unit: 'grub-common.service', state: 'masked' },
+  ],
+  removes: ['/etc/hostname', '/etc/motd', '/etc/update-motd.d'],
+};

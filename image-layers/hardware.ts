@@ -1,0 +1,17 @@
+import type { Layer } from './layer.ts';
+
+/** Firmware and microcode, only for media that are meant for metal. */
+export const hardware: Layer = {
+  name: 'hardware',
+  summary: 'firmware and microcode for real machines',
+  packages: {
+    'debian-13': ['amd64-microcode', 'firmware-linux', 'firmware-misc-nonfree', 'firmware-realtek', 'intel-microcode'],
+    'debian-12': ['amd64-microcode', 'firmware-linux', 'firmware-misc-nonfree', 'firmware-realtek', 'intel-microcode'],
+    'ubuntu-24.04': ['amd64-microcode', 'intel-microcode', 'linux-firmware'],
+    'ubuntu-26.04': ['amd64-microcode', 'intel-microcode', 'linux-firmware'],
+  },
+  files: [],
+  links: [],
+  units: [],
+  removes: [],
+};

@@ -1,0 +1,17 @@
+import { agent } from './agent.ts';
+import { base } from './base.ts';
+import { consensus } from './consensus.ts';
+import { hardware } from './hardware.ts';
+import type { Layer } from './layer.ts';
+import { mesh } from './mesh.ts';
+
+/** What each target is made of, in order: a later layer's file replaces an earlier one's. */
+const LAYERS = {
+  qcow2: [base, mesh, consensus, agent],
+} as const satisfies Record<string, readonly Layer[]>;
+
+export const ALL_LAYERS: readonly Layer[] = [base, hardware, mesh, consensus, agent];
+
+export function layersFor(target: keyof typeof LAYERS): readonly Layer[] {
+  return LAYERS[target];
+}
