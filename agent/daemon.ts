@@ -18,6 +18,9 @@ import { VERSION } from './version.ts';
 /** How long a new stick, a corrected file or a new address may go unnoticed. */
 const PASS_MS = 2_000;
 
+/** A stop takes at most two seconds, whether systemd listens or not. */
+const FAREWELL_MS = 1_000;
+
 export interface DaemonInputs {
   readonly paths: Paths;
   readonly environment: Environment;
@@ -46,6 +49,7 @@ export async function runDaemon({ paths, environment, log, manager, stop }: Daem
   let lastPassMs = clock.monotonicMs();
   const stopWatchdog = watch(manager, () => lastPassMs, tell, log);
   let mark: string | undefined;
+  let mayCreateIdentity = true;
   let announced: string | undefined;
   let consoleFailure: string | undefined;
 
@@ -53,8 +57,8 @@ export async function runDaemon({ paths, environment, log, manager, stop }: Daem
     const newMark = await offersMark(paths).catch((error: unknown) => String(error));
     if (facts === undefined || newMark !== mark || status.state === 'failed') {
       mark = newMark;
-      const refused = facts !== undefined && facts.storage === undefined;
-      facts = await gather(paths, environment, { mayCreateIdentity: !refused });
+      facts = await gather(paths, environment, { mayCreateIdentity });
+      mayCreateIdentity &&= !settlesIdentity(facts);
       if (facts.identityCreated) log.info('made a new identity');
       if (facts.settings.settings) log.setLevel(facts.settings.settings.log.level);
     }
@@ -82,7 +86,14 @@ export async function runDaemon({ paths, environment, log, manager, stop }: Daem
 
   log.info('stopping', { signal: String(stop.reason) });
   stopWatchdog();
-  await Promise.all([tell('STOPPING=1', 'STATUS=stopping'), api.close()]);
+  const farewell = tell('STOPPING=1', 'STATUS=stopping');
+  await api.close();
+  await Promise.race([farewell, clock.pause(FAREWELL_MS)]);
+}
+
+/** Once an identity was had or refused, what its owner then does with the file must not make a new node. */
+function settlesIdentity({ identity }: Facts): boolean {
+  return identity instanceof AgentError ? identity.exit === 'refused' : identity !== undefined;
 }
 
 function watch(

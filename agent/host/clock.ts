@@ -11,11 +11,11 @@ export function wallClock(): Date {
 }
 
 /** Let time pass between two looks at the inputs; an aborted signal ends it at once, without an error. */
-export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
   try {
-    await delay(ms, undefined, { signal });
+    await delay(ms, undefined, signal ? { signal } : {});
   } catch (cause) {
-    if (!signal.aborted) throw cause;
+    if (!signal?.aborted) throw cause;
   }
 }
 

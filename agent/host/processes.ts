@@ -59,7 +59,8 @@ export function isAlive(pid: number): boolean {
 }
 
 /**
- * Run a small program to its end, with nothing inherited but the environment given. Never throws.
+ * Run a small program to its end, with nothing inherited but the environment given. Never throws, and does not
+ * keep us alive.
  *
  * @param timeoutMs after which it is killed
  * @returns exit code, or the reason why there is none
@@ -78,6 +79,7 @@ export function runQuietly(
       timeout: timeoutMs,
       killSignal: 'SIGKILL',
     });
+    child.unref();
     child.once('error', (error) => resolve(error.message));
     child.once('exit', (code, signal) => resolve(code ?? signal ?? 'unknown'));
   });

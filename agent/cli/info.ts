@@ -1,0 +1,44 @@
+import { ask } from '../api/client.ts';
+import { nodeName } from '../config/name.ts';
+import { AgentError } from '../errors.ts';
+import { readSettings } from '../gather.ts';
+import { network } from '../host.ts';
+import { shortHash } from '../identity/identity.ts';
+import { loadIdentity } from '../identity/store.ts';
+import { type Info, infoOf } from '../info.ts';
+import { type Context, type Options, printResult, rows } from './context.ts';
+
+/** @throws AgentError when neither the agent answers nor the identity can be read */
+export async function info(context: Context, options: Options): Promise<void> {
+  printResult(context, options, await obtain(context), renderInfo);
+}
+
+async function obtain(context: Context): Promise<Info> {
+  try {
+    return await ask<Info>(context.paths.socket, '/v1/info');
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error;
+    const identity = await loadIdentity(context.paths.state);
+    if (identity === undefined) throw error;
+    const { settings } = await readSettings(context.paths, context.environment);
+    return infoOf(
+      nodeName(settings?.name, network.hostname(), shortHash(identity)),
+      identity,
+      settings,
+      context.paths,
+    );
+  }
+}
+
+function renderInfo(it: Info): string {
+  return rows([
+    ['name', it.name],
+    ['id', it.identity?.id ?? 'none'],
+    ['public key', it.identity?.publicKey],
+    ['mesh key', it.identity?.wireguardPublicKey],
+    ['created', it.identity?.created],
+    ['version', `${it.version} (node ${it.node}, ${it.arch})`],
+    ['state in', it.paths.state],
+    ['settings', it.settings === undefined ? 'invalid; see node-agent status' : JSON.stringify(it.settings)],
+  ]);
+}
