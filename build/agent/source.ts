@@ -1,0 +1,51 @@
+import * as path from 'node:path';
+import { type BuildFailure, buildSync, formatMessagesSync } from 'esbuild';
+import { OperatorError } from '../errors.ts';
+
+const ROOT = path.resolve(import.meta.dirname, '../..');
+
+/**
+ * The agent's sources and libraries as one module. Synchronous on purpose: esbuild then leaves no service
+ * process behind, and takes a tenth of a second.
+ *
+ * @throws OperatorError `agent.bundle` with the compiler's messages
+ */
+export function bundleSource(version: string): Uint8Array {
+  try {
+    const { outputFiles } = buildSync({
+      entryPoints: ['agent/main.ts'],
+      absWorkingDir: ROOT,
+      bundle: true,
+      write: false,
+      platform: 'node',
+      format: 'esm',
+      target: 'node26',
+      // The package.json in reach must not change the output.
+      tsconfigRaw: '{}',
+      minifySyntax: true,
+      minifyWhitespace: true,
+      // Names stay: a stack in a bug report is worth the bytes.
+      minifyIdentifiers: false,
+      keepNames: false,
+      legalComments: 'none',
+      charset: 'utf8',
+      logLevel: 'silent',
+      define: { CLUSTEROS_VERSION: JSON.stringify(version) },
+      // Libraries in CommonJS ask for Node's own modules with require().
+      banner: { js: 'const require=process.getBuiltinModule;' },
+    });
+    const [output] = outputFiles;
+    if (output === undefined) throw new Error('esbuild gave no output');
+    return output.contents;
+  } catch (cause) {
+    const { errors = [] } = cause as Partial<BuildFailure>;
+    if (errors.length === 0) throw cause;
+    throw new OperatorError({
+      code: 'agent.bundle',
+      exit: 'internal',
+      message: "the agent's sources cannot be bundled",
+      evidence: formatMessagesSync(errors, { kind: 'error', color: false }).join('\n'),
+      cause,
+    });
+  }
+}
