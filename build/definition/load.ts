@@ -74,9 +74,7 @@ export async function loadDefinition(file?: string): Promise<Definition> {
 }
 
 /** The bytes of a definition as settings, or every mistake in them. Pure. */
-export function checkDefinition(
-  bytes: Uint8Array,
-):
+export function checkDefinition(bytes: Uint8Array):
   | {
       readonly settings: Settings;
       readonly placeOf: (path: readonly PropertyKey[]) => { line: number; column: number };

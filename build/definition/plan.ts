@@ -40,6 +40,8 @@ export interface AptSources {
   readonly components: readonly string[];
   readonly keyring: string;
   readonly keyringPackage: string;
+  /** The moment of a snapshot mirror, whose signatures have run out by now; undefined for a living mirror. */
+  readonly snapshot: string | undefined;
 }
 
 export interface AptSuite {

@@ -1,0 +1,204 @@
+import { stringify } from 'yaml';
+import { BASE_NAMES, type BaseName, type Layer, type LayerFile } from '../../image-layers/layer.ts';
+import { layersFor } from '../../image-layers/layers.ts';
+import { OperatorError } from '../errors.ts';
+import { hostMirrorOf, securityMirrorBeside } from './apt-sources.ts';
+import { BASES, type BaseProfile } from './bases.ts';
+import { NODE_PORTS } from './cross-checks.ts';
+import type { HostFacts } from './host-facts.ts';
+import type { Definition } from './load.ts';
+import { nearestWord, valueAt } from './mistakes.ts';
+import type { AptSources, Plan, Port, Target } from './plan.ts';
+import { sizeInBytes } from './size.ts';
+
+/** What the command line says over the definition. */
+export interface PlanFlags {
+  readonly target?: string | undefined;
+  readonly base?: string | undefined;
+  readonly mirror?: string | undefined;
+}
+
+/** The time stamp of everything in an image, unless SOURCE_DATE_EPOCH says otherwise: 2026-01-01. */
+export const DEFAULT_EPOCH = 1_767_225_600;
+export const NODE_SETTINGS_FILE = '/etc/clusteros/node.yaml';
+
+/**
+ * The frozen plan of one target. Pure: a function of the definition, the host's facts and the flags.
+ *
+ * @throws OperatorError `flag.invalid`, `environment.invalid`
+ */
+export function makePlan(definition: Definition, host: HostFacts, flags: PlanFlags = {}): Plan {
+  const target = targetOf(definition, flags.target);
+  const base = BASES[baseNameOf(definition, host, flags.base)];
+  const layers = layersFor(target);
+  const apt = aptSourcesOf(definition, base, host, flags.mirror, layers);
+  return deepFreeze({
+    name: definition.name,
+    base,
+    arch: definition.arch,
+    target,
+    apt,
+    layers,
+    packages: packagesOf(definition, base, layers),
+    files: filesOf(definition, layers),
+    links: layers.flatMap((layer) => layer.links),
+    units: layers.flatMap((layer) => layer.units),
+    removes: [...new Set(layers.flatMap((layer) => layer.removes))],
+    diskBytes: sizeInBytes(definition.disk.size) ?? 0,
+    initramfs: 'virtual',
+    epoch: epochOf(host.sourceDateEpoch),
+    ports: portsOf(definition),
+  });
+}
+
+function targetOf(definition: Definition, flag: string | undefined): Target {
+  const known: readonly Target[] = ['qcow2'];
+  const wanted = flag ?? definition.targets[0] ?? 'qcow2';
+  const target = known.find((name) => name === wanted);
+  if (target === undefined) throw wrongFlag('--target', wanted, known);
+  return target;
+}
+
+function baseNameOf(definition: Definition, host: HostFacts, flag: string | undefined): BaseName {
+  if (flag === undefined)
+    return definition.base.name ?? (host.family === 'ubuntu' ? 'ubuntu-24.04' : 'debian-13');
+  const base = BASE_NAMES.find((name) => name === flag);
+  if (base === undefined) throw wrongFlag('--base', flag, BASE_NAMES);
+  return base;
+}
+
+function wrongFlag(flag: string, found: string, valid: readonly string[]): OperatorError {
+  const nearest = nearestWord(found, valid);
+  return new OperatorError({
+    code: 'flag.invalid',
+    message: `${flag} does not know "${found}"${nearest === undefined ? '' : `; did you mean ${nearest}?`}`,
+    fix: `choose one of: ${valid.join(', ')}`,
+  });
+}
+
+/** Which archive, and in which words to name the setting that chose it. Flag, definition, host, profile. */
+function aptSourcesOf(
+  definition: Definition,
+  base: BaseProfile,
+  host: HostFacts,
+  flag: string | undefined,
+  layers: readonly Layer[],
+): AptSources {
+  const { mirror, mirrorSetBy, securityMirror } = mirrorsOf(definition, base, host, flag);
+  const { suite } = base;
+  // Firmware is the one thing outside of main that a layer may need on Debian.
+  const needsFirmware = layers.some((layer) => layer.name === 'hardware');
+  return {
+    mirror,
+    mirrorSetBy,
+    securityMirror,
+    suites: [
+      { uri: mirror, suite },
+      { uri: mirror, suite: `${suite}-updates` },
+      { uri: securityMirror, suite: `${suite}-security` },
+    ],
+    components: base.components.filter((component) => component !== 'non-free-firmware' || needsFirmware),
+    keyring: definition.base.keyring ?? base.keyring,
+    keyringPackage: base.keyringPackage,
+    snapshot: flag === undefined ? definition.base.snapshot : undefined,
+  };
+}
+
+type Mirrors = Pick<AptSources, 'mirror' | 'mirrorSetBy' | 'securityMirror'>;
+
+function mirrorsOf(
+  definition: Definition,
+  base: BaseProfile,
+  host: HostFacts,
+  flag: string | undefined,
+): Mirrors {
+  const { distribution } = base;
+  const { snapshot } = definition.base;
+  const beside = (mirror: string) =>
+    definition.base.security_mirror ?? securityMirrorBeside(mirror, distribution);
+  if (flag !== undefined) {
+    if (!/^https?:\/\/[^\s/?#@]+(\/[^\s?#]*)?$/.test(flag)) {
+      throw new OperatorError({
+        code: 'flag.invalid',
+        message: `--mirror does not understand "${flag}"`,
+        fix: `give an http or https address, such as ${base.mirror}`,
+      });
+    }
+    const mirror = flag.replace(/\/+$/, '');
+    return { mirror, mirrorSetBy: 'the flag --mirror', securityMirror: beside(mirror) };
+  }
+  if (snapshot !== undefined) {
+    return {
+      mirror: base.snapshotMirror.replace('{timestamp}', snapshot),
+      mirrorSetBy: `base.snapshot in ${definition.origin}`,
+      securityMirror: base.snapshotSecurityMirror.replace('{timestamp}', snapshot),
+    };
+  }
+  if (definition.base.mirror !== undefined) {
+    const { mirror } = definition.base;
+    return { mirror, mirrorSetBy: `base.mirror in ${definition.origin}`, securityMirror: beside(mirror) };
+  }
+  const own = host.family === distribution ? hostMirrorOf(host.aptSources, distribution) : undefined;
+  if (own !== undefined) {
+    const securityMirror =
+      definition.base.security_mirror ?? own.securityMirror ?? securityOfHost(own.mirror, base);
+    return { mirror: own.mirror, mirrorSetBy: "the host's own apt sources", securityMirror };
+  }
+  return {
+    mirror: base.mirror,
+    mirrorSetBy: `the default of ${base.name}`,
+    securityMirror: definition.base.security_mirror ?? base.securityMirror,
+  };
+}
+
+function securityOfHost(mirror: string, base: BaseProfile): string {
+  return mirror === base.mirror ? base.securityMirror : securityMirrorBeside(mirror, base.distribution);
+}
+
+function packagesOf(definition: Definition, base: BaseProfile, layers: readonly Layer[]): string[] {
+  const ofLayers = layers.flatMap((layer) => [
+    ...(layer.packages.all ?? []),
+    ...(layer.packages[base.name] ?? []),
+  ]);
+  return [...new Set([...ofLayers, ...definition.packages])].sort();
+}
+
+/** The layers' files, the settings of the node, and the definition's own, which replace a layer's. By path. */
+function filesOf(definition: Definition, layers: readonly Layer[]): LayerFile[] {
+  const settings = { path: NODE_SETTINGS_FILE, mode: 0o644, text: nodeSettingsText(definition) };
+  const all = [...layers.flatMap((layer) => layer.files), settings, ...definition.files];
+  const byPath = new Map(all.map((file) => [file.path, file]));
+  return [...byPath.values()].sort((one, other) => (one.path < other.path ? -1 : 1));
+}
+
+function nodeSettingsText({ name, node }: Definition): string {
+  const settings = { cluster: { name }, ...node };
+  return `# Settings of the node agent, from the definition of the image. The seed of a node may change them.\n${stringify(settings)}`;
+}
+
+function epochOf(text: string | undefined): number {
+  if (text === undefined || text === '') return DEFAULT_EPOCH;
+  const epoch = Number(text);
+  // FAT counts from 1980, and ext4's and GRUB's 32 bits end in 2106.
+  if (/^\d+$/.test(text) && epoch >= 315_532_800 && epoch < 2 ** 32) return epoch;
+  throw new OperatorError({
+    code: 'environment.invalid',
+    message: `SOURCE_DATE_EPOCH is "${text}", which is no time from 1980 to 2106 in seconds`,
+    fix: 'unset SOURCE_DATE_EPOCH, or set it as date +%s prints it',
+  });
+}
+
+function portsOf(definition: Definition): Port[] {
+  return NODE_PORTS.map(({ path, name, protocol, scope }) => ({
+    name,
+    port: Number(valueAt(definition.node, path)),
+    protocol,
+    scope,
+  }));
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  for (const inner of Object.values(value)) deepFreeze(inner);
+  return Object.freeze(value);
+}
