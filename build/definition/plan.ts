@@ -25,8 +25,8 @@ export interface Plan {
   readonly diskBytes: number;
   /** Which modules the initramfs carries. */
   readonly initramfs: 'virtual' | 'metal';
-  /** SOURCE_DATE_EPOCH, seconds: every time stamp in the image. */
-  readonly epoch: number;
+  /** SOURCE_DATE_EPOCH, seconds: every time stamp in the image. Undefined: the date of the archive's state. */
+  readonly epoch: number | undefined;
   /** Ports that the node listens on, for display and for the firewall. */
   readonly ports: readonly Port[];
 }

@@ -149,8 +149,14 @@ const definition = {
         .regex(/^[a-z0-9][a-z0-9+.-]+$/, 'expected the name of a package: small letters, digits and + . -'),
     )
     .default([])
-    .describe('Further packages of the base.'),
-  files: z.array(file).default([]).describe('Further files in the image.'),
+    .meta({ description: 'Further packages of the base.', examples: [['htop']] }),
+  files: z
+    .array(file)
+    .default([])
+    .meta({
+      description: 'Further files in the image.',
+      examples: [[{ path: '/etc/motd', mode: '0644', text: 'Welcome.\n' }]],
+    }),
   node: node
     .prefault({})
     .describe('Settings of the agent on every node; they become /etc/clusteros/node.yaml.'),
