@@ -78,7 +78,8 @@ export class ConsoleText {
   /** The start of the unfinished line within the text. */
   #lineStart = 0;
   #pending = '';
-  #partialKinds = new Set<string>();
+  /** What the unfinished line has shown so far: its finding is made whole when the line is. */
+  #partial = new Map<string, number>();
   readonly findings: Finding[] = [];
 
   /** Take the next bytes, however they are cut. */
@@ -90,7 +91,7 @@ export class ConsoleText {
       const end = this.#text.indexOf('\n', this.#lineStart);
       if (end < 0) break;
       this.#look(this.#text.slice(this.#lineStart, end));
-      this.#partialKinds.clear();
+      this.#partial.clear();
       this.#lineStart = end + 1;
     }
     this.#look(this.#text.slice(this.#lineStart).slice(-MOST_PARTIAL));
@@ -122,9 +123,12 @@ export class ConsoleText {
 
   #look(line: string): void {
     const finding = inspectLine(line);
-    if (finding === undefined || this.#partialKinds.has(finding.kind)) return;
-    this.#partialKinds.add(finding.kind);
-    if (this.findings.length < MOST_FINDINGS) this.findings.push(finding);
+    if (finding === undefined) return;
+    const known = this.#partial.get(finding.kind);
+    if (known === undefined && this.findings.length >= MOST_FINDINGS) return;
+    const index = known ?? this.findings.length;
+    this.findings[index] = finding;
+    this.#partial.set(finding.kind, index);
   }
 
   #forgetOld(): void {

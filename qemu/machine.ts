@@ -45,6 +45,8 @@ export type NetworkRequest =
   | { readonly kind: 'switch'; readonly socket: string };
 
 const START_LIMIT_MS = 30_000;
+/** A panic is followed by the trace that explains it: this long we go on listening. */
+const LAST_WORDS_MS = 1_000;
 const POWER_BUTTON_EVERY_MS = 15_000;
 
 interface Running {
@@ -106,6 +108,7 @@ export class Machine {
   readonly #consoleListeners = new Set<(chunk: Buffer) => void>();
   #running: Running | undefined;
   #findingsBefore = 0;
+  #fatalSeenAt: number | undefined;
 
   /** Use {@link createMachine}. */
   constructor(spec: MachineSpec, scratch: string, meetings: Meetings) {
@@ -140,6 +143,7 @@ export class Machine {
   async start(): Promise<void> {
     if (this.running) throw new Error(`${this.name} is running already`);
     this.#findingsBefore = this.console.findings.length;
+    this.#fatalSeenAt = undefined;
     const child = start(qemuArgv(this.spec));
     const end = child.then((result) => ({
       how: result.signal ? `by ${result.signal}` : `with exit code ${result.exitCode ?? result.code}`,
@@ -233,7 +237,9 @@ export class Machine {
   /** Why waiting for this machine is in vain: QEMU ended, or this start's console shows a fatal line. */
   trouble(): string | undefined {
     const finding = this.console.fatal(this.#findingsBefore);
-    if (finding) return `${finding.kind} on the console of ${this.name}: ${finding.line}`;
+    this.#fatalSeenAt = finding && (this.#fatalSeenAt ?? clock.monotonicMs());
+    if (finding && clock.monotonicMs() - (this.#fatalSeenAt ?? 0) > LAST_WORDS_MS)
+      return `${finding.kind} on the console of ${this.name}: ${finding.line}`;
     if (!this.#running) return `${this.name} was not started`;
     const { ended } = this.#running;
     return ended && `QEMU of ${this.name} ended ${ended.how}${ended.stderr ? `: ${ended.stderr}` : ''}`;
@@ -321,7 +327,12 @@ async function orEnded<T>(work: Promise<T>, end: Promise<Ended>, name: string): 
     }, START_LIMIT_MS);
   });
   try {
-    return await Promise.race([work, ended, late]);
+    // A socket that closes is only how the end of QEMU looks from there: its own words follow.
+    const untilEnd = work.catch((error: unknown) => {
+      if (error instanceof OperatorError && error.code === 'qmp.closed') return ended;
+      throw error;
+    });
+    return await Promise.race([untilEnd, ended, late]);
   } finally {
     clearTimeout(timer);
     ended.catch(() => undefined);

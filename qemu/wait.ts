@@ -1,5 +1,5 @@
 import { OperatorError } from '../build/errors.ts';
-import { clock } from '../build/host.ts';
+import { clock, interrupted } from '../build/host.ts';
 
 export type Look<T> =
   | { readonly done: true; readonly value: T }
@@ -33,7 +33,7 @@ export async function waitFor<T>(
 ): Promise<T> {
   const started = clock.monotonicMs();
   for (;;) {
-    options.signal?.throwIfAborted();
+    if (options.signal?.aborted) throw interrupted(options.signal.reason);
     const reason = options.failFast?.();
     const spent = clock.monotonicMs() - started;
     if (reason !== undefined) throw hopeless(describe, reason, spent, options.evidence?.());
@@ -42,7 +42,16 @@ export async function waitFor<T>(
     if (look.done) return look.value;
     if (last) throw timeout(describe, look.saw, spent, options.evidence?.());
     const remaining = options.deadlineMs - (clock.monotonicMs() - started);
-    await clock.pause(Math.max(1, Math.min(options.everyMs ?? 100, remaining)), options.signal);
+    await pauseUnlessStopped(Math.max(1, Math.min(options.everyMs ?? 100, remaining)), options.signal);
+  }
+}
+
+async function pauseUnlessStopped(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  try {
+    await clock.pause(ms, signal);
+  } catch (cause) {
+    if (signal?.aborted) throw interrupted(cause);
+    throw cause;
   }
 }
 
