@@ -1,22 +1,15 @@
-import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { StringDecoder } from 'node:string_decoder';
 import { OperatorError } from '../build/errors.ts';
-import { clock, files, start } from '../build/host.ts';
-import {
-  type Accelerator,
-  type DiskSpec,
-  type FirmwareKind,
-  type MachineSpec,
-  type NicSpec,
-  qemuArgv,
-} from './argv.ts';
+import { clock, files } from '../build/host.ts';
+import type { Accelerator, DiskSpec, FirmwareKind, MachineSpec, NicSpec } from './argv.ts';
 import { ConsoleText } from './console.ts';
 import { Guest } from './guest.ts';
 import { macOf, makeOverlay, prepareFlash, seedDisk } from './prepare.ts';
-import { Qmp } from './qmp.ts';
-import { freePort, listenAt, type Rendezvous } from './socket.ts';
+import { type Meetings, type Running, startQemu } from './process.ts';
+import type { Qmp } from './qmp.ts';
+import { freePort, listenAt } from './socket.ts';
 import { waitFor } from './wait.ts';
 
 export interface MachineOptions {
@@ -44,30 +37,9 @@ export type NetworkRequest =
   | { readonly kind: 'user'; readonly isolated: boolean; readonly guestPorts: readonly number[] }
   | { readonly kind: 'switch'; readonly socket: string };
 
-const START_LIMIT_MS = 30_000;
 /** A panic is followed by the trace that explains it: this long we go on listening. */
 const LAST_WORDS_MS = 1_000;
 const POWER_BUTTON_EVERY_MS = 15_000;
-
-interface Running {
-  readonly child: ReturnType<typeof start>;
-  readonly qmp: Qmp;
-  readonly console: Socket;
-  /** Set when QEMU has ended. */
-  ended: Ended | undefined;
-  readonly end: Promise<Ended>;
-}
-
-interface Ended {
-  readonly how: string;
-  readonly stderr: string;
-}
-
-interface Meetings {
-  readonly qmp: Rendezvous;
-  readonly console: Rendezvous;
-  readonly agent: Rendezvous;
-}
 
 /** Make the disks of a machine; {@link Machine.start} starts it. The caller must `dispose()`. */
 export async function createMachine(options: MachineOptions): Promise<Machine> {
@@ -144,38 +116,9 @@ export class Machine {
     if (this.running) throw new Error(`${this.name} is running already`);
     this.#findingsBefore = this.console.findings.length;
     this.#fatalSeenAt = undefined;
-    const child = start(qemuArgv(this.spec));
-    const end = child.then((result) => ({
-      how: result.signal ? `by ${result.signal}` : `with exit code ${result.exitCode ?? result.code}`,
-      stderr: String(result.stderr ?? '').trim(),
-    }));
-    const { qmp, console, agent } = this.#meetings;
-    try {
-      const [qmpSocket, consoleSocket, agentSocket] = await orEnded(
-        Promise.all([qmp.next(), console.next(), agent.next()]),
-        end,
-        this.name,
-      );
-      const decoder = new StringDecoder('utf8');
-      consoleSocket.on('data', (chunk) => this.#hear(Buffer.from(chunk), decoder));
-      this.guest.attach(agentSocket);
-      const running: Running = {
-        child,
-        qmp: await orEnded(Qmp.open(qmpSocket), end, this.name),
-        console: consoleSocket,
-        ended: undefined,
-        end,
-      };
-      this.#running = running;
-      void end.then((ended) => {
-        running.ended = ended;
-      });
-    } catch (error) {
-      child.kill('SIGKILL');
-      await end;
-      for (const meeting of [qmp, console, agent]) meeting.forget();
-      throw error;
-    }
+    const decoder = new StringDecoder('utf8');
+    this.#running = await startQemu(this.spec, this.#meetings, (chunk) => this.#hear(chunk, decoder));
+    this.guest.attach(this.#running.agent);
   }
 
   /** Press the power button and wait for the end. @throws OperatorError `wait.timeout`: it still runs then */
@@ -302,41 +245,6 @@ async function nicOf(machine: string, request: NetworkRequest, index: number): P
   const forwards = [];
   for (const guestPort of request.guestPorts) forwards.push({ guestPort, hostPort: await freePort() });
   return { kind: 'user', mac, isolated: request.isolated, forwards };
-}
-
-/** The work, unless QEMU ends first or the time for a start is up. */
-async function orEnded<T>(work: Promise<T>, end: Promise<Ended>, name: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const ended = end.then(({ how, stderr }): never => {
-    throw new OperatorError({
-      code: 'qemu.ended',
-      exit: 'boot',
-      message: `QEMU of ${name} ended ${how} as it started`,
-      evidence: stderr || 'it said nothing',
-    });
-  });
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(
-        new OperatorError({
-          code: 'qemu.silent',
-          exit: 'boot',
-          message: `QEMU of ${name} did not start within ${START_LIMIT_MS} ms`,
-        }),
-      );
-    }, START_LIMIT_MS);
-  });
-  try {
-    // A socket that closes is only how the end of QEMU looks from there: its own words follow.
-    const untilEnd = work.catch((error: unknown) => {
-      if (error instanceof OperatorError && error.code === 'qmp.closed') return ended;
-      throw error;
-    });
-    return await Promise.race([untilEnd, ended, late]);
-  } finally {
-    clearTimeout(timer);
-    ended.catch(() => undefined);
-  }
 }
 
 function ignoreEnd(error: unknown): void {
