@@ -86,9 +86,10 @@ export async function runDaemon({ paths, environment, log, manager, stop }: Daem
 
   log.info('stopping', { signal: String(stop.reason) });
   stopWatchdog();
-  const farewell = tell('STOPPING=1', 'STATUS=stopping');
+  const told = new AbortController();
+  const farewell = tell('STOPPING=1', 'STATUS=stopping').finally(() => told.abort());
   await api.close();
-  await Promise.race([farewell, clock.pause(FAREWELL_MS)]);
+  await Promise.race([farewell, clock.pause(FAREWELL_MS, told.signal)]);
 }
 
 /** Once an identity was had or refused, what its owner then does with the file must not make a new node. */

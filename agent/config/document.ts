@@ -1,5 +1,5 @@
 import { isMap, isPair, isScalar, LineCounter, type ParsedNode, parseDocument } from 'yaml';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { type ConfigProblem, nearestWord } from './problems.ts';
 import { keysBelow, settingsSchema } from './settings.ts';
 
@@ -71,7 +71,7 @@ export function readDocument(name: string, text: string): Source {
 export function checkSettings(
   value: unknown,
 ): { path: PropertyKey[]; said: Omit<ConfigProblem, 'source'> }[] {
-  const result = settingsSchema.safeParse(value);
+  const result = settingsSchema.safeParse(value, { reportInput: true });
   return result.success ? [] : result.error.issues.flatMap(sayIssue);
 }
 

@@ -1,4 +1,4 @@
-import * as http from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import * as net from 'node:net';
 
 export interface Answer {
@@ -24,6 +24,7 @@ export async function listen(
   socket: string,
   answer: (method: string, path: string) => Answer,
 ): Promise<Listener> {
+  const http = await loadHttp();
   const server = http.createServer({
     requestTimeout: REQUEST_MS,
     headersTimeout: REQUEST_MS,
@@ -64,13 +65,18 @@ export async function listen(
   };
 }
 
-function answerOf(answer: (method: string, path: string) => Answer, request: http.IncomingMessage): Answer {
+function answerOf(answer: (method: string, path: string) => Answer, request: IncomingMessage): Answer {
   try {
     return answer(request.method ?? 'GET', new URL(request.url ?? '/', 'http://agent').pathname);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     return { status: 500, body: { error: { code: 'internal', message } } };
   }
+}
+
+/** Loaded when needed: it takes 20 ms, and `version` and `init` do without. */
+function loadHttp() {
+  return import('node:http');
 }
 
 /** Does anything accept connections there? A socket file whose process is dead refuses. */
@@ -99,6 +105,7 @@ export async function getJson(
   path: string,
   timeoutMs: number,
 ): Promise<{ status: number; body: unknown }> {
+  const http = await loadHttp();
   return new Promise((resolve, reject) => {
     const request = http.get(
       { socketPath: socket, path, agent: false, signal: AbortSignal.timeout(timeoutMs) },

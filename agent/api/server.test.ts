@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, statSync } from 'node:fs';
+import * as http from 'node:http';
+import * as net from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { makeSandbox } from '../testing/sandbox.ts';
+import { ask } from './client.ts';
+import { route, type Snapshot } from './routes.ts';
+import { serveApi } from './server.ts';
+
+const SNAPSHOT = { status: { state: 'waiting' }, info: { version: '1' } } as unknown as Snapshot;
+
+async function served(t: TestContext) {
+  const { paths } = makeSandbox(t);
+  const listener = await serveApi(paths, () => SNAPSHOT);
+  t.after(() => listener.close());
+  return paths;
+}
+
+function send(
+  socketPath: string,
+  method: string,
+  path: string,
+  body?: string,
+): Promise<{ status: number; text: string }> {
+  return new Promise((resolve, reject) => {
+    const request = http.request({ socketPath, method, path, agent: false }, (response) => {
+      let text = '';
+      response.on('data', (chunk) => {
+        text += chunk;
+      });
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
+      response.on('error', reject);
+    });
+    request.on('error', reject);
+    request.end(body);
+  });
+}
+
+test('each path answers JSON, and health says not ready with 503', () => {
+  assert.deepEqual(route('GET', '/v1/status', SNAPSHOT), { status: 200, body: SNAPSHOT.status });
+  assert.deepEqual(route('GET', '/v1/info', SNAPSHOT), { status: 200, body: SNAPSHOT.info });
+  assert.equal(route('GET', '/v1/health', SNAPSHOT).status, 503);
+  assert.equal(
+    route('GET', '/v1/health', { ...SNAPSHOT, status: { ...SNAPSHOT.status, state: 'ready' } }).status,
+    200,
+  );
+});
+
+test('unknown paths, names of prototypes among them, are 404, other methods 405', () => {
+  for (const path of ['/', '/v1', '/v1/nothing', '__proto__', 'constructor', '/v1/status/']) {
+    assert.equal(route('GET', path, SNAPSHOT).status, 404, path);
+  }
+  const refused = route('DELETE', '/v1/status', SNAPSHOT);
+  assert.equal(refused.status, 405);
+  assert.equal(refused.headers?.allow, 'GET, HEAD');
+});
+
+test('the socket answers, and is closed to everybody but owner and group', async (t) => {
+  const paths = await served(t);
+  assert.equal(statSync(paths.socket).mode & 0o777, 0o660);
+  assert.deepEqual(await ask(paths.socket, '/v1/status'), SNAPSHOT.status);
+  assert.equal((await send(paths.socket, 'POST', '/v1/status', '{}')).status, 405);
+  assert.match((await send(paths.socket, 'GET', '/nothing')).text, /"code":"api.unknown-path"/);
+});
+
+test('a body beyond the limit is refused while it is being sent', async (t) => {
+  const paths = await served(t);
+  assert.equal((await send(paths.socket, 'POST', '/v1/status', 'x'.repeat(70_000))).status, 413);
+});
+
+test('a client that says nothing is cut off, and others are served meanwhile', async (t) => {
+  const paths = await served(t);
+  const idle = net.connect(paths.socket);
+  const ended = new Promise<number>((resolve) => {
+    const started = performance.now();
+    idle.resume();
+    idle.on('close', () => resolve(performance.now() - started));
+  });
+  idle.write('GET /v1/status HTTP/1.1\r\nhost:');
+  assert.deepEqual(await ask(paths.socket, '/v1/status'), SNAPSHOT.status);
+  assert.ok((await ended) < 9_000);
+});
+
+test('a live agent is not replaced', async (t) => {
+  const paths = await served(t);
+  await assert.rejects(
+    serveApi(paths, () => SNAPSHOT),
+    { code: 'agent.already-running', exit: 'alreadyRunning' },
+  );
+  assert.deepEqual(await ask(paths.socket, '/v1/status'), SNAPSHOT.status);
+});
+
+test('the socket that a killed agent left behind is replaced', async (t) => {
+  const { paths } = makeSandbox(t);
+  mkdirSync(paths.run);
+  const script = `require('node:net').createServer().listen(${JSON.stringify(paths.socket)}, () => process.kill(process.pid, 'SIGKILL'))`;
+  assert.equal(spawnSync(process.execPath, ['-e', script]).signal, 'SIGKILL');
+  assert.ok(statSync(paths.socket).isSocket());
+  const listener = await serveApi(paths, () => SNAPSHOT);
+  assert.deepEqual(await ask(paths.socket, '/v1/status'), SNAPSHOT.status);
+  await listener.close();
+});
+
+test('an absent agent is told as such, with what to do', async (t) => {
+  const { paths } = makeSandbox(t);
+  await assert.rejects(ask(paths.socket, '/v1/status'), {
+    code: 'agent.not-running',
+    fix: /systemctl status node-agent/,
+  });
+});
