@@ -235,8 +235,10 @@ export class Machine {
 async function systemDisk(options: MachineOptions, folder: string): Promise<DiskSpec[]> {
   if (options.image === undefined) return [];
   const file = path.join(folder, 'disk.qcow2');
+  // QEMU gives a kernel of its own the first place.
+  const bootIndex = options.kernel ? undefined : 0;
   if (!(await files.exists(file))) await makeOverlay(options.image, file, options.diskBytes);
-  return [{ file, format: 'qcow2', bus: 'virtio', readonly: false, serial: 'clusteros-root', bootIndex: 0 }];
+  return [{ file, format: 'qcow2', bus: 'virtio', readonly: false, serial: 'clusteros-root', bootIndex }];
 }
 
 async function nicOf(machine: string, request: NetworkRequest, index: number): Promise<NicSpec> {
