@@ -61,7 +61,8 @@ export function stateOf(conditions: readonly Condition[]): State {
 /** What the node waits for in one line, for `systemctl status` and the console. */
 export function headline(status: Pick<Status, 'state' | 'conditions'>): string {
   const [first] = status.conditions;
-  return first === undefined ? status.state : `${status.state}: ${first.summary}`;
+  if (first === undefined) return status.state;
+  return first.summary.startsWith(status.state) ? first.summary : `${status.state}: ${first.summary}`;
 }
 
 type Found = Omit<Condition, 'since'>;

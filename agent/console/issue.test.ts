@@ -57,7 +57,7 @@ test('a waiting node says for what, and where to put it', () => {
     `Cluster-OS node alpha
   id       FVen3X669xLzsi6N2V91DoiyzHzg1uAgqiT8jZ9nS96Z
   address  none yet
-  state    waiting: waiting for a cluster key
+  state    waiting for a cluster key
            the one from the seed was refused: it decodes to 31 bytes; expected
            base64 of exactly 32 bytes
   to do    put it as clusteros/cluster.key on a volume labelled CIDATA, or run:

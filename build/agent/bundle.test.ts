@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
+import { after, before, type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { makeSandbox, type Sandbox } from '../../agent/testing/sandbox.ts';
+import { type BuiltAgent, buildAgent } from './bundle.ts';
+
+const folder = mkdtempSync(path.join(tmpdir(), 'bundle-test.'));
+const KEY = Buffer.alloc(32, 0x5a).toString('base64');
+let agent: BuiltAgent;
+
+before(async () => {
+  agent = await buildAgent({ arch: 'x64', cacheFolder: path.join(folder, 'one') });
+});
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+function call(sandbox: Sandbox, ...argv: string[]) {
+  return spawnSync(agent.file, argv, { env: sandbox.environment, encoding: 'utf8', timeout: 30_000 });
+}
+
+function start(t: TestContext, sandbox: Sandbox, more: Record<string, string> = {}): ChildProcess {
+  const child = spawn(agent.file, ['start'], {
+    env: { ...sandbox.environment, ...more },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  child.stderr?.resume();
+  t.after(() => child.kill('SIGKILL'));
+  return child;
+}
+
+async function until<T>(what: string, look: () => T | undefined): Promise<T> {
+  for (const deadline = performance.now() + 30_000; performance.now() < deadline; await delay(50)) {
+    const seen = look();
+    if (seen !== undefined) return seen;
+  }
+  throw new Error(`waited 30 s for ${what}`);
+}
+
+test('two builds in different folders, at once or later, have the same bytes', async () => {
+  const cacheFolder = path.join(folder, 'two', 'elsewhere');
+  const [one, two] = await Promise.all([
+    buildAgent({ arch: 'x64', cacheFolder }),
+    buildAgent({ arch: 'x64', cacheFolder }),
+  ]);
+  assert.deepEqual([one.sha256, two.sha256], [agent.sha256, agent.sha256]);
+  assert.equal(one.file, two.file);
+  assert.deepEqual(readdirSync(path.join(cacheFolder, 'agent')).length, 1, 'no half-made folder is left');
+  assert.ok((await buildAgent({ arch: 'x64', cacheFolder })).cached);
+});
+
+test('a truncated or altered cache entry is found out and built again', async () => {
+  const cacheFolder = path.join(folder, 'two', 'elsewhere');
+  const { file } = await buildAgent({ arch: 'x64', cacheFolder });
+  for (const damage of [
+    () => truncateSync(file, 1_000_000),
+    () => truncateSync(path.join(path.dirname(file), 'entry.json'), 5),
+  ]) {
+    damage();
+    const again = await buildAgent({ arch: 'x64', cacheFolder });
+    assert.deepEqual([again.cached, again.sha256], [false, agent.sha256]);
+  }
+});
+
+test('a build that is stopped leaves nothing behind', async () => {
+  const cacheFolder = path.join(folder, 'stopped');
+  const controller = new AbortController();
+  const building = buildAgent({
+    arch: 'x64',
+    cacheFolder,
+    signal: controller.signal,
+    onProgress: (step) => step.startsWith('making') && setTimeout(() => controller.abort(), 100),
+  });
+  await assert.rejects(building, { code: 'interrupted' });
+  assert.deepEqual(readdirSync(path.join(cacheFolder, 'agent')), []);
+});
+
+test('the executable holds no path of the machine that built it', () => {
+  const bytes = readFileSync(agent.file);
+  for (const text of [path.resolve(import.meta.dirname, '../..'), folder])
+    assert.equal(bytes.indexOf(text), -1, text);
+  assert.equal(statSync(agent.file).mode & 0o777, 0o755);
+});
+
+test('it says its version, and makes one identity however often it is initialised', (t) => {
+  const sandbox = makeSandbox(t);
+  assert.equal(JSON.parse(call(sandbox, 'version', '--json').stdout).version, agent.version);
+  const ids = [1, 2].map(() => JSON.parse(call(sandbox, 'init', '--json').stdout).id);
+  assert.equal(ids[0], ids[1]);
+  assert.equal(call(sandbox, 'nonsense').status, 2);
+  assert.equal(call(sandbox, 'status').status, 6);
+});
+
+test('it starts, answers over its socket, refuses to run twice, and ends by SIGTERM with exit code 0', async (t) => {
+  const sandbox = makeSandbox(t);
+  sandbox.seed('cluster.key', KEY);
+  const child = start(t, sandbox);
+  const status = await until('a ready agent', () => {
+    const { status: code, stdout } = call(sandbox, 'status', '--json');
+    const answer = code === 0 ? JSON.parse(stdout) : undefined;
+    return answer?.state === 'ready' ? answer : undefined;
+  });
+  assert.equal(status.pid, child.pid);
+  assert.equal(call(sandbox, 'start').status, 7);
+  const asked = performance.now();
+  child.kill('SIGTERM');
+  assert.deepEqual(await once(child, 'exit'), [0, null]);
+  assert.ok(performance.now() - asked < 2_000);
+  assert.ok(!existsSync(sandbox.paths.socket));
+});
+
+test('killed at any moment of its first start it keeps the identity that it once showed', async (t) => {
+  for (const ms of [0, 15, 30, 40, 50, 60, 70, 80, 90, 110, 140, 200]) {
+    const sandbox = makeSandbox(t);
+    sandbox.seed('cluster.key', KEY);
+    const child = start(t, sandbox);
+    await delay(ms);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    const file = path.join(sandbox.paths.state, 'identity.json');
+    const shown = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')).id : undefined;
+    const after = call(sandbox, 'init', '--json');
+    assert.equal(after.status, 0, `killed after ${ms} ms: ${after.stderr}`);
+    if (shown !== undefined) assert.equal(JSON.parse(after.stdout).id, shown, `killed after ${ms} ms`);
+    assert.deepEqual(
+      readdirSync(sandbox.paths.state).filter((name) => name.endsWith('.tmp')),
+      [],
+    );
+  }
+});
+
+const RECEIVER = `import os,socket,sys
+s=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM); s.bind(sys.argv[1]); print("bound",flush=True)
+while True:
+    data,anc,_,_=s.recvmsg(4096,socket.CMSG_SPACE(64))
+    for level,kind,fds in anc:
+        if kind==socket.SCM_RIGHTS:
+            [os.close(fd) for fd in __import__("array").array("i",fds[:4])]
+    print(data.decode(),flush=True)
+`;
+
+const canListen = ['systemd-notify', 'python3'].every(
+  (name) => spawnSync('sh', ['-c', `command -v ${name}`]).status === 0,
+);
+
+test('systemd is told when it is ready, alive and stopping', {
+  skip: canListen ? false : 'needs systemd-notify and python3',
+}, async (t) => {
+  const sandbox = makeSandbox(t);
+  const socket = path.join(sandbox.folder, 'notify');
+  const receiver = spawn('python3', ['-c', RECEIVER, socket], { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.after(() => receiver.kill('SIGKILL'));
+  let heard = '';
+  receiver.stdout.on('data', (chunk) => {
+    heard += chunk;
+  });
+  await until('the receiver', () => (heard.includes('bound') ? true : undefined));
+  const child = start(t, sandbox, { NOTIFY_SOCKET: socket, WATCHDOG_USEC: '1000000' });
+  for (const word of ['READY=1', 'STATUS=waiting for a cluster key', 'WATCHDOG=1']) {
+    await until(`${word} in ${JSON.stringify(heard)}`, () => (heard.includes(word) ? true : undefined));
+  }
+  child.kill('SIGTERM');
+  assert.deepEqual(await once(child, 'exit'), [0, null]);
+  await until('STOPPING=1', () => (heard.includes('STOPPING=1') ? true : undefined));
+});
