@@ -9,8 +9,11 @@ export { keyOf } from './cache/key.ts';
 export const CACHE_KINDS = ['packages', 'files', 'agent', 'artifact'] as const;
 export type CacheKind = (typeof CACHE_KINDS)[number];
 
+/** Folders that other programs fill: listed and pruned with the rest, one entry for each base. */
+const FOREIGN_KINDS = ['debs'] as const;
+
 export interface CacheEntry {
-  readonly kind: CacheKind;
+  readonly kind: CacheKind | (typeof FOREIGN_KINDS)[number];
   readonly key: string;
   readonly folder: string;
   readonly bytes: number;
@@ -118,7 +121,7 @@ export function entriesToPrune(
   policy: PrunePolicy,
   nowMs: number,
 ): CacheEntry[] {
-  return CACHE_KINDS.flatMap((kind) => {
+  return [...CACHE_KINDS, ...FOREIGN_KINDS].flatMap((kind) => {
     const newestFirst = entries
       .filter((entry) => entry.kind === kind)
       .sort((one, other) => other.usedMs - one.usedMs);
@@ -175,7 +178,8 @@ function useMarker(owner: string, kind: CacheKind, key: string): string {
 async function listEntries(folder: string): Promise<CacheEntry[]> {
   const entries: CacheEntry[] = [];
   for (const kind of CACHE_KINDS) {
-    for (const key of await files.listFolder(path.join(folder, kind))) {
+    const names = await files.listFolder(path.join(folder, kind));
+    for (const key of names.filter((name) => !name.startsWith('.'))) {
       const entry = path.join(folder, kind, key);
       const record = await readRecord(entry);
       const status = await files.statOrUndefined(
@@ -194,6 +198,13 @@ async function listEntries(folder: string): Promise<CacheEntry[]> {
         usedMs: status.mtimeMs,
         complete: record !== undefined,
       });
+    }
+  }
+  for (const kind of FOREIGN_KINDS) {
+    for (const key of await files.listFolder(path.join(folder, kind))) {
+      const entry = path.join(folder, kind, key);
+      const usedMs = (await files.statOrUndefined(entry))?.mtimeMs ?? 0;
+      entries.push({ kind, key, folder: entry, bytes: await bytesBelow(entry), usedMs, complete: true });
     }
   }
   return entries;

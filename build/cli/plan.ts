@@ -1,16 +1,20 @@
 import { openCache } from '../cache.ts';
-import { cacheKeysOf } from '../cache-keys.ts';
 import type { PlanFlags } from '../definition/make-plan.ts';
 import type { Plan } from '../definition/plan.ts';
 import { humanSize } from '../definition/size.ts';
+import { OperatorError } from '../errors.ts';
+import { readArchive } from '../rootfs/archive.ts';
+import { packagesKey } from '../rootfs/packages.ts';
 import type { Register } from './context.ts';
 import { planFor, withPlanOptions } from './plan-options.ts';
 
 /** A stage of the build, and whether its result is in the cache already. */
-export interface CacheHit {
+export interface CacheState {
   readonly stage: string;
-  readonly key: string;
-  readonly hit: boolean;
+  /** Unknown when the archive, whose state is a part of the key, could not be asked. */
+  readonly state: 'hit' | 'miss' | 'unknown';
+  /** The key, or why there is none. */
+  readonly detail: string;
 }
 
 export const registerPlan: Register = (program, context) => {
@@ -19,25 +23,30 @@ export const registerPlan: Register = (program, context) => {
     .description('show what would be built: packages, layers, files, ports, cache hits');
   withPlanOptions(command).action(async (flags: PlanFlags) => {
     const plan = await planFor(context, flags);
-    const hits = await cacheHits(plan);
-    context.answer(planAsJson(plan, hits), () => planAsText(plan, hits));
+    const cache = [await packagesState(plan, context.signal)];
+    context.answer(planAsJson(plan, cache), () => planAsText(plan, cache));
   });
 };
 
-async function cacheHits(plan: Plan): Promise<CacheHit[]> {
-  const cache = await openCache();
-  const present = new Set(
-    (await cache.list()).filter((entry) => entry.complete).map(({ kind, key }) => `${kind} ${key}`),
-  );
-  return cacheKeysOf(plan).map(({ kind, key }) => ({ stage: kind, key, hit: present.has(`${kind} ${key}`) }));
+async function packagesState(plan: Plan, signal: AbortSignal): Promise<CacheState> {
+  try {
+    const key = await packagesKey(plan, await readArchive(plan.apt, signal));
+    const entries = await (await openCache()).list();
+    const present = entries.some((entry) => entry.kind === 'packages' && entry.key === key && entry.complete);
+    return { stage: 'packages', state: present ? 'hit' : 'miss', detail: key };
+  } catch (error) {
+    // A plan can be shown without the network; that the mirror is dead is a part of the answer.
+    if (!(error instanceof OperatorError) || error.exit !== 'network') throw error;
+    return { stage: 'packages', state: 'unknown', detail: error.message };
+  }
 }
 
 /** The plan for programs. Layers by name: what they hold is in packages, files, links and units. */
-export function planAsJson(plan: Plan, hits: readonly CacheHit[]): unknown {
-  return { ...plan, layers: plan.layers.map(({ name, summary }) => ({ name, summary })), cache: hits };
+export function planAsJson(plan: Plan, cache: readonly CacheState[]): unknown {
+  return { ...plan, layers: plan.layers.map(({ name, summary }) => ({ name, summary })), cache };
 }
 
-export function planAsText(plan: Plan, hits: readonly CacheHit[]): string {
+export function planAsText(plan: Plan, cache: readonly CacheState[]): string {
   const { apt } = plan;
   const sections: [string, readonly string[]][] = [
     [
@@ -47,7 +56,7 @@ export function planAsText(plan: Plan, hits: readonly CacheHit[]): string {
         `security  ${apt.securityMirror}`,
         `suites    ${apt.suites.map(({ suite }) => suite).join(' ')} (${apt.components.join(' ')})`,
         `keyring   ${apt.keyring}`,
-        `time      ${new Date(plan.epoch * 1000).toISOString()} on every file`,
+        `time      ${plan.epoch === undefined ? "the archive's own date" : new Date(plan.epoch * 1000).toISOString()} on every file`,
       ],
     ],
     [
@@ -70,10 +79,7 @@ export function planAsText(plan: Plan, hits: readonly CacheHit[]): string {
           `${String(port).padEnd(6)} ${protocol.padEnd(8)} ${scope.padEnd(5)} ${name}`,
       ),
     ],
-    [
-      'cache',
-      hits.map(({ stage, key, hit }) => `${hit ? 'hit ' : 'miss'} ${stage.padEnd(9)} ${key.slice(0, 16)}`),
-    ],
+    ['cache', cache.map(({ stage, state, detail }) => `${state.padEnd(7)}  ${stage}  ${detail}`)],
   ];
   return sections
     .map(([title, lines]) => [title, ...lines.map((line) => `  ${line}`)].join('\n'))

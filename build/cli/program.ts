@@ -13,6 +13,7 @@ import { registerCache } from './cache.ts';
 import { registerClean } from './clean.ts';
 import type { Context, GlobalOptions, Register } from './context.ts';
 import { registerDoctor } from './doctor.ts';
+import { registerImage } from './image.ts';
 import { registerInit } from './init.ts';
 import { listenForStop } from './interrupt.ts';
 import { registerPlan } from './plan.ts';
@@ -22,6 +23,7 @@ import { registerSchema } from './schema.ts';
 const COMMANDS: readonly Register[] = [
   registerInit,
   registerPlan,
+  registerImage,
   registerDoctor,
   registerCache,
   registerSchema,

@@ -18,8 +18,6 @@ export interface PlanFlags {
   readonly mirror?: string | undefined;
 }
 
-/** The time stamp of everything in an image, unless SOURCE_DATE_EPOCH says otherwise: 2026-01-01. */
-export const DEFAULT_EPOCH = 1_767_225_600;
 export const NODE_SETTINGS_FILE = '/etc/clusteros/node.yaml';
 
 /**
@@ -100,8 +98,17 @@ function aptSourcesOf(
     components: base.components.filter((component) => component !== 'non-free-firmware' || needsFirmware),
     keyring: definition.base.keyring ?? base.keyring,
     keyringPackage: base.keyringPackage,
+    node: nodeMirrorsOf(definition, base),
     snapshot: flag === undefined ? definition.base.snapshot : undefined,
   };
+}
+
+/** A mirror of this machine or of a flag serves the build; what the definition names serves the nodes too. */
+function nodeMirrorsOf(definition: Definition, base: BaseProfile): AptSources['node'] {
+  const { mirror = base.mirror, security_mirror } = definition.base;
+  const beside =
+    mirror === base.mirror ? base.securityMirror : securityMirrorBeside(mirror, base.distribution);
+  return { mirror, securityMirror: security_mirror ?? beside };
 }
 
 type Mirrors = Pick<AptSources, 'mirror' | 'mirrorSetBy' | 'securityMirror'>;
@@ -176,8 +183,9 @@ function nodeSettingsText({ name, node }: Definition): string {
   return `# Settings of the node agent, from the definition of the image. The seed of a node may change them.\n${stringify(settings)}`;
 }
 
-function epochOf(text: string | undefined): number {
-  if (text === undefined || text === '') return DEFAULT_EPOCH;
+/** Undefined: the archive's own date, so that no file is newer than its image (Python's byte code depends on it). */
+function epochOf(text: string | undefined): number | undefined {
+  if (text === undefined || text === '') return undefined;
   const epoch = Number(text);
   // FAT counts from 1980, and ext4's and GRUB's 32 bits end in 2106.
   if (/^\d+$/.test(text) && epoch >= 315_532_800 && epoch < 2 ** 32) return epoch;

@@ -40,6 +40,8 @@ export interface AptSources {
   readonly components: readonly string[];
   readonly keyring: string;
   readonly keyringPackage: string;
+  /** What the nodes themselves upgrade from: the definition's mirror, else the official one. */
+  readonly node: { readonly mirror: string; readonly securityMirror: string };
   /** The moment of a snapshot mirror, whose signatures have run out by now; undefined for a living mirror. */
   readonly snapshot: string | undefined;
 }
