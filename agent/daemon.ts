@@ -77,7 +77,8 @@ export async function runDaemon({ paths, environment, log, manager, stop }: Daem
     );
     const line = headline(status);
     if (line !== announced) {
-      await tell(...(announced === undefined ? ['READY=1'] : []), `STATUS=${line}`);
+      // Not waited for: systemd may be slow to listen, and our own work goes on.
+      void tell(...(announced === undefined ? ['READY=1'] : []), `STATUS=${line}`);
       announced = line;
     }
     lastPassMs = clock.monotonicMs();

@@ -72,15 +72,16 @@ export function runQuietly(
 ): Promise<number | string> {
   const [program, ...args] = argv;
   return new Promise((resolve) => {
-    const child = spawn(program, args, {
-      env,
-      stdio: 'ignore',
-      cwd: '/',
-      timeout: timeoutMs,
-      killSignal: 'SIGKILL',
-    });
+    const child = spawn(program, args, { env, stdio: 'ignore', cwd: '/' });
+    // Not spawn's own time limit: its timer would keep us alive.
+    const limit = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
+    limit.unref();
     child.unref();
-    child.once('error', (error) => resolve(error.message));
-    child.once('exit', (code, signal) => resolve(code ?? signal ?? 'unknown'));
+    const end = (result: number | string) => {
+      clearTimeout(limit);
+      resolve(result);
+    };
+    child.once('error', (error) => end(error.message));
+    child.once('exit', (code, signal) => end(code ?? signal ?? 'unknown'));
   });
 }

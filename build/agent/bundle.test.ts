@@ -132,6 +132,10 @@ test('killed at any moment of its first start it keeps the identity that it once
   }
 });
 
+const DEAF = `import socket,sys,time
+s=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM); s.bind(sys.argv[1]); print("bound",flush=True); time.sleep(60)
+`;
+
 const RECEIVER = `import os,socket,sys
 s=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM); s.bind(sys.argv[1]); print("bound",flush=True)
 while True:
@@ -165,4 +169,20 @@ test('systemd is told when it is ready, alive and stopping', {
   child.kill('SIGTERM');
   assert.deepEqual(await once(child, 'exit'), [0, null]);
   await until('STOPPING=1', () => (heard.includes('STOPPING=1') ? true : undefined));
+});
+
+test('a service manager that does not listen delays neither the work nor the end', {
+  skip: canListen ? false : 'needs systemd-notify and python3',
+}, async (t) => {
+  const sandbox = makeSandbox(t);
+  const socket = path.join(sandbox.folder, 'notify');
+  const deaf = spawn('python3', ['-c', DEAF, socket], { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.after(() => deaf.kill('SIGKILL'));
+  await once(deaf.stdout, 'data');
+  const child = start(t, sandbox, { NOTIFY_SOCKET: socket, WATCHDOG_USEC: '1000000' });
+  await until('an answer', () => (call(sandbox, 'status').status === 0 ? true : undefined));
+  const asked = performance.now();
+  child.kill('SIGTERM');
+  assert.deepEqual(await once(child, 'exit'), [0, null]);
+  assert.ok(performance.now() - asked < 2_000);
 });
