@@ -7,8 +7,8 @@ export const hardware: Layer = {
   packages: {
     'debian-13': ['amd64-microcode', 'firmware-linux', 'firmware-misc-nonfree', 'firmware-realtek', 'intel-microcode'],
     'debian-12': ['amd64-microcode', 'firmware-linux', 'firmware-misc-nonfree', 'firmware-realtek', 'intel-microcode'],
-    'ubuntu-24.04': ['amd64-microcode', 'intel-microcode', 'linux-firmware'],
-    'ubuntu-26.04': ['amd64-microcode', 'intel-microcode', 'linux-firmware'],
+    'ubuntu-24.04': ['amd64-microcode', 'intel-microcode', 'linux-firmware', 'linux-image-generic'],
+    'ubuntu-26.04': ['amd64-microcode', 'intel-microcode', 'linux-firmware', 'linux-image-generic'],
   },
   files: [],
   links: [],

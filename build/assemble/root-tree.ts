@@ -1,0 +1,81 @@
+/** The root file system of an image: the packages' tree with everything of ours over it. */
+import { AGENT_PATH } from '../../image-layers/agent.ts';
+import type { LayerFile } from '../../image-layers/layer.ts';
+import type { Plan } from '../definition/plan.ts';
+import type { files } from '../host.ts';
+import { type InstalledPackage, parseDpkgStatus } from '../rootfs/dpkg-status.ts';
+import type { DiskIdentifiers } from './disk/identifiers.ts';
+import { grubMenu } from './disk/grub-config.ts';
+import type { Tree } from './tree/node.ts';
+import { applyOverlay } from './tree/overlay.ts';
+import { readTarIndex } from './tree/tar-index.ts';
+import { WindowReader } from './window-reader.ts';
+
+export interface RootTree {
+  readonly tree: Tree;
+  readonly packages: readonly InstalledPackage[];
+  /** A whole file of the tree. @throws Error when it is not there */
+  readonly read: (path: string) => Promise<Buffer>;
+}
+
+export interface RootTreeInput {
+  readonly plan: Plan;
+  /** The packages' tar, and the agent's program; both stay open while the tree is used. */
+  readonly packages: files.FileHandle;
+  readonly agent: { readonly handle: files.FileHandle; readonly size: number };
+  readonly ids: DiskIdentifiers;
+  /** Seconds since 1970, for files of ours. */
+  readonly epoch: number;
+}
+
+export async function makeRootTree({ plan, packages, agent, ids, epoch }: RootTreeInput): Promise<RootTree> {
+  const tree = applyOverlay(
+    await readTarIndex(packages),
+    {
+      files: [...plan.files, ...diskFiles(plan, ids)],
+      links: plan.links,
+      units: plan.units,
+      removes: [...plan.removes, '/etc/apt/sources.list'],
+      programs: [{ path: AGENT_PATH, size: agent.size, source: { handle: agent.handle, position: 0 } }],
+    },
+    epoch,
+  );
+  const read = (path: string) => readWhole(tree, path);
+  return { tree, read, packages: parseDpkgStatus((await read('/var/lib/dpkg/status')).toString('utf8')) };
+}
+
+/** Files that depend on the disk's ids or on where the packages come from. */
+function diskFiles(plan: Plan, ids: DiskIdentifiers): LayerFile[] {
+  const title = `Cluster-OS (${plan.base.name})`;
+  return [
+    {
+      path: '/etc/fstab',
+      mode: 0o644,
+      text: `UUID=${ids.rootFileSystem} / ext4 defaults,errors=remount-ro,x-systemd.growfs 0 1\n`,
+    },
+    { path: '/boot/grub/clusteros.cfg', mode: 0o644, text: grubMenu({ rootUuid: ids.rootFileSystem, title }) },
+    { path: '/etc/apt/sources.list.d/clusteros.sources', mode: 0o644, text: aptSourcesOfNode(plan) },
+  ];
+}
+
+/** The archive that a node upgrades from: never the build's own proxy (deb822 form, sources.list(5)). */
+function aptSourcesOfNode(plan: Plan): string {
+  const { node, suites, components, keyring } = plan.apt;
+  const [release, updates, security] = suites.map(({ suite }) => suite);
+  const stanza = (uri: string, names: readonly (string | undefined)[]) =>
+    `Types: deb\nURIs: ${uri}\nSuites: ${names.filter(Boolean).join(' ')}\nComponents: ${components.join(' ')}\nSigned-By: ${keyring}\n`;
+  return `${stanza(node.mirror, [release, updates])}\n${stanza(node.securityMirror, [security])}`;
+}
+
+async function readWhole(tree: Tree, path: string): Promise<Buffer> {
+  let node = tree.get(path.replace(/^\/+/, ''));
+  for (let hops = 0; node?.kind === 'symlink' && hops < 8; hops++) {
+    const folder = path.slice(0, path.lastIndexOf('/'));
+    path = new URL(node.target ?? '', `file://${folder}/`).pathname;
+    node = tree.get(path.replace(/^\/+/, ''));
+  }
+  if (node?.kind !== 'file') throw new Error(`the image has no file ${path}`);
+  if (node.source === undefined) return Buffer.alloc(0);
+  if (node.source instanceof Uint8Array) return Buffer.from(node.source);
+  return await new WindowReader(node.source.handle).read(node.source.position, node.size);
+}

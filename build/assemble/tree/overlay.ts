@@ -1,0 +1,81 @@
+/** Puts files, links and unit states over a tree of packages. Pure but for the agent's bytes, which stay in their file. */
+import type { LayerFile, LayerLink, LayerUnit } from '../../../image-layers/layer.ts';
+import type { Segment } from '../segments.ts';
+import type { Tree, TreeNode } from './node.ts';
+
+export interface Overlay {
+  readonly files: readonly LayerFile[];
+  readonly links: readonly LayerLink[];
+  readonly units: readonly LayerUnit[];
+  readonly removes: readonly string[];
+  /** Large programs; their data comes last in the image, so that a new one moves nothing else. */
+  readonly programs: readonly { readonly path: string; readonly size: number; readonly source: Segment['source'] }[];
+}
+
+/**
+ * @param epoch modification time of all that is new, seconds since 1970
+ * @returns a new tree; the given one is unchanged
+ */
+export function applyOverlay(tree: Tree, overlay: Overlay, epoch: number): Tree {
+  const result: Tree = new Map(tree);
+  for (const path of overlay.removes) removeBelow(result, inTree(path));
+  for (const unit of overlay.units) applyUnit(result, unit, epoch);
+  for (const { path, target } of overlay.links) put(result, inTree(path), symlink(target, epoch), epoch);
+  for (const { path, mode, text } of overlay.files) {
+    const bytes = Buffer.from(text, 'utf8');
+    put(result, inTree(path), { ...root('file', mode, epoch), size: bytes.length, source: bytes }, epoch);
+  }
+  for (const { path, size, source } of overlay.programs) {
+    put(result, inTree(path), { ...root('file', 0o755, epoch), size, source }, epoch);
+  }
+  return result;
+}
+
+/** `systemctl enable`, `disable` and `mask`, as the links that they make (systemd.unit(5), "Unit File Load Path"). */
+function applyUnit(tree: Tree, unit: LayerUnit, epoch: number): void {
+  const own = `etc/systemd/system/${unit.unit}`;
+  if (unit.state === 'masked') {
+    put(tree, own, symlink('/dev/null', epoch), epoch);
+    return;
+  }
+  const wanted = `etc/systemd/system/${unit.wantedBy}.wants/${unit.unit}`;
+  if (unit.state === 'disabled') {
+    tree.delete(wanted);
+    return;
+  }
+  const shipped = tree.has(`usr/lib/systemd/system/${unit.unit}`) || tree.has(`lib/systemd/system/${unit.unit}`);
+  const target = shipped ? `/usr/lib/systemd/system/${unit.unit}` : `/etc/systemd/system/${unit.unit}`;
+  put(tree, wanted, symlink(target, epoch), epoch);
+}
+
+/** Add or replace a node; folders on the way are made. A replaced one moves to the end of the tree's order. */
+function put(tree: Tree, path: string, node: TreeNode, epoch: number): void {
+  const parts = path.split('/');
+  for (let depth = 1; depth < parts.length; depth++) {
+    const folder = parts.slice(0, depth).join('/');
+    const present = tree.get(folder);
+    if (present === undefined) tree.set(folder, root('folder', 0o755, epoch));
+    else if (present.kind !== 'folder') throw new Error(`${path}: ${folder} is not a folder in the image`);
+  }
+  if (tree.get(path)?.kind === 'folder') throw new Error(`${path} is a folder in the image`);
+  tree.delete(path);
+  tree.set(path, node);
+}
+
+function removeBelow(tree: Tree, path: string): void {
+  for (const known of [...tree.keys()]) {
+    if (known === path || known.startsWith(`${path}/`)) tree.delete(known);
+  }
+}
+
+function symlink(target: string, epoch: number): TreeNode {
+  return { ...root('symlink', 0o777, epoch), target };
+}
+
+function root(kind: TreeNode['kind'], mode: number, mtime: number): TreeNode {
+  return { kind, mode, uid: 0, gid: 0, mtime, xattrs: new Map(), size: 0 };
+}
+
+function inTree(path: string): string {
+  return path.replace(/^\/+/, '');
+}

@@ -1,0 +1,174 @@
+/**
+ * From a plan to an artifact. {@link buildImage} is the table of contents: each step takes what it needs and
+ * returns what it made; nothing is shared but the cache.
+ */
+import * as path from 'node:path';
+import { type BuiltAgent, buildAgent } from './agent/bundle.ts';
+import { assembleQcow2 } from './assemble/qcow2-image.ts';
+import { diskIdentifiers } from './assemble/disk/identifiers.ts';
+import { checksumsText, digestOf, manifestText } from './assemble/manifest.ts';
+import { makeRootTree } from './assemble/root-tree.ts';
+import { type Cache, keyOf } from './cache.ts';
+import type { Plan } from './definition/plan.ts';
+import { files, interrupted } from './host.ts';
+import { publishFolder, withOutputFolder } from './output.ts';
+import type { Progress } from './progress.ts';
+import { type PackagesTree, packagesTree } from './rootfs/packages.ts';
+
+export interface BuildOptions {
+  readonly cache: Cache;
+  /** The folder that gets `<name>-<base>-<arch>/`. */
+  readonly output: string;
+  readonly signal: AbortSignal;
+  readonly progress: Progress;
+}
+
+export interface BuiltImage {
+  readonly folder: string;
+  readonly image: string;
+  readonly bytes: number;
+  readonly sha256: string;
+  readonly agent: { readonly file: string; readonly version: string };
+  readonly packages: { readonly count: number; readonly cached: boolean };
+  /** The artifact was there already, made from the same inputs. */
+  readonly upToDate: boolean;
+}
+
+/** Names of what a plan makes: `clusteros-debian-13-amd64`. */
+export function artifactName(plan: Plan): string {
+  return `${plan.name}-${plan.base.name}-${plan.arch}`;
+}
+
+/** @throws OperatorError; whatever it is, nothing half-made is left in the output folder or the cache */
+export async function buildImage(plan: Plan, options: BuildOptions): Promise<BuiltImage> {
+  const { cache, output, signal, progress } = options;
+  return await withOutputFolder(output, async (work) => {
+    const [packages, agent] = await bothOrNeither(
+      signal,
+      (both) => progress.step('packages', (report) => packagesTree(plan, { cache, signal: both, onProgress: report })),
+      (both) => progress.step('node agent', (report) => agentProgram(cache, both, report)),
+    );
+    const key = artifactKey(plan, packages, agent);
+    const folder = path.join(output, artifactName(plan));
+    const present = await presentArtifact(plan, folder, key);
+    const finished =
+      present ??
+      (await progress.step('image', async (report) => {
+        const made = await assemble(plan, { packages, agent, key, work, signal, report });
+        await publishFolder(made, folder, work);
+        return await presentArtifact(plan, folder, key);
+      }));
+    if (finished === undefined) throw new Error(`the artifact in ${folder} is not the one just made`);
+    return {
+      ...finished,
+      folder,
+      agent: { file: agent.file, version: agent.version },
+      packages: { count: finished.packageCount, cached: packages.cached },
+      upToDate: present !== undefined,
+    };
+  });
+}
+
+/** Everything that an artifact's bytes depend on. */
+function artifactKey(plan: Plan, packages: PackagesTree, agent: BuiltAgent): string {
+  const { name, base, arch, target, files: own, links, units, removes, diskBytes, apt } = plan;
+  return keyOf({
+    format: 1,
+    packages: packages.key,
+    agent: agent.sha256,
+    plan: { name, base, arch, target, files: own, links, units, removes, diskBytes, node: apt.node },
+  });
+}
+
+function agentProgram(cache: Cache, signal: AbortSignal, onProgress: (step: string) => void): Promise<BuiltAgent> {
+  return buildAgent({ arch: 'x64', cacheFolder: cache.folder, signal, onProgress });
+}
+
+interface AssembleInput {
+  readonly packages: PackagesTree;
+  readonly agent: BuiltAgent;
+  readonly key: string;
+  readonly work: string;
+  readonly signal: AbortSignal;
+  readonly report: (detail: string) => void;
+}
+
+/** @returns a folder in `work` with the artifact, its checksums and, written last, its manifest */
+async function assemble(plan: Plan, input: AssembleInput): Promise<string> {
+  const { packages, agent, key, work, signal } = input;
+  const folder = path.join(work, artifactName(plan));
+  await files.makeFolder(folder);
+  const ids = diskIdentifiers(`${artifactName(plan)}/${packages.key}`);
+  const file = path.join(folder, `${artifactName(plan)}.qcow2`);
+  const tar = await files.openFile(packages.tar, 'r');
+  const program = await files.openFile(agent.file, 'r');
+  try {
+    const { epoch, archive } = packages;
+    const { size } = await program.stat();
+    const root = await makeRootTree({ plan, packages: tar, agent: { handle: program, size }, ids, epoch });
+    await assembleQcow2(file, {
+      plan, root, ids, epoch, signal, workFolder: work,
+      onProgress: (done, total) => input.report(`${Math.floor((done / total) * 100)} % of the disk`),
+    });
+    if (signal.aborted) throw interrupted();
+    const artifact = { file: path.basename(file), ...(await digestOf(file)) };
+    const text = manifestText({ key, plan, archive, epoch, agent, packages: root.packages, artifact });
+    await files.writeAtomic(path.join(folder, 'SHA256SUMS'), checksumsText([artifact]));
+    await files.writeAtomic(path.join(folder, 'manifest.json'), text);
+    return folder;
+  } finally {
+    await tar.close();
+    await program.close();
+  }
+}
+
+/** The artifact in the output folder, when it is whole and made from these inputs. */
+async function presentArtifact(plan: Plan, folder: string, key: string) {
+  const manifest = path.join(folder, 'manifest.json');
+  if (!(await files.exists(manifest))) return undefined;
+  const { key: found, artifacts, packages } = parseManifest(await files.readText(manifest));
+  const [artifact] = artifacts;
+  if (found !== key || artifact === undefined) return undefined;
+  const image = path.join(folder, `${artifactName(plan)}.qcow2`);
+  if ((await files.statOrUndefined(image))?.size !== artifact.bytes) return undefined;
+  if ((await digestOf(image)).sha256 !== artifact.sha256) return undefined;
+  return { image, bytes: artifact.bytes, sha256: artifact.sha256, packageCount: packages.length };
+}
+
+interface ReadManifest {
+  readonly key: string;
+  readonly artifacts: readonly { bytes: number; sha256: string }[];
+  readonly packages: readonly unknown[];
+}
+
+function parseManifest(text: string): ReadManifest {
+  try {
+    return JSON.parse(text) as ReadManifest;
+  } catch {
+    // Cut off or edited: then it describes nothing, and the artifact is made again.
+    return { key: '', artifacts: [], packages: [] };
+  }
+}
+
+/** Run two pieces of work at once; when one fails the other is stopped and waited for. */
+async function bothOrNeither<A, B>(
+  signal: AbortSignal,
+  one: (signal: AbortSignal) => Promise<A>,
+  other: (signal: AbortSignal) => Promise<B>,
+): Promise<[A, B]> {
+  const failed = new AbortController();
+  const either = AbortSignal.any([signal, failed.signal]);
+  let first: { error: unknown } | undefined;
+  const guard = async <T>(work: Promise<T>): Promise<T | undefined> => {
+    try {
+      return await work;
+    } catch (error) {
+      first ??= { error };
+      failed.abort();
+      return undefined;
+    }
+  };
+  const results = await Promise.all([guard(one(either)), guard(other(either))]);
+  if (first !== undefined) throw first.error;
+  return results as [A, B];
+}

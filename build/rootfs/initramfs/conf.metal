@@ -1,0 +1,3 @@
+# Whatever disk the machine has.
+MODULES=most
+COMPRESS=zstd

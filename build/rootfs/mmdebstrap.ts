@@ -1,0 +1,73 @@
+import * as path from 'node:path';
+import type { Plan } from '../definition/plan.ts';
+
+const HOOKS = path.join(import.meta.dirname, 'hooks');
+
+/** Where one run of mmdebstrap works and what it leaves. Absolute paths. */
+export interface Places {
+  /** Holds the half-made root; a tmpfs is mounted on it when `tmpfsBytes` is set. */
+  readonly work: string;
+  readonly tmpfsBytes: number | undefined;
+  readonly tar: string;
+}
+
+/**
+ * The command that makes the packages' tree. Pure.
+ *
+ * As root it runs in its own mount and process namespaces (unshare(1)): when it ends, or is killed at any moment,
+ * the kernel takes its mounts and processes away. As an ordinary user mmdebstrap makes its own user namespace.
+ */
+export function mmdebstrapArgv(plan: Plan, places: Places, asRoot: boolean): string[] {
+  const command = [
+    'mmdebstrap',
+    `--mode=${asRoot ? 'root' : 'unshare'}`,
+    '--variant=apt',
+    '--format=tar',
+    `--architectures=${plan.arch}`,
+    `--keyring=${plan.apt.keyring}`,
+    `--include=${plan.packages.join(',')}`,
+    // apt finds cached archives in a cache that mmdebstrap insists is empty.
+    '--skip=download/empty,essential/unlink',
+    ...aptOptions(plan).map((option) => `--aptopt=${option}`),
+    `--setup-hook=${path.join(HOOKS, 'setup')}`,
+    `--essential-hook=${path.join(HOOKS, 'essential')}`,
+    `--customize-hook=${path.join(HOOKS, 'customize')}`,
+    plan.base.suite,
+    places.tar,
+    ...sourceLines(plan),
+  ];
+  if (!asRoot) return command;
+  const inTmpfs =
+    places.tmpfsBytes === undefined ? [] : [path.join(HOOKS, 'in-tmpfs'), places.work, String(places.tmpfsBytes)];
+  return ['unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', '--', ...inTmpfs, ...command];
+}
+
+/** The environment of the hooks. */
+export function hookEnvironment(plan: Plan, epoch: number, folders: { work: string; debs: string }) {
+  return {
+    SOURCE_DATE_EPOCH: String(epoch),
+    TMPDIR: folders.work,
+    CLUSTEROS_BASE: plan.base.name,
+    CLUSTEROS_DEBS: folders.debs,
+    CLUSTEROS_INITRAMFS: plan.initramfs,
+  };
+}
+
+/** One line of sources.list(5) for each suite. */
+export function sourceLines(plan: Plan): string[] {
+  return plan.apt.suites.map(({ uri, suite }) => `deb ${uri} ${suite} ${plan.apt.components.join(' ')}`);
+}
+
+function aptOptions(plan: Plan): string[] {
+  return [
+    'Acquire::Languages "none"',
+    'Acquire::Retries "2"',
+    'Acquire::http::Timeout "20"',
+    'Acquire::https::Timeout "20"',
+    // Debconf's look into each package before the transaction: nothing is asked in a build.
+    '#clear DPkg::Pre-Install-Pkgs',
+    // Stubs first: see hooks/essential.
+    'DPkg::Path "/usr/lib/clusteros-build:/usr/sbin:/usr/bin:/sbin:/bin"',
+    ...(plan.apt.snapshot === undefined ? [] : ['Acquire::Check-Valid-Until "false"']),
+  ];
+}
