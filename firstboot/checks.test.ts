@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { checkPublicKey, checkSeed, keyLines } from './checks.ts';
+import type { SeedInput } from './seed.ts';
+
+const PUBLIC_KEY =
+  'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEl0TDtlxsTFutZ3ux0r+9acPHZCntaOJ4j5LEtVGS8b ops@example';
+const good: SeedInput = {
+  clusterName: 'lab',
+  user: 'clusteros',
+  authorizedKeys: [PUBLIC_KEY],
+  timezone: 'UTC',
+  network: 'dhcp',
+  clusterKey: Buffer.alloc(32, 7).toString('base64'),
+  join: [],
+};
+
+test('a good seed has no mistakes', () => {
+  assert.deepEqual(checkSeed(good), []);
+});
+
+test('host names are RFC 1123 labels', () => {
+  for (const hostname of ['Node', '-a', 'a-', 'a.b', 'a_b', '', 'x'.repeat(64), 'a\nb']) {
+    assert.equal(checkSeed({ ...good, hostname }).length, 1, JSON.stringify(hostname));
+  }
+  for (const hostname of ['a', '0', 'node-1', 'x'.repeat(63)]) {
+    assert.deepEqual(checkSeed({ ...good, hostname }), [], hostname);
+  }
+});
+
+test('every mistake is told at once', () => {
+  const wrong = {
+    ...good,
+    hostname: 'A',
+    user: 'root',
+    timezone: 'x',
+    clusterName: 'B',
+    expect: 0,
+    join: ['a b'],
+  };
+  const mistakes = checkSeed(wrong).join('\n');
+  for (const word of [
+    'host name',
+    'user',
+    'time zone',
+    'cluster.name',
+    'consensus.expect',
+    'discovery.join.0',
+  ]) {
+    assert.ok(mistakes.includes(word), `${word} in\n${mistakes}`);
+  }
+});
+
+test('a key of another length is told without the key', () => {
+  const clusterKey = Buffer.alloc(31, 9).toString('base64');
+  const [mistake = ''] = checkSeed({ ...good, clusterKey });
+  assert.match(mistake, /cluster key: it decodes to 31 bytes/);
+  assert.ok(!mistake.includes(clusterKey));
+});
+
+test('a private key is refused, and never shown', () => {
+  const text = '-----BEGIN OPENSSH PRIVATE KEY-----\nc2VjcmV0\n-----END OPENSSH PRIVATE KEY-----\n';
+  const [line = ''] = keyLines(text);
+  const [mistake = ''] = checkPublicKey(line);
+  assert.match(mistake, /private key/);
+  assert.ok(!mistake.includes('c2VjcmV0'));
+});
+
+test('what only looks like a public key is refused', () => {
+  const [type, blob = ''] = PUBLIC_KEY.split(' ');
+  const fakes = [
+    'hello',
+    'ssh-ed25519',
+    'ssh-ed25519 AAAA',
+    `ssh-rsa ${blob}`,
+    `${type} ${blob.slice(0, -8)}`,
+    `${type} ${blob.slice(0, 20)}!${blob.slice(20)}`,
+    'command="reboot" ssh-ed25519 AAAA',
+  ];
+  for (const fake of fakes) assert.equal(checkPublicKey(fake).length, 1, fake);
+  assert.deepEqual(checkPublicKey(`${type} ${blob}`), []);
+});
+
+test('comments and blank lines of an authorized_keys file are passed over', () => {
+  assert.deepEqual(keyLines(`# mine\r\n\r\n${PUBLIC_KEY}\r\n  \n${PUBLIC_KEY}`), [PUBLIC_KEY, PUBLIC_KEY]);
+});

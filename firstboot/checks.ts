@@ -1,0 +1,77 @@
+import { settingsSchema } from '../agent/config/settings.ts';
+import { readKey } from '../agent/identity/cluster-key.ts';
+import type { SeedInput } from './seed.ts';
+
+/** What is wrong with the values of a seed: all of it. Empty when nothing is. Never repeats a secret. */
+export function checkSeed(input: SeedInput): string[] {
+  const reason = input.clusterKey === undefined ? undefined : readKey(input.clusterKey).reason;
+  return [
+    ...(input.hostname === undefined ? [] : checkHostname(input.hostname)),
+    ...(/^[a-z_][a-z0-9_-]{0,30}$/.test(input.user) && input.user !== 'root'
+      ? []
+      : [`user ${shown(input.user)}: expected small letters, digits, - and _, and not root`]),
+    ...input.authorizedKeys.flatMap(checkPublicKey),
+    ...(/^[A-Z][\w+-]*(\/[\w+-]+){0,2}$/.test(input.timezone)
+      ? []
+      : [`time zone ${shown(input.timezone)}: expected a name such as Europe/Berlin`]),
+    ...(reason === undefined ? [] : [`cluster key: ${reason}`]),
+    ...checkSettings(input),
+  ];
+}
+
+/** RFC 1123 label. */
+function checkHostname(name: string): string[] {
+  return /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name)
+    ? []
+    : [`host name ${shown(name)}: expected small letters, digits and inner dashes, 63 at most`];
+}
+
+const KEY_TYPES =
+  /^(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com)$/;
+
+/**
+ * One line of an authorized_keys file, without options: type, base64, comment. The blob repeats the type
+ * (RFC 4253, section 6.6), which tells a key from other base64.
+ */
+export function checkPublicKey(line: string): string[] {
+  if (/PRIVATE KEY/.test(line)) {
+    return ['SSH key: this is a private key; give the public one, which ends in .pub'];
+  }
+  if (/[\r\n\0]/.test(line)) return ['SSH key: expected one line'];
+  const [type = '', text = ''] = line.trim().split(' ');
+  if (!KEY_TYPES.test(type)) {
+    return [`SSH key ${shown(line)}: expected a line such as ~/.ssh/id_ed25519.pub holds`];
+  }
+  const blob = Buffer.from(text, 'base64');
+  const length = blob.length > 4 ? blob.readUInt32BE(0) : 0;
+  const inside = blob.subarray(4, 4 + length).toString('latin1');
+  const whole = blob.toString('base64').replace(/=+$/, '') === text.replace(/=+$/, '');
+  return whole && inside === type && blob.length > 4 + length + 32
+    ? []
+    : [`SSH key ${shown(line)}: it is damaged; the key does not say ${type} inside`];
+}
+
+/** The lines of a .pub or authorized_keys file that hold keys. */
+export function keyLines(text: string): string[] {
+  if (/PRIVATE KEY/.test(text)) return [text];
+  return text
+    .split(/\r?\n/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'));
+}
+
+/** The agent is strict about its settings: what it would refuse is refused here. */
+function checkSettings({ clusterName, expect, join }: SeedInput): string[] {
+  const result = settingsSchema.safeParse({
+    cluster: { name: clusterName },
+    consensus: expect === undefined ? {} : { expect },
+    discovery: { join },
+  });
+  if (result.success) return [];
+  return result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+}
+
+function shown(text: string): string {
+  const short = text.length > 40 ? `${text.slice(0, 37)}...` : text;
+  return JSON.stringify(short);
+}
