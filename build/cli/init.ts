@@ -44,11 +44,13 @@ export async function initialise(folder: string, force: boolean): Promise<InitRe
     });
   }
   const existed = await files.exists(folder);
+  // What to take away again when the rest fails: only what was not there before.
   const made: string[] = [];
   const written: string[] = [];
   const kept: string[] = [];
   try {
     await files.makeFolder(folder);
+    if (!existed) made.push(folder);
     // The key is ignored before it exists: no moment at which `git add .` would take it.
     const ignore = path.join(folder, '.gitignore');
     const lines = (await files.exists(ignore)) ? await files.readText(ignore) : undefined;
@@ -69,7 +71,6 @@ export async function initialise(folder: string, force: boolean): Promise<InitRe
     written.push(definition);
   } catch (error) {
     for (const file of made) await files.remove(file);
-    if (!existed) await files.remove(folder);
     throw error;
   }
   return { folder, written, kept };

@@ -79,7 +79,7 @@ for (const [name, text, expected] of [
   ['binary', Buffer.from([0x7f, 0x45, 0x4c, 0x46, 0xff, 0xfe, 0]), /^1:1: the file is not text/],
   ['a NUL', 'name: a\nbase: "\0"', /^2:8: the file is not text: it holds control characters/],
   ['a huge file', Buffer.alloc(LARGEST_DEFINITION + 1, 0x23), /^1:1: the file is too large/],
-  ['deep brackets', `name: ${'['.repeat(5000)}`, /^1:46: nested too deeply/],
+  ['deep brackets', `name: ${'['.repeat(5000)}`, /^1:47: nested too deeply/],
   ['deep dashes', `${'- '.repeat(5000)}x`, /nested too deeply/],
   ['a tag', 'name: !ruby/object x', /^1:7: unresolved tag/],
   ['an unknown anchor', 'name: *x', /unresolved alias/],

@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { EXIT_CODES } from '../errors.ts';
+import { ignoreText, nameFrom } from './init.ts';
+import { judgeSignal } from './interrupt.ts';
+import { runProgram } from './program.ts';
+
+async function runCli(...args: string[]) {
+  let stdout = '';
+  let stderr = '';
+  const code = await runProgram(args, {
+    stdout: (text) => {
+      stdout += text;
+    },
+    stderr: (text) => {
+      stderr += text;
+    },
+  });
+  return { code, stdout, stderr };
+}
+
+async function freshFolder(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'cli-test.'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+test('--help names every exit code and every command, and is no failure', async () => {
+  const { code, stdout, stderr } = await runCli('--help');
+  assert.equal(code, 0);
+  assert.equal(stderr, '');
+  for (const exit of Object.values(EXIT_CODES)) assert.ok(stdout.includes(exit.meaning));
+  for (const command of ['init', 'plan', 'doctor', 'cache', 'schema', 'clean'])
+    assert.match(stdout, new RegExp(`^  ${command} `, 'm'));
+});
+
+test('a misspelt command or option is a usage error that names the right one', async () => {
+  const command = await runCli('plam');
+  assert.equal(command.code, 2);
+  assert.match(command.stderr, /unknown command 'plam' \(Did you mean plan\?\)/);
+  assert.equal(command.stdout, '');
+  const option = await runCli('plan', '--jsno');
+  assert.match(option.stderr, /unknown option '--jsno' \(Did you mean --json\?\)/);
+  assert.equal((await runCli()).code, 2);
+  assert.equal((await runCli('cache', 'prune', '--keep', 'some')).code, 2);
+});
+
+test('an error is text on stderr, and with --json one document on stdout', async (t) => {
+  const file = path.join(await freshFolder(t), 'cluster.yaml');
+  await writeFile(file, 'nmae: x\n');
+  const text = await runCli('plan', '--definition', file);
+  assert.deepEqual([text.code, text.stdout], [2, '']);
+  assert.match(
+    text.stderr,
+    /^clusteros: one mistake in the definition .*\n {2}\/.*cluster\.yaml:1:1: nmae: unknown key.*did you mean name\?\n {2}fix: /,
+  );
+  assert.ok(!text.stderr.includes('    at '), 'no stack for a mistake of the operator');
+  const json = await runCli('--json', 'plan', '--definition', file);
+  assert.deepEqual([json.code, json.stderr], [2, '']);
+  assert.equal(JSON.parse(json.stdout).error.code, 'definition.invalid');
+});
+
+test('init writes a definition, a key for the owner only, and hides the key from git', async (t) => {
+  const folder = path.join(await freshFolder(t), 'My Lab');
+  assert.equal((await runCli('init', folder)).code, 0);
+  assert.deepEqual((await readdir(folder)).sort(), ['.gitignore', 'cluster.key', 'cluster.yaml']);
+  const key = path.join(folder, 'cluster.key');
+  assert.equal((await stat(key)).mode & 0o777, 0o600);
+  assert.equal(Buffer.from(await readFile(key, 'utf8'), 'base64').length, 32);
+  assert.match(await readFile(path.join(folder, '.gitignore'), 'utf8'), /^cluster\.key$/m);
+  assert.match(await readFile(path.join(folder, 'cluster.yaml'), 'utf8'), /^name: my-lab$/m);
+});
+
+test('init never replaces a definition unless forced, and a key not even then', async (t) => {
+  const folder = await freshFolder(t);
+  await runCli('init', folder);
+  const key = await readFile(path.join(folder, 'cluster.key'), 'utf8');
+  await writeFile(path.join(folder, 'cluster.yaml'), 'name: mine\n');
+  const refused = await runCli('init', folder);
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, /--force/);
+  assert.equal(await readFile(path.join(folder, 'cluster.yaml'), 'utf8'), 'name: mine\n');
+  assert.equal((await runCli('init', folder, '--force')).code, 0);
+  assert.notEqual(await readFile(path.join(folder, 'cluster.yaml'), 'utf8'), 'name: mine\n');
+  assert.equal(await readFile(path.join(folder, 'cluster.key'), 'utf8'), key);
+});
+
+test('init that cannot write everything leaves nothing', async (t) => {
+  const folder = await freshFolder(t);
+  const target = path.join(folder, 'file');
+  await writeFile(target, '');
+  const { code, stderr } = await runCli('init', path.join(target, 'below'));
+  assert.equal(code, EXIT_CODES.storage.code);
+  assert.match(stderr, /a part of the path is a file/);
+  // A folder where .gitignore belongs.
+  const half = path.join(folder, 'half');
+  await runCli('init', half);
+  await rm(path.join(half, '.gitignore'));
+  await rm(path.join(half, 'cluster.key'));
+  await rm(path.join(half, 'cluster.yaml'));
+  await mkdir(path.join(half, '.gitignore'));
+  assert.equal((await runCli('init', half)).code, EXIT_CODES.storage.code);
+  assert.deepEqual(await readdir(half), ['.gitignore']);
+});
+
+test('an ignore file keeps its lines and gains only what it lacks', () => {
+  const text = ignoreText('dist\ncluster.key');
+  assert.match(text, /^dist\ncluster\.key\n/);
+  assert.equal(text.match(/cluster\.key/g)?.length, 1);
+  assert.equal(ignoreText(text), text);
+});
+
+test('a folder gives a name that the definition accepts', () => {
+  for (const folder of ['/a/My Lab_2', '/a/2024-lab', '/', '/a/-', `/a/${'x-'.repeat(40)}`, '/a/ü']) {
+    assert.match(nameFrom(folder), /^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$/, folder);
+  }
+});
+
+test('one key press that arrives twice is one stop, and a second press ends at once', () => {
+  assert.equal(judgeSignal(undefined, 1000), 'stop');
+  assert.equal(judgeSignal(1000, 1005), 'echo');
+  assert.equal(judgeSignal(1000, 2000), 'end-now');
+});
