@@ -84,3 +84,14 @@ test('what only looks like a public key is refused', () => {
 test('comments and blank lines of an authorized_keys file are passed over', () => {
   assert.deepEqual(keyLines(`# mine\r\n\r\n${PUBLIC_KEY}\r\n  \n${PUBLIC_KEY}`), [PUBLIC_KEY, PUBLIC_KEY]);
 });
+
+test('what cloud-init would not do with a network-config is refused', () => {
+  const mistakesOf = (ethernets: unknown) => checkSeed({ ...good, network: { version: 2, ethernets } });
+  assert.match(mistakesOf({ lan: { match: { name: 'e*' } } }).join(), /match\.name/);
+  assert.match(mistakesOf({ lan: { match: { macaddress: '52:54:00:00:00:01' } } }).join(), /needs set-name/);
+  assert.match(mistakesOf({ lan: { routes: [{ to: 'default', via: '10.0.0.1' }] } }).join(), /0\.0\.0\.0\/0/);
+  assert.match(mistakesOf({}).join(), /expected interfaces/);
+  assert.match(mistakesOf({ lan: 7 }).join(), /expected a map/);
+  const lan = { match: { macaddress: '52:54:00:00:00:01' }, 'set-name': 'lan0', dhcp4: true };
+  assert.deepEqual(mistakesOf({ lan, eth1: { addresses: ['10.0.0.2/24'] } }), []);
+});

@@ -15,6 +15,7 @@ export function checkSeed(input: SeedInput): string[] {
       ? []
       : [`time zone ${shown(input.timezone)}: expected a name such as Europe/Berlin`]),
     ...(reason === undefined ? [] : [`cluster key: ${reason}`]),
+    ...(input.network === 'dhcp' ? [] : checkNetwork(input.network)),
     ...checkSettings(input),
   ];
 }
@@ -58,6 +59,41 @@ export function keyLines(text: string): string[] {
     .split(/\r?\n/)
     .map((line) => line.trim())
     .filter((line) => line !== '' && !line.startsWith('#'));
+}
+
+/**
+ * What cloud-init's networkd renderer cannot do, though netplan can: found by running 22.4 and 25.1. It takes
+ * the key of an interface for its name whatever `match` says, and dies of a route `to: default`.
+ */
+function checkNetwork(network: Readonly<Record<string, unknown>>): string[] {
+  const mistakes: string[] = [];
+  const interfaces = isMap(network.ethernets) ? Object.entries(network.ethernets) : [];
+  if (!isMap(network.ethernets) || interfaces.length === 0) {
+    mistakes.push('network: expected interfaces below ethernets');
+  }
+  for (const [name, value] of interfaces) {
+    const where = `network.ethernets.${name}`;
+    if (!isMap(value)) {
+      mistakes.push(`${where}: expected a map`);
+      continue;
+    }
+    const match = isMap(value.match) ? value.match : {};
+    if ('name' in match) {
+      mistakes.push(`${where}.match.name: cloud-init does not look at it; name the interface by the key`);
+    }
+    if ('macaddress' in match && !('set-name' in value)) {
+      mistakes.push(`${where}.match.macaddress: needs set-name too, such as set-name: lan0`);
+    }
+    const routes = Array.isArray(value.routes) ? value.routes : [];
+    if (routes.some((route) => isMap(route) && route.to === 'default')) {
+      mistakes.push(`${where}.routes: expected 0.0.0.0/0 or ::/0 in place of default`);
+    }
+  }
+  return mistakes;
+}
+
+function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** The agent is strict about its settings: what it would refuse is refused here. */
