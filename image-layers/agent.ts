@@ -14,28 +14,67 @@ export const agent: Layer = {
       mode: 0o644,
       text: `[Unit]
 Description=Cluster-OS node agent
-Documentation=https://clusteros.invalid/docs
-After=clusteros-seed.service
+Documentation=man:systemd.service(5)
+After=clusteros-seed.service systemd-tmpfiles-setup.service
 Wants=clusteros-seed.service
+# A node without its agent is lost to its cluster: systemd never gives up on it.
+StartLimitIntervalSec=0
 
 [Service]
 Type=notify
+# systemd-notify runs as a child: Node has no datagram sockets of the AF_UNIX kind.
 NotifyAccess=all
 ExecStart=${AGENT_PATH} start
-Restart=always
+Restart=on-failure
+RestartPreventExitStatus=2 7
 RestartSec=2
-TimeoutStartSec=180
-TimeoutStopSec=20
+KillMode=mixed
+TimeoutStartSec=300
+TimeoutStopSec=10
 WatchdogSec=60
+
+# What it may touch: its state, its socket, and what the console shows.
 StateDirectory=clusteros
 StateDirectoryMode=0700
-RuntimeDirectory=clusteros
-RuntimeDirectoryMode=0755
-RuntimeDirectoryPreserve=yes
 UMask=0077
+ProtectSystem=strict
+ReadWritePaths=/run/clusteros /run/issue.d /run/agetty.reload
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectProc=invisible
+ProcSubset=pid
+CapabilityBoundingSet=
+AmbientCapabilities=
+NoNewPrivileges=yes
+LockPersonality=yes
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+RestrictAddressFamilies=AF_UNIX AF_NETLINK
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@resources @privileged
+SystemCallErrorNumber=EPERM
+IPAddressDeny=any
 
 [Install]
 WantedBy=multi-user.target
+`,
+    },
+    {
+      path: '/usr/lib/tmpfiles.d/clusteros.conf',
+      mode: 0o644,
+      text: `# Not RuntimeDirectory= of the unit: systemd would clean it up with the seed mounted inside.
+d /run/clusteros 0755 root root -
+d /run/issue.d 0755 root root -
+f /run/agetty.reload 0600 root root -
 `,
     },
   ],

@@ -1,4 +1,4 @@
-import { CLOUD_CONFIG } from '../firstboot/cloud-config.ts';
+import { CLOUD_CONDITIONS, CLOUD_CONFIG, CLOUD_SEED_LINK } from '../firstboot/cloud-config.ts';
 import type { Layer } from './layer.ts';
 
 /** What any node is: a kernel, a boot chain, a network, a clock, remote access, and growth on first boot. */
@@ -71,6 +71,15 @@ LinkLocalAddressing=yes
       mode: 0o644,
       text: '[Journal]\nStorage=persistent\nSystemMaxUse=256M\n',
     },
+    // Names are asked of DNS: no multicast name service listens on the LAN.
+    {
+      path: '/etc/systemd/resolved.conf.d/50-clusteros.conf',
+      mode: 0o644,
+      text: '[Resolve]\nLLMNR=no\nMulticastDNS=no\n',
+    },
+    // The image is built whole: nothing to update on first boot (systemd-update-done.service(8)).
+    { path: '/etc/.updated', mode: 0o644, text: '' },
+    { path: '/var/.updated', mode: 0o644, text: '' },
     // The root partition grows to the end of the disk, then its file system does (x-systemd.growfs in fstab).
     { path: '/etc/repart.d/50-root.conf', mode: 0o644, text: '[Partition]\nType=root\n' },
     {
@@ -129,7 +138,10 @@ for label in CIDATA cidata; do
   device=/dev/disk/by-label/$label
   [ -b "$device" ] || continue
   mkdir -p -m 0700 "$seed"
-  exec mount -o ro,nosuid,nodev,noexec "$device" "$seed"
+  options=ro,nosuid,nodev,noexec
+  # A FAT volume knows no owners; the key on it is root's alone.
+  [ "$(blkid -o value -s TYPE "$device")" = vfat ] && options=$options,umask=0077
+  exec mount -o "$options" "$device" "$seed"
 done
 `,
     },
@@ -163,11 +175,12 @@ WantedBy=sysinit.target
       (unit) => ({
         path: `/etc/systemd/system/${unit}.service.d/50-clusteros-seed.conf`,
         mode: 0o644,
-        text: '[Unit]\nAfter=clusteros-seed.service\nConditionPathExists=/run/clusteros/seed/meta-data\n',
+        text: `[Unit]\nAfter=clusteros-seed.service\n${CLOUD_CONDITIONS.map((path) => `ConditionPathExists=${path}\n`).join('')}`,
       }),
     ),
   ],
   links: [
+    CLOUD_SEED_LINK,
     { path: '/etc/resolv.conf', target: '../run/systemd/resolve/stub-resolv.conf' },
     { path: '/etc/systemd/system-generators/cloud-init-generator', target: '/dev/null' },
     // Offers SSH over vsock to the hypervisor: a way in that nobody asked for, and an error where there is no vsock.
