@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
+import { after, test } from 'node:test';
+import { Command } from 'commander';
+import { loadDefinition } from '../definition/load.ts';
+import { files, run, which } from '../host.ts';
+import type { Context } from './context.ts';
+import { keyFile, registerSeed, seedInput } from './seed.ts';
+
+const folder = await files.makeWorkFolder(tmpdir(), 'cosseedcli');
+after(() => files.remove(folder));
+const definitionFile = path.join(folder, 'cluster.yaml');
+const clusterKey = Buffer.alloc(32, 7).toString('base64');
+await files.writeAtomic(path.join(folder, 'cluster.key'), clusterKey, 0o600);
+await files.writeAtomic(
+  definitionFile,
+  'name: lab\nseed: {timezone: Europe/Berlin}\nnode: {discovery: {join: [10.0.0.1]}, consensus: {expect: 3}}\n',
+);
+const definition = await loadDefinition(definitionFile);
+
+test('the seed follows the definition, and flags stand over it', async () => {
+  const plain = await seedInput(definition, { format: 'iso', key: true });
+  assert.deepEqual(
+    [plain.clusterName, plain.timezone, plain.expect, plain.join, plain.clusterKey, plain.hostname],
+    ['lab', 'Europe/Berlin', 3, ['10.0.0.1'], clusterKey, undefined],
+  );
+  const flags = {
+    format: 'iso',
+    key: false,
+    expect: 5,
+    join: ['10.0.0.1', '10.0.0.2'],
+    hostname: 'n1',
+  } as const;
+  const flagged = await seedInput(definition, flags);
+  assert.deepEqual(
+    [flagged.expect, flagged.join, flagged.clusterKey, flagged.hostname],
+    [5, ['10.0.0.1', '10.0.0.2'], undefined, 'n1'],
+  );
+});
+
+test('every mistake in the flags is told at once', async () => {
+  const flags = { format: 'iso', key: true, hostname: 'No', join: ['a b'] } as const;
+  await assert.rejects(seedInput(definition, flags), {
+    code: 'seed.invalid',
+    message: /2 mistakes/,
+    evidence: /host name "No"[^]*discovery\.join/,
+  });
+});
+
+test('the key is looked for beside the definition', () => {
+  assert.equal(keyFile({ origin: '/a/b/cluster.yaml' }, true), '/a/b/cluster.key');
+  assert.equal(keyFile({ origin: 'the built-in default' }, true), path.resolve('cluster.key'));
+  assert.equal(keyFile({ origin: '/a/b/cluster.yaml' }, '/k'), '/k');
+});
+
+const skip = (await which('xorriso')) === undefined && 'xorriso is not installed';
+
+test('the command writes the volume and says where it is', { skip }, async () => {
+  const output = path.join(folder, 'out.iso');
+  const answers: unknown[] = [];
+  const program = new Command().exitOverride();
+  const context: Context = {
+    signal: new AbortController().signal,
+    globals: () => ({ definition: definitionFile, json: true }),
+    answer: (document) => void answers.push(document),
+    note: () => undefined,
+    exitWith: () => undefined,
+  };
+  registerSeed(program, context);
+  await program.parseAsync(['seed', '--output', output, '--expect', '4'], { from: 'user' });
+  assert.equal((answers[0] as { file: string }).file, output);
+  const { stdout } = await run(['blkid', '-p', '-o', 'value', '-s', 'LABEL', output]);
+  assert.equal(stdout.trim(), 'CIDATA');
+});

@@ -1,0 +1,130 @@
+import * as path from 'node:path';
+import { InvalidArgumentError, Option } from 'commander';
+import { checkSeed } from '../../firstboot/checks.ts';
+import { readClusterKey, readPublicKeys } from '../../firstboot/secrets.ts';
+import { type SeedInput, seedFiles } from '../../firstboot/seed.ts';
+import { SEED_FORMATS, type SeedFormat, writeVolume } from '../../firstboot/volume.ts';
+import { type Definition, loadDefinition } from '../definition/load.ts';
+import { OperatorError } from '../errors.ts';
+import type { Context, Register } from './context.ts';
+import { KEY_NAME } from './init.ts';
+
+export interface SeedFlags {
+  readonly format: SeedFormat;
+  readonly output?: string;
+  /** False for --no-key. */
+  readonly key: string | boolean;
+  readonly sshKey?: readonly string[];
+  readonly hostname?: string;
+  readonly expect?: number;
+  readonly join?: readonly string[];
+}
+
+const OUTPUTS: Readonly<Record<SeedFormat, string>> = { iso: 'seed.iso', fat: 'seed.img' };
+
+export const registerSeed: Register = (program, context) => {
+  program
+    .command('seed')
+    .description('make the seed: the volume that brings key, settings and SSH keys to machines')
+    .addOption(
+      new Option('--format <format>', 'fat can be edited later').choices(SEED_FORMATS).default('iso'),
+    )
+    .option('--output <file>', `the volume (default: ${OUTPUTS.iso}, or ${OUTPUTS.fat} for fat)`)
+    .option('--key <file>', `the cluster key (default: ${KEY_NAME} beside the definition)`, true)
+    .option('--no-key', 'leave the key out; machines wait for one')
+    .option('--ssh-key <file...>', 'public SSH keys that may log in, besides those of the definition')
+    .option('--hostname <name>', 'for a seed of one machine; without it every machine names itself')
+    .option('--expect <n>', 'the cluster begins when this many machines have met', wholeNumber)
+    .option('--join <host...>', 'machines to ask, besides those on the LAN')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  npx clusteros-build seed --ssh-key ~/.ssh/id_ed25519.pub
+  npx clusteros-build seed --format fat --expect 3 --join 192.168.1.10
+`,
+    )
+    .action((flags: SeedFlags) => seed(context, flags));
+};
+
+async function seed(context: Context, flags: SeedFlags): Promise<void> {
+  const definition = await loadDefinition(context.globals().definition);
+  const input = await seedInput(definition, flags);
+  const output = path.resolve(flags.output ?? OUTPUTS[flags.format]);
+  await writeVolume(seedFiles(input), flags.format, output, context.signal);
+  if (input.authorizedKeys.length === 0) {
+    context.note('clusteros: this seed has no SSH key, so nobody can log in; add one with --ssh-key');
+  }
+  const { clusterName, hostname, authorizedKeys, expect, join } = input;
+  const document = {
+    file: output,
+    format: flags.format,
+    cluster: clusterName,
+    hostname: hostname ?? null,
+    sshKeys: authorizedKeys.length,
+    clusterKey: input.clusterKey !== undefined,
+    expect: expect ?? null,
+    join,
+  };
+  context.answer(document, () => resultAsText(output, input));
+}
+
+/**
+ * The seed of a definition with the flags over it.
+ *
+ * @throws OperatorError `seed.invalid` with every mistake; `key.*`
+ */
+export async function seedInput(definition: Definition, flags: SeedFlags): Promise<SeedInput> {
+  const fromFiles = await Promise.all((flags.sshKey ?? []).map(readPublicKeys));
+  const input: SeedInput = {
+    clusterName: definition.name,
+    hostname: flags.hostname ?? definition.seed.hostname,
+    user: definition.seed.user,
+    authorizedKeys: [...new Set([...definition.seed.ssh_authorized_keys, ...fromFiles.flat()])],
+    timezone: definition.seed.timezone,
+    network: definition.seed.network,
+    clusterKey: flags.key === false ? undefined : await readClusterKey(keyFile(definition, flags.key)),
+    expect: flags.expect ?? definition.node.consensus.expect,
+    join: [...new Set([...definition.node.discovery.join, ...(flags.join ?? [])])],
+  };
+  assertSeed(input);
+  return input;
+}
+
+/** @throws OperatorError `seed.invalid` with every mistake */
+export function assertSeed(input: SeedInput): void {
+  const mistakes = checkSeed(input);
+  if (mistakes.length === 0) return;
+  throw new OperatorError({
+    code: 'seed.invalid',
+    message: `${mistakes.length === 1 ? 'one mistake' : `${mistakes.length} mistakes`} in the values for the seed`,
+    evidence: mistakes.join('\n'),
+    fix: 'correct the flag or the definition (see: npx clusteros-build seed --help)',
+  });
+}
+
+/** The key that belongs to a definition. */
+export function keyFile(definition: Pick<Definition, 'origin'>, flag: string | boolean): string {
+  if (typeof flag === 'string') return path.resolve(flag);
+  const beside = definition.origin.startsWith('the ') ? '.' : path.dirname(definition.origin);
+  return path.resolve(beside, KEY_NAME);
+}
+
+export function wholeNumber(text: string): number {
+  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('expected a whole number above 0.');
+}
+
+function resultAsText(output: string, input: SeedInput): string {
+  const file = path.relative(process.cwd(), output) || output;
+  const whose = input.hostname ? `for the machine ${input.hostname}` : 'for any number of machines';
+  return [
+    `wrote ${file}: the seed of the cluster ${input.clusterName}, ${whose}`,
+    ...(input.clusterKey ? ['It holds the cluster key: keep it as safe as the key.'] : []),
+    '',
+    'Attach it as a second drive; machines know it by its label CIDATA:',
+    `  QEMU     -drive file=${file},format=raw,if=virtio,readonly=on`,
+    `  libvirt  virt-install ... --disk path=${output},readonly=on`,
+    `  metal    sudo dd if=${file} of=/dev/<second stick> bs=1M conv=fsync`,
+  ].join('\n');
+}

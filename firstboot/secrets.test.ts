@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
+import { after, test } from 'node:test';
+import { files } from '../build/host.ts';
+import { readClusterKey, readPublicKeys } from './secrets.ts';
+
+const folder = await files.makeWorkFolder(tmpdir(), 'coskeys');
+after(() => files.remove(folder));
+const file = path.join(folder, 'cluster.key');
+const key = Buffer.alloc(32, 7).toString('base64');
+
+test('a cluster key of the owner alone is read', async () => {
+  await files.writeAtomic(file, ` ${key}\r\n`, 0o600);
+  assert.equal(await readClusterKey(file), key);
+});
+
+test('a cluster key that the group or others may read is refused, with the remedy', async () => {
+  for (const mode of [0o640, 0o604, 0o660, 0o644]) {
+    await files.writeAtomic(file, key, mode);
+    await assert.rejects(readClusterKey(file), { code: 'key.mode', fix: `chmod 600 ${file}` });
+  }
+});
+
+test('a key of another length, in another form or of zeroes is refused, and not repeated', async () => {
+  const wrong = [
+    Buffer.alloc(31, 7).toString('base64'),
+    'f'.repeat(64),
+    '',
+    'not a key!',
+    Buffer.alloc(32).toString('base64'),
+  ];
+  for (const text of wrong) {
+    await files.writeAtomic(file, text, 0o600);
+    await assert.rejects(readClusterKey(file), (error: Error & { code?: string }) => {
+      assert.equal(error.code, 'key.invalid');
+      assert.ok(text === '' || !error.message.includes(text), error.message);
+      return true;
+    });
+  }
+});
+
+test('a key that is not there, or a folder in its place, is told with what to do', async () => {
+  await assert.rejects(readClusterKey(path.join(folder, 'none')), { code: 'key.missing' });
+  await assert.rejects(readClusterKey(folder), { code: 'key.missing' });
+});
+
+test('a file without a public key is told by name', async () => {
+  const empty = path.join(folder, 'empty.pub');
+  await files.writeAtomic(empty, '# nothing\n');
+  await assert.rejects(readPublicKeys(empty), { code: 'seed.invalid', message: /empty\.pub/ });
+});
