@@ -137,7 +137,9 @@ function npmMissing(error) {
 
 /** @param {string} output */
 export function npmFailed(output) {
-  const evidence = output.trim().split('\n').slice(-15).join('\n');
+  // npm says the reason first, and ends with advice.
+  const lines = output.split('\n').filter((line) => /^npm (error|ERR!) \S/.test(line));
+  const evidence = lines.slice(0, 15).join('\n') || output.trim();
   if (/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ERR_SOCKET_TIMEOUT/.test(output)) {
     return new SetupError('the npm registry cannot be reached', {
       evidence,
