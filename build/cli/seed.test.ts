@@ -44,7 +44,7 @@ test('every mistake in the flags is told at once', async () => {
   await assert.rejects(seedInput(definition, flags), {
     code: 'seed.invalid',
     message: /2 mistakes/,
-    evidence: /host name "No"[^]*discovery\.join/,
+    evidence: /host name "No"[\s\S]*discovery\.join/,
   });
 });
 
