@@ -147,6 +147,11 @@ export class Machine {
     await this.#running.end;
   }
 
+  /** Settles when this run of QEMU has ended, however. At once when none runs. */
+  async ended(): Promise<void> {
+    await this.#running?.end;
+  }
+
   /** The reset button. */
   async reset(): Promise<void> {
     await this.qmp.execute('system_reset');

@@ -1,0 +1,25 @@
+import type { ConsoleText } from './console.ts';
+
+/** What an operator sees of a boot: in this order, each told once, some perhaps never seen. */
+const MILESTONES: readonly { readonly text: string; readonly pattern: RegExp }[] = [
+  { text: 'firmware started', pattern: /SeaBIOS|BdsDxe|UEFI/ },
+  { text: 'boot loader started', pattern: /GRUB|Booting `/ },
+  { text: 'kernel started', pattern: /Linux version |\[ +\d+\.\d+\] / },
+  { text: 'systemd started', pattern: /systemd\[1\]:|Welcome to / },
+  { text: 'login prompt', pattern: / login: / },
+];
+
+/** Follows a console: each call says which milestones have been passed since the last. */
+export function createMilestones(): (console: Pick<ConsoleText, 'text'>) => string[] {
+  let next = 0;
+  return ({ text }) => {
+    const passed: string[] = [];
+    for (let index = next; index < MILESTONES.length; index++) {
+      const milestone = MILESTONES[index];
+      if (milestone === undefined || !milestone.pattern.test(text)) continue;
+      passed.push(milestone.text);
+      next = index + 1;
+    }
+    return passed;
+  };
+}
