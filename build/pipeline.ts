@@ -80,7 +80,8 @@ function artifactKey(plan: Plan, packages: PackagesTree, agent: BuiltAgent): str
   });
 }
 
-function agentProgram(cache: Cache, signal: AbortSignal, onProgress: (step: string) => void): Promise<BuiltAgent> {
+/** The node agent, from the cache or bundled anew. */
+export function agentProgram(cache: Cache, signal: AbortSignal, onProgress: (step: string) => void): Promise<BuiltAgent> {
   return buildAgent({ arch: 'x64', cacheFolder: cache.folder, signal, onProgress });
 }
 

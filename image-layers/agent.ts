@@ -15,8 +15,8 @@ export const agent: Layer = {
       text: `[Unit]
 Description=Cluster-OS node agent
 Documentation=man:systemd.service(5)
-After=clusteros-seed.service systemd-tmpfiles-setup.service
-Wants=clusteros-seed.service
+# Not after clusteros-seed.service: the agent takes a seed whenever it comes.
+After=systemd-tmpfiles-setup.service
 # A node without its agent is lost to its cluster: systemd never gives up on it.
 StartLimitIntervalSec=0
 

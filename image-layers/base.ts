@@ -153,7 +153,7 @@ Description=Mount the seed (a volume labelled CIDATA)
 DefaultDependencies=no
 After=systemd-udev-trigger.service systemd-remount-fs.service
 Before=cloud-init-main.service cloud-init-local.service cloud-init.service cloud-init-network.service
-Before=node-agent.service shutdown.target
+Before=shutdown.target
 Conflicts=shutdown.target
 
 [Service]
@@ -171,13 +171,18 @@ WantedBy=sysinit.target
       text: 'ACTION=="add|change", SUBSYSTEM=="block", ENV{ID_FS_LABEL}=="CIDATA|cidata", TAG+="systemd", ENV{SYSTEMD_WANTS}+="clusteros-seed.service"\n',
     },
     // Without a seed cloud-init is not even looked at: its generator is masked and its units have a condition.
-    ...['cloud-init-main', 'cloud-init-local', 'cloud-init', 'cloud-init-network', 'cloud-config', 'cloud-final'].map(
-      (unit) => ({
-        path: `/etc/systemd/system/${unit}.service.d/50-clusteros-seed.conf`,
-        mode: 0o644,
-        text: `[Unit]\nAfter=clusteros-seed.service\n${CLOUD_CONDITIONS.map((path) => `ConditionPathExists=${path}\n`).join('')}`,
-      }),
-    ),
+    ...[
+      'cloud-init-main',
+      'cloud-init-local',
+      'cloud-init',
+      'cloud-init-network',
+      'cloud-config',
+      'cloud-final',
+    ].map((unit) => ({
+      path: `/etc/systemd/system/${unit}.service.d/50-clusteros-seed.conf`,
+      mode: 0o644,
+      text: `[Unit]\nAfter=clusteros-seed.service\n${CLOUD_CONDITIONS.map((path) => `ConditionPathExists=${path}\n`).join('')}`,
+    })),
   ],
   links: [
     CLOUD_SEED_LINK,
@@ -185,7 +190,10 @@ WantedBy=sysinit.target
     { path: '/etc/systemd/system-generators/cloud-init-generator', target: '/dev/null' },
     // Offers SSH over vsock to the hypervisor: a way in that nobody asked for, and an error where there is no vsock.
     { path: '/etc/systemd/system-generators/systemd-ssh-generator', target: '/dev/null' },
-    { path: '/etc/systemd/system/multi-user.target.wants/cloud-init.target', target: '/usr/lib/systemd/system/cloud-init.target' },
+    {
+      path: '/etc/systemd/system/multi-user.target.wants/cloud-init.target',
+      target: '/usr/lib/systemd/system/cloud-init.target',
+    },
   ],
   units: [
     { unit: 'clusteros-seed.service', state: 'enabled', wantedBy: 'sysinit.target' },

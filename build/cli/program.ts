@@ -9,6 +9,7 @@ import {
   OperatorError,
 } from '../errors.ts';
 import { clock, interrupted } from '../host.ts';
+import { registerAgent } from './agent.ts';
 import { registerCache } from './cache.ts';
 import { registerClean } from './clean.ts';
 import type { Context, GlobalOptions, Register } from './context.ts';
@@ -24,6 +25,7 @@ const COMMANDS: readonly Register[] = [
   registerInit,
   registerPlan,
   registerImage,
+  registerAgent,
   registerDoctor,
   registerCache,
   registerSchema,

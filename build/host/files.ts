@@ -115,7 +115,11 @@ export async function listFolder(folder: string): Promise<string[]> {
 }
 
 /** Open for reading or writing by position. @throws OperatorError */
-export async function openFile(file: string, flags: 'r' | 'r+' | 'w' | 'wx', mode = 0o644): Promise<fs.FileHandle> {
+export async function openFile(
+  file: string,
+  flags: 'r' | 'r+' | 'w' | 'wx',
+  mode = 0o644,
+): Promise<fs.FileHandle> {
   try {
     return await fs.open(file, flags, mode);
   } catch (cause) {
@@ -146,8 +150,14 @@ const STORAGE_REASONS: Readonly<Record<string, { reason: string; fix?: string }>
   EROFS: { reason: 'the file system is read-only', fix: 'choose another folder' },
   ENOTDIR: { reason: 'a part of the path is a file, not a folder' },
   EISDIR: { reason: 'it is a folder' },
-  ENOSPC: { reason: 'no space left on the disk', fix: 'free some space (clusteros-build cache prune) or choose another folder' },
-  EDQUOT: { reason: 'the disk quota is used up', fix: 'free some space (clusteros-build cache prune) or choose another folder' },
+  ENOSPC: {
+    reason: 'no space left on the disk',
+    fix: 'free some space (clusteros-build cache prune) or choose another folder',
+  },
+  EDQUOT: {
+    reason: 'the disk quota is used up',
+    fix: 'free some space (clusteros-build cache prune) or choose another folder',
+  },
   EXDEV: { reason: 'source and destination are on different file systems' },
 };
 
@@ -164,5 +174,20 @@ export async function removeIfEmpty(folder: string): Promise<void> {
     if (!['ENOTEMPTY', 'ENOENT'].includes((cause as NodeJS.ErrnoException).code ?? '')) {
       throw storageError('file.unwritable', `cannot remove ${folder}`, cause);
     }
+  }
+}
+
+/** Copy a file whole or not at all. @throws OperatorError `file.unwritable`, `disk.full` */
+export async function copyAtomic(from: string, to: string, mode: number): Promise<void> {
+  const temporary = `${to}.${randomBytes(6).toString('hex')}.tmp`;
+  try {
+    await fs.mkdir(path.dirname(to), { recursive: true });
+    await fs.copyFile(from, temporary);
+    await fs.chmod(temporary, mode);
+    await fs.rename(temporary, to);
+    await syncFolder(path.dirname(to));
+  } catch (cause) {
+    await fs.rm(temporary, { force: true });
+    throw storageError('file.unwritable', `cannot write ${to}`, cause);
   }
 }

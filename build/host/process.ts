@@ -127,7 +127,9 @@ export function interrupted(cause?: unknown): OperatorError {
 
 /** A command as one would type it, for error messages. */
 export function pasteable(argv: readonly string[]): string {
-  return argv.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(' ');
+  return argv
+    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`))
+    .join(' ');
 }
 
 /** Bytes of output that are kept; more is a program gone wild. */

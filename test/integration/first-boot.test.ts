@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { clock, run } from '../../build/host.ts';
+import { waitUntilBooted } from '../../qemu/booted.ts';
+import type { Machine } from '../../qemu/machine.ts';
+import { cli, type TestImage, testImage } from '../images.ts';
+import { agentStatus, bootedMachine, fileOf, makeNode } from '../nodes.ts';
+
+const ID = /\bid\s+([1-9A-HJ-NP-Za-km-z]{43,44})\b/g;
+
+describe('the first boot', () => {
+  let image: TestImage;
+  let folder: string;
+  before(async () => {
+    image = await testImage('debian-13');
+    folder = mkdtempSync(path.join(tmpdir(), 'cos-first-boot-'));
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  test('leaves one identity, whatever the moments at which the power goes', async (t) => {
+    const machine = await makeNode({ name: 'power-cuts', image: image.image });
+    try {
+      const moments = Array.from({ length: 5 }, () => Math.round(8_000 + Math.random() * 42_000));
+      t.diagnostic(`the power goes after ${moments.join(', ')} ms`);
+      for (const moment of moments) {
+        await machine.start();
+        await clock.pause(moment);
+        assert.equal(machine.trouble(), undefined);
+        await machine.crash();
+      }
+      await machine.start();
+      await waitUntilBooted(machine);
+      const { id } = await agentStatus(machine);
+      const seen = [...machine.console.since(0).matchAll(ID)].map((match) => match[1]);
+      t.diagnostic(`the console showed an id ${seen.length} times`);
+      assert.deepEqual([...new Set([...seen, id])], [id]);
+      const key = await machine.guest.run(['ssh-keygen', '-y', '-f', '/etc/ssh/ssh_host_ed25519_key']);
+      assert.equal(key.exitCode, 0, 'the SSH host key is whole');
+    } finally {
+      await machine.dispose();
+    }
+  });
+
+  test('takes the seed, and two machines of one image and one seed are two nodes', async () => {
+    const key = path.join(folder, 'cluster.key');
+    const seed = path.join(folder, 'seed.iso');
+    await run(cli('init', folder), { cwd: folder });
+    await run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', path.join(folder, 'id')], {
+      cwd: folder,
+    });
+    await run(
+      cli('seed', '--key', key, '--ssh-key', path.join(folder, 'id.pub'), '--output', seed, '--expect', '2'),
+      {
+        cwd: folder,
+      },
+    );
+    const network = [{ kind: 'user', isolated: true, guestPorts: [22] }] as const;
+    const made = await Promise.allSettled(
+      ['twin-a', 'twin-b'].map((name) => bootedMachine({ name, image: image.image, seed, network })),
+    );
+    const machines = made.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    try {
+      for (const one of made) if (one.status === 'rejected') throw one.reason;
+      const [a, b] = machines as [Machine, Machine];
+      const statuses = [await agentStatus(a), await agentStatus(b)] as const;
+      for (const status of statuses) assert.equal(status.state, 'ready', JSON.stringify(status));
+      assert.notEqual(statuses[0].id, statuses[1].id);
+      for (const file of ['/etc/machine-id', '/etc/ssh/ssh_host_ed25519_key.pub']) {
+        assert.notEqual(await fileOf(a, file), await fileOf(b, file), file);
+      }
+      assert.match(JSON.stringify(statuses[0]), /cluster\.key.*taken|taken.*cluster\.key/);
+      const secret = readFileSync(key, 'utf8').trim();
+      assert.equal((await fileOf(a, '/var/lib/clusteros/cluster.key')).trim(), secret);
+      await keepsTheSecret(a, secret);
+      await lets(a, path.join(folder, 'id'));
+    } finally {
+      for (const machine of machines) await machine.dispose();
+    }
+  });
+
+  test('refuses a seed with a broken key, says why on the console, and goes on', async () => {
+    const seed = path.join(folder, 'broken.img');
+    const content = path.join(folder, 'broken');
+    await run(['mkdir', '-p', path.join(content, 'clusteros')]);
+    await run(['tee', path.join(content, 'clusteros', 'cluster.key')], { input: 'not a key\n' });
+    await run(['truncate', '--size', '4M', seed]);
+    await run(['mkfs.vfat', '-n', 'CIDATA', seed]);
+    await run(['mcopy', '-s', '-i', seed, path.join(content, 'clusteros'), '::/']);
+    const machine = await bootedMachine({ name: 'broken-key', image: image.image, seed });
+    try {
+      const status = await agentStatus(machine);
+      assert.notEqual(status.state, 'ready');
+      assert.match(JSON.stringify(status), /refused/);
+      await machine.waitForConsole(/refused/, { deadlineMs: 60_000 });
+    } finally {
+      await machine.dispose();
+    }
+  });
+});
+
+/** The key is root's alone, and in no log. */
+async function keepsTheSecret(machine: Machine, secret: string): Promise<void> {
+  const mode = await machine.guest.run(['stat', '--format', '%a %U', '/var/lib/clusteros/cluster.key']);
+  assert.equal(mode.stdout.trim(), '600 root');
+  const journal = await machine.guest.run(['journalctl', '--boot', '--no-pager', '--output', 'cat'], {
+    timeoutMs: 180_000,
+  });
+  assert.ok(journal.stdout.length > 1000);
+  assert.ok(!journal.stdout.includes(secret), 'the cluster key is in the journal');
+  assert.ok(!machine.console.since(0).includes(secret), 'the cluster key is on the console');
+}
+
+/** The administrator of the seed gets in by key, and may become root. */
+async function lets(machine: Machine, identity: string): Promise<void> {
+  const port = String(machine.forwarded(22));
+  const options = [
+    'StrictHostKeyChecking=no',
+    'UserKnownHostsFile=/dev/null',
+    'BatchMode=yes',
+    'ConnectTimeout=60',
+  ];
+  const said = await run(
+    [
+      'ssh',
+      '-p',
+      port,
+      '-i',
+      identity,
+      ...options.flatMap((option) => ['-o', option]),
+      'clusteros@127.0.0.1',
+      'sudo',
+      'id',
+      '-u',
+    ],
+    { timeoutMs: 180_000 },
+  );
+  assert.equal(said.stdout.trim(), '0');
+}

@@ -1,0 +1,47 @@
+/** Nodes in virtual machines, as integration tests need them. */
+import assert from 'node:assert/strict';
+import { chooseAccelerator } from '../qemu/accel.ts';
+import { waitUntilBooted } from '../qemu/booted.ts';
+import { createMachine, type Machine, type MachineOptions } from '../qemu/machine.ts';
+
+export type NodeOptions = Omit<MachineOptions, 'accel'>;
+
+/** The part of `node-agent status --json` that tests look at. */
+export interface AgentStatus {
+  readonly id: string;
+  readonly name: string;
+  readonly state: string;
+  readonly [more: string]: unknown;
+}
+
+/** A machine that is made but off. The caller disposes it. */
+export async function makeNode(options: NodeOptions): Promise<Machine> {
+  return createMachine({ memoryMiB: 1024, ...options, accel: (await chooseAccelerator()).accel });
+}
+
+/** A machine that is up: systemd says `running`. The caller disposes it. */
+export async function bootedMachine(options: NodeOptions): Promise<Machine> {
+  const machine = await makeNode(options);
+  try {
+    await machine.start();
+    await waitUntilBooted(machine);
+    return machine;
+  } catch (error) {
+    await machine.dispose();
+    throw error;
+  }
+}
+
+export async function agentStatus(machine: Machine): Promise<AgentStatus> {
+  const { stdout, stderr, exitCode } = await machine.guest.run(['node-agent', 'status', '--json'], {
+    timeoutMs: 60_000,
+  });
+  assert.equal(exitCode, 0, stdout + stderr);
+  return JSON.parse(stdout) as AgentStatus;
+}
+
+export async function fileOf(machine: Machine, file: string): Promise<string> {
+  const { stdout, stderr, exitCode } = await machine.guest.run(['cat', file]);
+  assert.equal(exitCode, 0, stderr);
+  return stdout;
+}
