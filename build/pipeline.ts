@@ -4,9 +4,9 @@
  */
 import * as path from 'node:path';
 import { type BuiltAgent, buildAgent } from './agent/bundle.ts';
-import { assembleQcow2 } from './assemble/qcow2-image.ts';
 import { diskIdentifiers } from './assemble/disk/identifiers.ts';
 import { checksumsText, digestOf, manifestText } from './assemble/manifest.ts';
+import { assembleQcow2 } from './assemble/qcow2-image.ts';
 import { makeRootTree } from './assemble/root-tree.ts';
 import { type Cache, keyOf } from './cache.ts';
 import type { Plan } from './definition/plan.ts';
@@ -45,7 +45,10 @@ export async function buildImage(plan: Plan, options: BuildOptions): Promise<Bui
   return await withOutputFolder(output, async (work) => {
     const [packages, agent] = await bothOrNeither(
       signal,
-      (both) => progress.step('packages', (report) => packagesTree(plan, { cache, signal: both, onProgress: report })),
+      (both) =>
+        progress.step('packages', (report) =>
+          packagesTree(plan, { cache, signal: both, onProgress: report }),
+        ),
       (both) => progress.step('node agent', (report) => agentProgram(cache, both, report)),
     );
     const key = artifactKey(plan, packages, agent);
@@ -81,7 +84,11 @@ function artifactKey(plan: Plan, packages: PackagesTree, agent: BuiltAgent): str
 }
 
 /** The node agent, from the cache or bundled anew. */
-export function agentProgram(cache: Cache, signal: AbortSignal, onProgress: (step: string) => void): Promise<BuiltAgent> {
+export function agentProgram(
+  cache: Cache,
+  signal: AbortSignal,
+  onProgress: (step: string) => void,
+): Promise<BuiltAgent> {
   return buildAgent({ arch: 'x64', cacheFolder: cache.folder, signal, onProgress });
 }
 
@@ -108,7 +115,12 @@ async function assemble(plan: Plan, input: AssembleInput): Promise<string> {
     const { size } = await program.stat();
     const root = await makeRootTree({ plan, packages: tar, agent: { handle: program, size }, ids, epoch });
     await assembleQcow2(file, {
-      plan, root, ids, epoch, signal, workFolder: work,
+      plan,
+      root,
+      ids,
+      epoch,
+      signal,
+      workFolder: work,
       onProgress: (done, total) => input.report(`${Math.floor((done / total) * 100)} % of the disk`),
     });
     if (signal.aborted) throw interrupted();

@@ -1,4 +1,10 @@
-import { Listr, type ListrTaskWrapper, SimpleRenderer, VerboseRenderer, type DefaultRenderer } from 'listr2';
+import {
+  type DefaultRenderer,
+  Listr,
+  type ListrTaskWrapper,
+  type SimpleRenderer,
+  VerboseRenderer,
+} from 'listr2';
 import { clock } from './host.ts';
 
 /** Shows what a long piece of work is at. It never decides anything: the work runs the same without it. */
@@ -38,7 +44,10 @@ export function terminalProgress(): Progress {
         [
           {
             title,
-            task: async (_: unknown, task: ListrTaskWrapper<unknown, typeof DefaultRenderer, typeof SimpleRenderer>) => {
+            task: async (
+              _: unknown,
+              task: ListrTaskWrapper<unknown, typeof DefaultRenderer, typeof SimpleRenderer>,
+            ) => {
               const value = await work((detail) => {
                 task.output = detail;
               });
@@ -47,7 +56,11 @@ export function terminalProgress(): Progress {
             },
           },
         ],
-        { registerSignalListeners: false, rendererOptions: { showErrorMessage: false }, fallbackRenderer: VerboseRenderer as never },
+        {
+          registerSignalListeners: false,
+          rendererOptions: { showErrorMessage: false },
+          fallbackRenderer: VerboseRenderer as never,
+        },
       );
       await list.run();
       if (result === undefined) throw new Error(`the step "${title}" gave no result`);

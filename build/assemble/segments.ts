@@ -76,7 +76,13 @@ export async function* chunks(
 /** One reader for each source file. */
 type Readers = Map<files.FileHandle, WindowReader>;
 
-async function copyInto(bytes: Buffer, start: number, end: number, segment: Segment, readers: Readers): Promise<void> {
+async function copyInto(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  segment: Segment,
+  readers: Readers,
+): Promise<void> {
   const from = Math.max(start, segment.offset);
   const to = Math.min(end, segment.offset + segment.length);
   const { source } = segment;

@@ -30,7 +30,11 @@ export async function readArchive(apt: AptSources, signal?: AbortSignal): Promis
       const url = `${uri}/dists/${suite}/InRelease`;
       try {
         const text = await network.fetchSmall(url, { timeoutMs: TIMEOUT_MS, bytes: LARGEST_RELEASE }, signal);
-        return { suite, sha256: createHash('sha256').update(text).digest('hex'), date: dateOf(text.toString('utf8'), url) };
+        return {
+          suite,
+          sha256: createHash('sha256').update(text).digest('hex'),
+          date: dateOf(text.toString('utf8'), url),
+        };
       } catch (cause) {
         throw mirrorError(apt, url, cause);
       }
@@ -63,7 +67,9 @@ function mirrorError(apt: AptSources, url: string, cause: unknown): unknown {
     code: cause.code === 'network.unreachable' ? 'mirror.unreachable' : 'mirror.no-suite',
     exit: 'network',
     message: `the package mirror cannot be used: ${cause.message}`,
-    evidence: [cause.evidence, `asked for ${url}`, `the mirror was set by ${apt.mirrorSetBy}`].filter(Boolean).join('\n'),
+    evidence: [cause.evidence, `asked for ${url}`, `the mirror was set by ${apt.mirrorSetBy}`]
+      .filter(Boolean)
+      .join('\n'),
     fix: 'check the network, or name another mirror: --mirror URL, or base.mirror in the definition',
     cause,
   });

@@ -38,8 +38,20 @@ export function mmdebstrapArgv(plan: Plan, places: Places, asRoot: boolean): str
   ];
   if (!asRoot) return command;
   const inTmpfs =
-    places.tmpfsBytes === undefined ? [] : [path.join(HOOKS, 'in-tmpfs'), places.work, String(places.tmpfsBytes)];
-  return ['unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', '--', ...inTmpfs, ...command];
+    places.tmpfsBytes === undefined
+      ? []
+      : [path.join(HOOKS, 'in-tmpfs'), places.work, String(places.tmpfsBytes)];
+  return [
+    'unshare',
+    '--mount',
+    '--pid',
+    '--fork',
+    '--kill-child',
+    '--mount-proc',
+    '--',
+    ...inTmpfs,
+    ...command,
+  ];
 }
 
 /** The environment of the hooks. */

@@ -36,7 +36,8 @@ export async function packagesTree(plan: Plan, options: PackagesOptions): Promis
   const epoch = plan.epoch ?? archive.date;
   const key = await packagesKey(plan, archive);
   const hit = await options.cache.lookup('packages', key);
-  const entry = hit ?? (await options.cache.store('packages', key, (folder) => make(plan, epoch, folder, options)));
+  const entry =
+    hit ?? (await options.cache.store('packages', key, (folder) => make(plan, epoch, folder, options)));
   return {
     key,
     tar: path.join(entry, TAR),
@@ -70,7 +71,9 @@ async function recipeDigest(): Promise<string> {
   const digest = createHash('sha256');
   for (const folder of ['hooks', 'initramfs', 'grub']) {
     for (const name of await files.listFolder(path.join(import.meta.dirname, folder))) {
-      digest.update(`${folder}/${name}\0`).update(await files.readBytes(path.join(import.meta.dirname, folder, name)));
+      digest
+        .update(`${folder}/${name}\0`)
+        .update(await files.readBytes(path.join(import.meta.dirname, folder, name)));
     }
   }
   digest.update(await files.readBytes(path.join(import.meta.dirname, 'mmdebstrap.ts')));
@@ -122,7 +125,13 @@ async function requireKeyring(plan: Plan): Promise<void> {
 function explain(plan: Plan, cause: unknown): unknown {
   if (!(cause instanceof OperatorError) || cause.code !== 'command.failed') return cause;
   const evidence = cause.evidence ?? '';
-  const unknown = [...new Set([...evidence.matchAll(/E: (Unable to locate package .*|Package '.*' has no .*)/g)].map((match) => match[1]))];
+  const unknown = [
+    ...new Set(
+      [...evidence.matchAll(/E: (Unable to locate package .*|Package '.*' has no .*)/g)].map(
+        (match) => match[1],
+      ),
+    ),
+  ];
   if (unknown.length > 0) {
     return new OperatorError({
       code: 'packages.unknown',

@@ -22,9 +22,16 @@ const BLOCK_LIST = SECTOR - 12;
  * @param table the partition table's segments; the first one's first sector gets the code
  * @throws Error when core.img does not fit, or one of the two is not what it should be
  */
-export function biosBoot(bootImage: Buffer, coreImage: Buffer, layout: DiskLayout, table: readonly Segment[]): Segment[] {
-  if (bootImage.length < SECTOR || bootImage.readUInt16LE(510) !== 0xaa55) throw new Error("boot.img is not GRUB's");
-  if (coreImage.length > layout.biosBoot.length) throw new Error('core.img does not fit into the BIOS boot partition');
+export function biosBoot(
+  bootImage: Buffer,
+  coreImage: Buffer,
+  layout: DiskLayout,
+  table: readonly Segment[],
+): Segment[] {
+  if (bootImage.length < SECTOR || bootImage.readUInt16LE(510) !== 0xaa55)
+    throw new Error("boot.img is not GRUB's");
+  if (coreImage.length > layout.biosBoot.length)
+    throw new Error('core.img does not fit into the BIOS boot partition');
   const first = BigInt(layout.biosBoot.offset / SECTOR);
   const code = Buffer.from(bootImage.subarray(0, CODE_END));
   code.writeBigUInt64LE(first, KERNEL_SECTOR);

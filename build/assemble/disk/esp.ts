@@ -16,7 +16,13 @@ export interface EspFile {
  */
 export async function makeEsp(
   contents: readonly EspFile[],
-  options: { size: number; volume: string; epoch: number; workFolder: string; signal?: AbortSignal | undefined },
+  options: {
+    size: number;
+    volume: string;
+    epoch: number;
+    workFolder: string;
+    signal?: AbortSignal | undefined;
+  },
 ): Promise<Buffer> {
   const image = path.join(options.workFolder, 'esp.raw');
   const source = path.join(options.workFolder, 'esp-file');
@@ -24,7 +30,19 @@ export async function makeEsp(
   const { signal } = options;
   try {
     await run(
-      ['mkfs.vfat', '-C', '-F', '32', '-n', 'ESP', '-i', options.volume, '--invariant', image, String(options.size / 1024)],
+      [
+        'mkfs.vfat',
+        '-C',
+        '-F',
+        '32',
+        '-n',
+        'ESP',
+        '-i',
+        options.volume,
+        '--invariant',
+        image,
+        String(options.size / 1024),
+      ],
       { env, signal },
     );
     const folders = new Set(contents.flatMap(({ path: file }) => parentsOf(file)));

@@ -5,8 +5,9 @@
  * Source: QEMU, docs/interop/qcow2.txt ("Header", "Cluster mapping", "Compressed Clusters Descriptor", "Host
  * cluster management").
  */
-import { zstdCompress, constants } from 'node:zlib';
+
 import { promisify } from 'node:util';
+import { constants, zstdCompress } from 'node:zlib';
 import type { files } from '../../host.ts';
 import { chunks, type DiskImage } from '../segments.ts';
 
@@ -32,7 +33,11 @@ export interface Qcow2Options {
 }
 
 /** @returns the size of the written file in bytes */
-export async function writeQcow2(file: files.FileHandle, image: DiskImage, options: Qcow2Options): Promise<number> {
+export async function writeQcow2(
+  file: files.FileHandle,
+  image: DiskImage,
+  options: Qcow2Options,
+): Promise<number> {
   const size = Math.ceil(image.size / CLUSTER) * CLUSTER;
   const l2Tables = new Map<number, BigUint64Array>();
   const l1Length = Math.ceil(size / (CLUSTER * ENTRIES));
@@ -79,7 +84,11 @@ export async function writeQcow2(file: files.FileHandle, image: DiskImage, optio
   return end.size;
 }
 
-async function compressCluster(index: number, bytes: Buffer, level: number): Promise<{ index: number; data: Buffer }> {
+async function compressCluster(
+  index: number,
+  bytes: Buffer,
+  level: number,
+): Promise<{ index: number; data: Buffer }> {
   // Knowing the size, zstd sets up tables of 64 KiB instead of several MiB: twice as fast.
   const data = await compress(bytes, {
     params: { [constants.ZSTD_c_compressionLevel]: level },

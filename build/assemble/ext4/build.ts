@@ -5,7 +5,7 @@
  *
  * The result mounts, grows online (meta_bg, Linux 3.7) and passes `e2fsck -f` without a remark.
  */
-import { inOrder, type DiskImage, type Segment } from '../segments.ts';
+import { type DiskImage, inOrder, type Segment } from '../segments.ts';
 import type { Tree, TreeNode } from '../tree/node.ts';
 import { BlockAllocator, type Extent } from './allocate.ts';
 import { type DirectoryEntry, encodeDirectory, packDirectory } from './directory.ts';
@@ -64,7 +64,13 @@ export function buildExt4(tree: Tree, options: Ext4Options): DiskImage {
   const place = (item: Item, size: number, blocks: number): Extent[] => {
     const extents = allocator.take(blocks);
     const leaf = needsLeaf(extents) ? allocator.take(1)[0]?.physical : undefined;
-    const content: InodeContent = { node: item.node, links: item.links, size, extents, ...(leaf ? { leaf } : {}) };
+    const content: InodeContent = {
+      node: item.node,
+      links: item.links,
+      size,
+      extents,
+      ...(leaf ? { leaf } : {}),
+    };
     inodes.set(item.inode, encodeInode(seed, item.inode, content));
     if (leaf !== undefined) segments.push(inBlock(leaf, encodeLeaf(seed, item.inode, extents)));
     return extents;
@@ -81,15 +87,27 @@ export function buildExt4(tree: Tree, options: Ext4Options): DiskImage {
   }
 
   const lastInode = Math.max(LOST_AND_FOUND_INODE, ...items.map((item) => item.inode));
-  if (lastInode > geometry.groupCount * INODES_PER_GROUP) throw new RangeError('the file system has too few inodes');
-  const usage: Usage = { geometry, nextBlock: allocator.next, lastInode, folders: countFolders(geometry, items) };
+  if (lastInode > geometry.groupCount * INODES_PER_GROUP)
+    throw new RangeError('the file system has too few inodes');
+  const usage: Usage = {
+    geometry,
+    nextBlock: allocator.next,
+    lastInode,
+    folders: countFolders(geometry, items),
+  };
   return inOrder(options.size, [...segments, ...encodeAll(options, seed, usage, inodes, journal)]);
 }
 
 /** Inode numbers by the order of the tree; hard links share one. */
 function numberItems(tree: Tree, epoch: number): Item[] {
   const folder = (mode: number): TreeNode => ({
-    kind: 'folder', mode, uid: 0, gid: 0, mtime: epoch, xattrs: new Map(), size: 0,
+    kind: 'folder',
+    mode,
+    uid: 0,
+    gid: 0,
+    mtime: epoch,
+    xattrs: new Map(),
+    size: 0,
   });
   const root: Item = { inode: ROOT_INODE, node: tree.get('') ?? folder(0o755), links: 2, entries: [] };
   const byPath = new Map<string, Item>([['', root]]);
@@ -98,7 +116,12 @@ function numberItems(tree: Tree, epoch: number): Item[] {
   const add = (path: string, node: TreeNode) => {
     const known = byNode.get(node);
     const isFolder = node.kind === 'folder';
-    const item = known ?? { inode: next++, node, links: isFolder ? 2 : 0, ...(isFolder ? { entries: [] } : {}) };
+    const item = known ?? {
+      inode: next++,
+      node,
+      links: isFolder ? 2 : 0,
+      ...(isFolder ? { entries: [] } : {}),
+    };
     byNode.set(node, item);
     byPath.set(path, item);
     if (!isFolder) item.links++;
@@ -121,7 +144,13 @@ type Place = (item: Item, size: number, blocks: number) => Extent[];
 function placeJournal(geometry: Geometry, identity: Identity, place: Place, segments: Segment[]) {
   const blocks = journalBlocks(geometry);
   const node: TreeNode = {
-    kind: 'file', mode: 0o600, uid: 0, gid: 0, mtime: identity.epoch, xattrs: new Map(), size: blocks * BLOCK_SIZE,
+    kind: 'file',
+    mode: 0o600,
+    uid: 0,
+    gid: 0,
+    mtime: identity.epoch,
+    xattrs: new Map(),
+    size: blocks * BLOCK_SIZE,
   };
   const extents = place({ inode: JOURNAL_INODE, node, links: 1 }, node.size, blocks);
   segments.push(inBlock(extents[0]?.physical ?? 0, encodeJournalHead(identity.uuid, blocks)));
@@ -182,12 +211,20 @@ function encodeAll(
   const backup = { size: journal.size, blockField: journalInode.subarray(0x28, 0x28 + 60) };
   return groups.flatMap((group, index): Segment[] => {
     const layout = groupLayout(geometry, index);
-    const found = [inBlock(layout.blockBitmap, group.blockBitmap), inBlock(layout.inodeBitmap, group.inodeBitmap)];
-    if (group.usedInodes > 0) found.push(inBlock(layout.inodeTable, inodeTable(geometry, index, group.usedInodes, inodes, seed)));
+    const found = [
+      inBlock(layout.blockBitmap, group.blockBitmap),
+      inBlock(layout.inodeBitmap, group.inodeBitmap),
+    ];
+    if (group.usedInodes > 0)
+      found.push(inBlock(layout.inodeTable, inodeTable(geometry, index, group.usedInodes, inodes, seed)));
     if (!layout.hasSuperblock) return found;
     const superblock = encodeSuperblock(options, usage, groups, backup, index);
     const at = layout.first * BLOCK_SIZE + (index === 0 ? 1024 : 0);
-    return [{ offset: at, length: 1024, source: superblock }, inBlock(layout.first + 1, descriptors), ...found];
+    return [
+      { offset: at, length: 1024, source: superblock },
+      inBlock(layout.first + 1, descriptors),
+      ...found,
+    ];
   });
 }
 

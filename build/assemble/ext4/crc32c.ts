@@ -8,7 +8,8 @@ const TABLE = new Uint32Array(256).map((_, byte) => {
 /** Continue `seed` (0xffffffff at the start) over `bytes`. */
 export function crc32c(seed: number, bytes: Uint8Array): number {
   let crc = seed;
-  for (let i = 0; i < bytes.length; i++) crc = (crc >>> 8) ^ (TABLE[(crc ^ (bytes[i] as number)) & 0xff] as number);
+  for (let i = 0; i < bytes.length; i++)
+    crc = (crc >>> 8) ^ (TABLE[(crc ^ (bytes[i] as number)) & 0xff] as number);
   return crc >>> 0;
 }
 

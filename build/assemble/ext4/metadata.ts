@@ -61,7 +61,8 @@ export interface Group {
 
 export function makeGroup(usage: Usage, group: number): Group {
   const layout = groupLayout(usage.geometry, group);
-  const used = Math.max(layout.firstData, Math.min(usage.nextBlock, layout.first + layout.blocks)) - layout.first;
+  const used =
+    Math.max(layout.firstData, Math.min(usage.nextBlock, layout.first + layout.blocks)) - layout.first;
   const usedInodes = Math.max(0, Math.min(INODES_PER_GROUP, usage.lastInode - group * INODES_PER_GROUP));
   const blockBitmap = Buffer.alloc(BLOCK_SIZE);
   setBits(blockBitmap, 0, used);
@@ -125,8 +126,14 @@ export function encodeSuperblock(
   word(0x00, INODES_PER_GROUP * geometry.groupCount);
   word(0x04, geometry.blockCount);
   word(0x08, Math.floor(geometry.blockCount / 100));
-  word(0x0c, sum((one) => one.freeBlocks));
-  word(0x10, sum((one) => one.freeInodes));
+  word(
+    0x0c,
+    sum((one) => one.freeBlocks),
+  );
+  word(
+    0x10,
+    sum((one) => one.freeInodes),
+  );
   word(0x18, Math.log2(BLOCK_SIZE) - 10);
   word(0x1c, Math.log2(BLOCK_SIZE) - 10);
   word(0x20, BLOCKS_PER_GROUP);

@@ -9,7 +9,11 @@ export interface Overlay {
   readonly units: readonly LayerUnit[];
   readonly removes: readonly string[];
   /** Large programs; their data comes last in the image, so that a new one moves nothing else. */
-  readonly programs: readonly { readonly path: string; readonly size: number; readonly source: Segment['source'] }[];
+  readonly programs: readonly {
+    readonly path: string;
+    readonly size: number;
+    readonly source: Segment['source'];
+  }[];
 }
 
 /**
@@ -43,7 +47,8 @@ function applyUnit(tree: Tree, unit: LayerUnit, epoch: number): void {
     tree.delete(wanted);
     return;
   }
-  const shipped = tree.has(`usr/lib/systemd/system/${unit.unit}`) || tree.has(`lib/systemd/system/${unit.unit}`);
+  const shipped =
+    tree.has(`usr/lib/systemd/system/${unit.unit}`) || tree.has(`lib/systemd/system/${unit.unit}`);
   const target = shipped ? `/usr/lib/systemd/system/${unit.unit}` : `/etc/systemd/system/${unit.unit}`;
   put(tree, wanted, symlink(target, epoch), epoch);
 }

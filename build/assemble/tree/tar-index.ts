@@ -56,7 +56,8 @@ export async function readTarIndex(handle: files.FileHandle): Promise<Tree> {
     const link = pax.get('linkpath')?.toString() ?? header.link;
     if (header.type === '1') {
       const original = tree.get(normalise(link));
-      if (original === undefined) throw new Error(`tar: hard link ${path} to ${link}, which is not in the archive`);
+      if (original === undefined)
+        throw new Error(`tar: hard link ${path} to ${link}, which is not in the archive`);
       tree.set(path, original);
     } else {
       tree.set(path, toNode({ ...header, link, size }, pax, { handle, position: dataAt }));
@@ -65,7 +66,11 @@ export async function readTarIndex(handle: files.FileHandle): Promise<Tree> {
   }
 }
 
-function toNode(header: Header, pax: Map<string, Buffer>, source: { handle: files.FileHandle; position: number }): TreeNode {
+function toNode(
+  header: Header,
+  pax: Map<string, Buffer>,
+  source: { handle: files.FileHandle; position: number },
+): TreeNode {
   const kind = KINDS[header.type];
   if (kind === undefined) throw new Error(`tar: entry ${header.name} has the unknown type ${header.type}`);
   const number = (key: string, offset: number, length: number) =>
