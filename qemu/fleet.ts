@@ -25,7 +25,7 @@ export interface Fleet {
   readonly machines: readonly Machine[];
   /** Undefined for a single node. */
   readonly net: Switch | undefined;
-  /** End everything that runs, by the power button first if `limitMs` is above 0. */
+  /** End everything that runs: by the power button first when `limitMs` is above 0 and the guest is up. */
   end(limitMs: number): Promise<void>;
 }
 
@@ -60,9 +60,13 @@ export async function createFleet(options: FleetOptions): Promise<Fleet> {
   return { machines, net, end };
 }
 
+const ANSWER_LIMIT_MS = 3_000;
+
 async function endOne(machine: Machine, limitMs: number): Promise<void> {
   try {
-    if (machine.running && limitMs > 0) await machine.powerdown(limitMs);
+    // A guest that does not answer yet would not hear the button either.
+    const listens = machine.running && limitMs > 0 && (await machine.guest.answers(ANSWER_LIMIT_MS));
+    if (listens) await machine.powerdown(limitMs);
   } catch (error) {
     // A guest that does not listen is ended without it: that is what dispose() does next.
     if (!(error instanceof OperatorError)) throw error;

@@ -4,6 +4,7 @@ import * as path from 'node:path';
 import { after, test } from 'node:test';
 import { files, which } from '../build/host.ts';
 import { createMachine, type Machine } from './machine.ts';
+import { bootSector } from './testing/boot-sector.ts';
 
 // Real QEMU, with a boot sector as the guest: it says how often it has been booted, and powers off at a 'q'.
 const skip = (await which('qemu-system-x86_64')) === undefined && 'QEMU is not installed';
@@ -104,29 +105,3 @@ test('an image that is not there is an error that names it, and nothing is left 
     message: /none\.qcow2/,
   });
 });
-
-/**
- * 16-bit code: count up the digit in this very sector, write the sector back to the disk (int 13h), say the
- * message and the digit on the first serial port, wait for a 'q' there, then power off (ACPI's PM1a_CNT,
- * where SeaBIOS puts it on q35).
- */
-function bootSector(message: string): Buffer {
-  const counter = 0x7c4b + message.length;
-  const code = [
-    ...[0x31, 0xc0, 0x8e, 0xd8, 0x8e, 0xc0], // xor ax,ax; mov ds,ax; mov es,ax
-    ...[0xfe, 0x06, counter & 0xff, counter >> 8], // inc byte [counter]
-    ...[0xb8, 0x01, 0x03, 0xbb, 0x00, 0x7c, 0xb9, 0x01, 0x00, 0xb6, 0x00, 0xcd, 0x13], // write sector 1
-    ...[0xbe, 0x4b, 0x7c], // mov si,message
-    ...[0xac, 0x84, 0xc0, 0x74, 0x12], // next: lodsb; test al,al; jz listen
-    ...[0x88, 0xc4, 0xba, 0xfd, 0x03, 0xec, 0xa8, 0x20, 0x74, 0xfb], // wait for the transmitter
-    ...[0x88, 0xe0, 0xba, 0xf8, 0x03, 0xee, 0xeb, 0xe9], // out 3f8h,al; jmp next
-    ...[0xba, 0xfd, 0x03, 0xec, 0xa8, 0x01, 0x74, 0xf8], // listen: wait for the receiver
-    ...[0xba, 0xf8, 0x03, 0xec, 0x3c, 0x71, 0x75, 0xf0], // in al,3f8h; cmp al,'q'; jne listen
-    ...[0xba, 0x04, 0x06, 0xb8, 0x00, 0x20, 0xef, 0xf4, 0xeb, 0xfd], // out 604h,2000h; hlt
-  ];
-  const image = Buffer.alloc(1024 * 1024);
-  Buffer.from(code).copy(image);
-  image.write(`${message}0\r\n\0`, code.length, 'latin1');
-  image.writeUInt16LE(0xaa55, 510);
-  return image;
-}
