@@ -89,7 +89,7 @@ export function agentProgram(
   signal: AbortSignal,
   onProgress: (step: string) => void,
 ): Promise<BuiltAgent> {
-  return buildAgent({ arch: 'x64', cacheFolder: cache.folder, signal, onProgress });
+  return buildAgent({ arch: 'x64', cache, signal, onProgress });
 }
 
 interface AssembleInput {

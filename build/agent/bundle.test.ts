@@ -1,12 +1,25 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { makeSandbox, type Sandbox } from '../../agent/testing/sandbox.ts';
+import { openCache } from '../cache.ts';
 import { type BuiltAgent, buildAgent } from './bundle.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'bundle-test.'));
@@ -14,7 +27,7 @@ const KEY = Buffer.alloc(32, 0x5a).toString('base64');
 let agent: BuiltAgent;
 
 before(async () => {
-  agent = await buildAgent({ arch: 'x64', cacheFolder: path.join(folder, 'one') });
+  agent = await buildAgent({ arch: 'x64', cache: await openCache(path.join(folder, 'one')) });
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -41,42 +54,58 @@ async function until<T>(what: string, look: () => T | undefined): Promise<T> {
 }
 
 test('two builds in different folders, at once or later, have the same bytes', async () => {
-  const cacheFolder = path.join(folder, 'two', 'elsewhere');
+  const cache = await openCache(path.join(folder, 'two', 'elsewhere'));
   const [one, two] = await Promise.all([
-    buildAgent({ arch: 'x64', cacheFolder }),
-    buildAgent({ arch: 'x64', cacheFolder }),
+    buildAgent({ arch: 'x64', cache }),
+    buildAgent({ arch: 'x64', cache }),
   ]);
   assert.deepEqual([one.sha256, two.sha256], [agent.sha256, agent.sha256]);
   assert.equal(one.file, two.file);
-  assert.deepEqual(readdirSync(path.join(cacheFolder, 'agent')).length, 1, 'no half-made folder is left');
-  assert.ok((await buildAgent({ arch: 'x64', cacheFolder })).cached);
+  assert.deepEqual(readdirSync(path.join(cache.folder, 'agent')).length, 1);
+  assert.deepEqual(halfMade(cache.folder), []);
+  assert.ok((await buildAgent({ arch: 'x64', cache })).cached);
 });
 
-test('a truncated or altered cache entry is found out and built again', async () => {
-  const cacheFolder = path.join(folder, 'two', 'elsewhere');
-  const { file } = await buildAgent({ arch: 'x64', cacheFolder });
-  for (const damage of [
-    () => truncateSync(file, 1_000_000),
-    () => truncateSync(path.join(path.dirname(file), 'entry.json'), 5),
-  ]) {
-    damage();
-    const again = await buildAgent({ arch: 'x64', cacheFolder });
+for (const [name, damage] of [
+  ['is truncated', (file: string) => truncateSync(file, 1_000_000)],
+  ['has one other byte in its middle', alterMiddle],
+] as const) {
+  test(`an agent in the cache that ${name} is found out and built again`, async () => {
+    const cache = await openCache(path.join(folder, 'two', 'elsewhere'), () => {});
+    const { file } = await buildAgent({ arch: 'x64', cache });
+    damage(file);
+    const again = await buildAgent({ arch: 'x64', cache });
     assert.deepEqual([again.cached, again.sha256], [false, agent.sha256]);
-  }
-});
+    assert.ok((await buildAgent({ arch: 'x64', cache })).cached);
+  });
+}
 
 test('a build that is stopped leaves nothing behind', async () => {
-  const cacheFolder = path.join(folder, 'stopped');
+  const cache = await openCache(path.join(folder, 'stopped'));
   const controller = new AbortController();
   const building = buildAgent({
     arch: 'x64',
-    cacheFolder,
+    cache,
     signal: controller.signal,
     onProgress: (step) => step.startsWith('making') && setTimeout(() => controller.abort(), 100),
   });
   await assert.rejects(building, { code: 'interrupted' });
-  assert.deepEqual(readdirSync(path.join(cacheFolder, 'agent')), []);
+  assert.deepEqual(await cache.list(), []);
+  assert.deepEqual(halfMade(cache.folder), []);
 });
+
+function halfMade(cacheFolder: string): string[] {
+  return readdirSync(path.join(cacheFolder, 'work')).filter((name) => !name.endsWith('.use'));
+}
+
+function alterMiddle(file: string): void {
+  const handle = openSync(file, 'r+');
+  const byte = Buffer.alloc(1);
+  const middle = Math.floor(statSync(file).size / 2);
+  readSync(handle, byte, 0, 1, middle);
+  writeSync(handle, Buffer.from([byte.readUInt8() ^ 1]), 0, 1, middle);
+  closeSync(handle);
+}
 
 test('the executable holds no path of the machine that built it', () => {
   const bytes = readFileSync(agent.file);
