@@ -191,3 +191,17 @@ export async function copyAtomic(from: string, to: string, mode: number): Promis
     throw storageError('file.unwritable', `cannot write ${to}`, cause);
   }
 }
+
+/** Write pieces one after the other, without the care of {@link writeAtomic}: for files of a build's own folder. */
+export async function writeScratch(file: string, pieces: readonly Uint8Array[]): Promise<void> {
+  try {
+    const handle = await fs.open(file, 'w');
+    try {
+      for (const piece of pieces) await handle.writeFile(piece);
+    } finally {
+      await handle.close();
+    }
+  } catch (cause) {
+    throw storageError('file.unwritable', `cannot write ${file}`, cause);
+  }
+}

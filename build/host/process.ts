@@ -8,6 +8,8 @@ export interface RunOptions {
   readonly input?: string | Uint8Array;
   /** Ends the program: SIGTERM, and SIGKILL ten seconds later. */
   readonly signal?: AbortSignal | undefined;
+  /** For a program that leaves nothing behind however it ends: SIGKILL at once when it is to end. */
+  readonly killAtOnce?: boolean;
   /** Milliseconds after which the program is ended and the call fails. */
   readonly timeoutMs?: number;
   /** Called with each line of stdout and stderr as it comes. */
@@ -26,16 +28,27 @@ export interface RunResult {
  * Run a program to its end. Arguments are an array and reach the program as they are: there is no shell.
  *
  * @throws OperatorError `program.missing` when the program is not installed, `command.failed` when it exits
- *   non-zero or is ended by the time limit, `interrupted` when the signal ended it.
+ *   non-zero or is ended by the time limit, `disk.full` when it says so, `interrupted` when the signal ended it.
  */
 export async function run(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   const result = await tryRun(argv, options);
   if (result.exitCode === 0) return result;
+  const output = `${result.stdout}\n${result.stderr}`;
+  const evidence = `$ ${pasteable(argv)}\n${lastLines(output, 20)}`;
+  if (/No space left on device|\bENOSPC\b|Disk quota exceeded/.test(output)) {
+    throw new OperatorError({
+      code: 'disk.full',
+      exit: 'storage',
+      message: `no space left on the disk: ${argv[0]} could not write`,
+      evidence,
+      fix: 'free some space (clusteros-build cache prune), or choose a larger disk: --output, CLUSTEROS_CACHE, TMPDIR',
+    });
+  }
   throw new OperatorError({
     code: 'command.failed',
     exit: 'command',
     message: `${argv[0]} failed with exit code ${result.exitCode}`,
-    evidence: `$ ${pasteable(argv)}\n${lastLines(`${result.stdout}\n${result.stderr}`, 20)}`,
+    evidence,
   });
 }
 
@@ -52,6 +65,7 @@ export async function tryRun(argv: readonly string[], options: RunOptions = {}):
     stderr: options.interactive ? 'inherit' : 'pipe',
     stripFinalNewline: false,
     forceKillAfterDelay: 10_000,
+    killSignal: options.killAtOnce ? 'SIGKILL' : 'SIGTERM',
     maxBuffer: MAX_OUTPUT,
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.input === undefined ? {} : { input: options.input }),

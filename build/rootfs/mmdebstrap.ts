@@ -62,6 +62,7 @@ export function hookEnvironment(plan: Plan, epoch: number, folders: { work: stri
     CLUSTEROS_BASE: plan.base.name,
     CLUSTEROS_DEBS: folders.debs,
     CLUSTEROS_INITRAMFS: plan.initramfs,
+    CLUSTEROS_NODE: process.execPath,
   };
 }
 

@@ -76,7 +76,9 @@ async function recipeDigest(): Promise<string> {
         .update(await files.readBytes(path.join(import.meta.dirname, folder, name)));
     }
   }
-  digest.update(await files.readBytes(path.join(import.meta.dirname, 'mmdebstrap.ts')));
+  for (const name of ['mmdebstrap.ts', 'unpack-ahead.ts', 'ar.ts']) {
+    digest.update(await files.readBytes(path.join(import.meta.dirname, name)));
+  }
   return digest.digest('hex');
 }
 
@@ -137,16 +139,6 @@ function explain(plan: Plan, cause: unknown): unknown {
       code: 'packages.unknown',
       message: `${plan.base.name} does not have every package: ${unknown.join('; ')}`,
       fix: 'correct packages in the definition, or choose another base',
-      cause,
-    });
-  }
-  if (/No space left on device/.test(evidence)) {
-    return new OperatorError({
-      code: 'disk.full',
-      exit: 'storage',
-      message: 'the disk is full',
-      evidence,
-      fix: 'free some space (clusteros-build cache prune), or set CLUSTEROS_CACHE to a larger disk',
       cause,
     });
   }
