@@ -8,6 +8,7 @@ import { grubStub } from './disk/grub-config.ts';
 import type { DiskIdentifiers } from './disk/identifiers.ts';
 import { diskLayout, partitionTable } from './disk/partitions.ts';
 import { writeQcow2 } from './disk/qcow2.ts';
+import { FileSystemFull } from './ext4/allocate.ts';
 import { buildExt4 } from './ext4/build.ts';
 import type { RootTree } from './root-tree.ts';
 import { type DiskImage, inOrder, shift } from './segments.ts';
@@ -76,7 +77,7 @@ function rootFileSystem({ plan, root, ids, epoch }: AssembleOptions, size: numbe
   try {
     return buildExt4(root.tree, { size, uuid, label: 'root', epoch });
   } catch (cause) {
-    if (!(cause instanceof RangeError)) throw cause;
+    if (!(cause instanceof FileSystemFull)) throw cause;
     throw new OperatorError({
       code: 'disk.too-small',
       message: `the system does not fit on a disk of ${plan.diskBytes} bytes: ${cause.message}`,

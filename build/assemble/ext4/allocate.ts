@@ -7,6 +7,9 @@ export interface Extent {
   readonly length: number;
 }
 
+/** The tree does not fit: a larger disk would help. Any other error of this folder is about the tree itself. */
+export class FileSystemFull extends RangeError {}
+
 /** An extent of a file in use holds 32,768 blocks at most (struct ext4_extent, ee_len). */
 const LONGEST_EXTENT = 32768;
 
@@ -23,11 +26,11 @@ export class BlockAllocator {
     this.#next = groupLayout(geometry, 0).firstData;
   }
 
-  /** @throws RangeError when the file system is full */
+  /** @throws FileSystemFull */
   take(blocks: number): Extent[] {
     const extents: Extent[] = [];
     for (let logical = 0; logical < blocks; ) {
-      if (this.#next >= this.#geometry.blockCount) throw new RangeError('the file system is full');
+      if (this.#next >= this.#geometry.blockCount) throw new FileSystemFull('the file system is full');
       const group = groupLayout(this.#geometry, Math.floor(this.#next / BLOCKS_PER_GROUP));
       this.#next = Math.max(this.#next, group.firstData);
       const room = group.first + group.blocks - this.#next;

@@ -7,7 +7,7 @@
  */
 import { type DiskImage, inOrder, type Segment } from '../segments.ts';
 import type { Tree, TreeNode } from '../tree/node.ts';
-import { BlockAllocator, type Extent } from './allocate.ts';
+import { BlockAllocator, type Extent, FileSystemFull } from './allocate.ts';
 import { type DirectoryEntry, encodeDirectory, packDirectory } from './directory.ts';
 import {
   BLOCK_SIZE,
@@ -16,12 +16,12 @@ import {
   groupLayout,
   INODE_SIZE,
   INODES_PER_GROUP,
-  inodePosition,
   JOURNAL_INODE,
   LOST_AND_FOUND_INODE,
   ROOT_INODE,
 } from './geometry.ts';
 import { encodeInode, encodeLeaf, type InodeContent, isFastSymlink, needsLeaf } from './inode.ts';
+import { checkLimits, MOST_LINKS } from './limits.ts';
 import {
   checksumSeed,
   encodeDescriptors,
@@ -51,7 +51,8 @@ interface Item {
 }
 
 /**
- * @throws RangeError when the tree does not fit
+ * @throws FileSystemFull when the tree does not fit
+ * @throws Error when ext4 cannot hold something of the tree: a name or a link too long, too many attributes
  */
 export function buildExt4(tree: Tree, options: Ext4Options): DiskImage {
   const geometry = geometryOf(options.size);
@@ -88,7 +89,7 @@ export function buildExt4(tree: Tree, options: Ext4Options): DiskImage {
 
   const lastInode = Math.max(LOST_AND_FOUND_INODE, ...items.map((item) => item.inode));
   if (lastInode > geometry.groupCount * INODES_PER_GROUP)
-    throw new RangeError('the file system has too few inodes');
+    throw new FileSystemFull('the file system has too few inodes');
   const usage: Usage = {
     geometry,
     nextBlock: allocator.next,
@@ -113,9 +114,12 @@ function numberItems(tree: Tree, epoch: number): Item[] {
   const byPath = new Map<string, Item>([['', root]]);
   const byNode = new Map<TreeNode, Item>();
   let next = LOST_AND_FOUND_INODE;
+  checkLimits('', root.node);
   const add = (path: string, node: TreeNode) => {
+    checkLimits(path, node);
     const known = byNode.get(node);
     const isFolder = node.kind === 'folder';
+    if (isFolder && known !== undefined) throw new Error(`${path} is a hard link to a folder`);
     const item = known ?? {
       inode: next++,
       node,
@@ -125,6 +129,8 @@ function numberItems(tree: Tree, epoch: number): Item[] {
     byNode.set(node, item);
     byPath.set(path, item);
     if (!isFolder) item.links++;
+    if (!isFolder && item.links > MOST_LINKS)
+      throw new Error(`${path} has more than ${MOST_LINKS} hard links`);
   };
   add('lost+found', folder(0o700));
   for (const [path, node] of tree) if (path !== '' && path !== 'lost+found') add(path, node);
@@ -216,7 +222,7 @@ function encodeAll(
       inBlock(layout.inodeBitmap, group.inodeBitmap),
     ];
     if (group.usedInodes > 0)
-      found.push(inBlock(layout.inodeTable, inodeTable(geometry, index, group.usedInodes, inodes, seed)));
+      found.push(inBlock(layout.inodeTable, inodeTable(index, group.usedInodes, inodes)));
     if (!layout.hasSuperblock) return found;
     const superblock = encodeSuperblock(options, usage, groups, backup, index);
     const at = layout.first * BLOCK_SIZE + (index === 0 ? 1024 : 0);
@@ -228,27 +234,14 @@ function encodeAll(
   });
 }
 
-/** The used part of a group's inode table. Reserved inodes without content keep zeros and a checksum. */
-function inodeTable(
-  geometry: Geometry,
-  group: number,
-  used: number,
-  inodes: ReadonlyMap<number, Buffer>,
-  seed: number,
-): Buffer {
+/** The used part of a group's inode table. Reserved inodes without content stay zeros. */
+function inodeTable(group: number, used: number, inodes: ReadonlyMap<number, Buffer>): Buffer {
   const table = Buffer.alloc(used * INODE_SIZE);
   for (let index = 0; index < used; index++) {
-    const number = group * INODES_PER_GROUP + index + 1;
-    const inode = inodes.get(number) ?? emptyInode(seed, number);
-    inode.copy(table, inodePosition(geometry, number) - groupLayout(geometry, group).inodeTable * BLOCK_SIZE);
+    inodes.get(group * INODES_PER_GROUP + index + 1)?.copy(table, index * INODE_SIZE);
   }
   return table;
 }
-
-function emptyInode(_seed: number, _number: number): Buffer {
-  return Buffer.alloc(INODE_SIZE);
-}
-
 function countFolders(geometry: Geometry, items: readonly Item[]): number[] {
   const counts = new Array<number>(geometry.groupCount).fill(0);
   for (const { inode, node } of items) {

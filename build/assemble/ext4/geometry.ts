@@ -39,11 +39,17 @@ const INODE_TABLE_BLOCKS = (INODES_PER_GROUP * INODE_SIZE) / BLOCK_SIZE;
 
 /** @param size bytes; a tail too short for a group's metadata and some data is left unused */
 export function geometryOf(size: number): Geometry {
-  let blockCount = Math.floor(size / BLOCK_SIZE);
-  const tail = blockCount % BLOCKS_PER_GROUP;
-  if (tail > 0 && tail < INODE_TABLE_BLOCKS + 64) blockCount -= tail;
+  const blocks = Math.floor(size / BLOCK_SIZE);
+  const tail = blocks % BLOCKS_PER_GROUP;
+  const whole = geometryOfBlocks(blocks - tail);
+  const metadata = 1 + whole.descriptorBlocks + 1 + 2 + INODE_TABLE_BLOCKS;
+  const geometry = tail < metadata + 64 ? whole : geometryOfBlocks(blocks);
+  if (geometry.groupCount === 0) throw new Error('an ext4 file system needs at least one group');
+  return geometry;
+}
+
+function geometryOfBlocks(blockCount: number): Geometry {
   const groupCount = Math.ceil(blockCount / BLOCKS_PER_GROUP);
-  if (groupCount === 0) throw new Error('an ext4 file system needs at least one group');
   return { blockCount, groupCount, descriptorBlocks: Math.ceil((groupCount * DESCRIPTOR_SIZE) / BLOCK_SIZE) };
 }
 
@@ -60,13 +66,6 @@ export function groupLayout(geometry: Geometry, group: number): GroupLayout {
     inodeTable: blockBitmap + 2,
     firstData: blockBitmap + 2 + INODE_TABLE_BLOCKS,
   };
-}
-
-/** Position of an inode in bytes from the start of the file system. */
-export function inodePosition(geometry: Geometry, inode: number): number {
-  const group = Math.floor((inode - 1) / INODES_PER_GROUP);
-  const index = (inode - 1) % INODES_PER_GROUP;
-  return groupLayout(geometry, group).inodeTable * BLOCK_SIZE + index * INODE_SIZE;
 }
 
 /** The feature sparse_super: copies only in groups 0, 1 and the powers of 3, 5 and 7. */

@@ -8,6 +8,7 @@ import type { TreeNode } from '../tree/node.ts';
 import type { Extent } from './allocate.ts';
 import { crc32c, crc32cOfNumber } from './crc32c.ts';
 import { BLOCK_SIZE, INODE_SIZE } from './geometry.ts';
+import { MOST_LINKS } from './limits.ts';
 
 export const TYPE_BITS = {
   fifo: 0x1000,
@@ -37,7 +38,7 @@ export interface InodeContent {
 
 /** Whether a file needs one more block for its list of extents. */
 export function needsLeaf(extents: readonly Extent[]): boolean {
-  if (extents.length > IN_LEAF) throw new RangeError('a file in too many pieces');
+  if (extents.length > IN_LEAF) throw new Error('a file in too many pieces for one block of extents');
   return extents.length > IN_INODE;
 }
 
@@ -54,21 +55,26 @@ export function encodeInode(seed: number, number: number, content: InodeContent)
   inode.writeUInt16LE(node.uid & 0xffff, 0x02);
   inode.writeUInt32LE(size % 2 ** 32, 0x04);
   // Access, change, modification: all the modification time, so that a build's own clock never shows.
-  for (const at of [0x08, 0x0c, 0x10]) inode.writeUInt32LE(node.mtime, at);
+  for (const at of [0x08, 0x0c, 0x10, 0x90]) inode.writeUInt32LE(node.mtime >>> 0, at);
+  for (const at of [0x84, 0x88, 0x8c, 0x94]) inode.writeUInt32LE(secondsHigh(node.mtime), at);
   inode.writeUInt16LE(node.gid & 0xffff, 0x18);
-  inode.writeUInt16LE(content.links, 0x1a);
+  inode.writeUInt16LE(content.links > MOST_LINKS ? 1 : content.links, 0x1a);
   inode.writeUInt32LE(blocks * (BLOCK_SIZE / 512), 0x1c);
   writeBlockField(inode, content);
   inode.writeUInt32LE(Math.floor(size / 2 ** 32), 0x6c);
   inode.writeUInt16LE(node.uid >>> 16, 0x78);
   inode.writeUInt16LE(node.gid >>> 16, 0x7a);
   inode.writeUInt16LE(EXTRA_SIZE, 0x80);
-  inode.writeUInt32LE(node.mtime, 0x90);
   writeAttributes(inode, node.xattrs);
   const checksum = crc32c(crc32cOfNumber(crc32cOfNumber(seed, number), 0), inode);
   inode.writeUInt16LE(checksum & 0xffff, 0x7c);
   inode.writeUInt16LE(checksum >>> 16, 0x82);
   return inode;
+}
+
+/** The two bits of a time above its signed 32: years after 2038. */
+function secondsHigh(seconds: number): number {
+  return Math.floor((seconds + 2 ** 31) / 2 ** 32) & 3;
 }
 
 /** The leaf block of {@link needsLeaf}, with its checksum. */
@@ -148,7 +154,7 @@ function writeAttributes(inode: Buffer, attributes: ReadonlyMap<string, Uint8Arr
   for (const { prefix, rest, value } of entries) {
     valueAt -= Math.ceil(value.length / 4) * 4;
     const next = entryAt + 16 + Math.ceil(rest.length / 4) * 4;
-    if (next + 4 > valueAt) throw new RangeError(`extended attributes too large for an inode: ${rest}`);
+    if (next + 4 > valueAt) throw new Error(`extended attributes too large for an inode: ${rest}`);
     inode.writeUInt8(rest.length, entryAt);
     inode.writeUInt8(prefix, entryAt + 1);
     inode.writeUInt16LE(valueAt - first, entryAt + 2);
