@@ -1,13 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import * as path from 'node:path';
-import { DEFINITION_NAME } from '../definition/load.ts';
+import { seedFiles } from '../../firstboot/seed.ts';
+import { writeVolume } from '../../firstboot/volume.ts';
+import { DEFINITION_NAME, loadDefinition } from '../definition/load.ts';
 import { definitionTemplate } from '../definition/template.ts';
 import { OperatorError } from '../errors.ts';
 import { files } from '../host.ts';
 import type { Register } from './context.ts';
 import { SCHEMA_FILE } from './schema.ts';
+import { seedInput } from './seed.ts';
 
 export const KEY_NAME = 'cluster.key';
+/** FAT, for it can be edited by hand. */
+export const SEED_NAME = 'seed.img';
 /** What must never reach a repository: the key, and the seeds that carry it. */
 const IGNORED = [KEY_NAME, 'seed/', 'seed.iso', 'seed.img'] as const;
 
@@ -15,16 +20,21 @@ export interface InitResult {
   readonly folder: string;
   readonly written: readonly string[];
   readonly kept: readonly string[];
+  /** Why there is no seed yet: a program to make it is not installed. */
+  readonly seedMissing?: string;
 }
 
 export const registerInit: Register = (program, context) => {
   program
     .command('init')
     .argument('[dir]', 'folder, made when it is not there', '.')
-    .description('write a commented definition, a fresh cluster key and a .gitignore that keeps the key out')
+    .description(
+      'write a commented definition, a fresh cluster key, a seed, and a .gitignore that keeps both out',
+    )
     .option('--force', 'replace an existing definition; a key is never replaced')
     .action(async (dir: string, { force }: { force?: boolean }) => {
-      const result = await initialise(path.resolve(dir), force === true);
+      const result = await initialise(path.resolve(dir), force === true, context.signal);
+      if (result.seedMissing !== undefined) context.note(`clusteros: no seed yet: ${result.seedMissing}`);
       context.answer(result, () => resultAsText(result, dir));
     });
 };
@@ -34,7 +44,7 @@ export const registerInit: Register = (program, context) => {
  *
  * @throws OperatorError `init.exists` when there is a definition and no `force`; `file.unwritable`
  */
-export async function initialise(folder: string, force: boolean): Promise<InitResult> {
+export async function initialise(folder: string, force: boolean, signal?: AbortSignal): Promise<InitResult> {
   const definition = path.join(folder, DEFINITION_NAME);
   if (!force && (await files.exists(definition))) {
     throw new OperatorError({
@@ -44,6 +54,7 @@ export async function initialise(folder: string, force: boolean): Promise<InitRe
     });
   }
   const existed = await files.exists(folder);
+  const replaces = await files.exists(definition);
   // What to take away again when the rest fails: only what was not there before.
   const made: string[] = [];
   const written: string[] = [];
@@ -69,11 +80,32 @@ export async function initialise(folder: string, force: boolean): Promise<InitRe
     const schemaPath = path.relative(folder, SCHEMA_FILE);
     await files.writeAtomic(definition, definitionTemplate(nameFrom(folder), schemaPath));
     written.push(definition);
+    if (!replaces) made.push(definition);
+
+    const seed = path.join(folder, SEED_NAME);
+    const seedMissing = await writeSeed(definition, seed, signal);
+    if (seedMissing === undefined) written.push(seed);
+    return { folder, written, kept, ...(seedMissing === undefined ? {} : { seedMissing }) };
   } catch (error) {
     for (const file of made) await files.remove(file);
     throw error;
   }
-  return { folder, written, kept };
+}
+
+/** The seed of a definition. Without the programs for it the rest of the folder is still of use. */
+async function writeSeed(
+  definition: string,
+  seed: string,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  try {
+    const input = await seedInput(await loadDefinition(definition), { format: 'fat', key: true });
+    await writeVolume(seedFiles(input), 'fat', seed, signal);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof OperatorError) || error.code !== 'program.missing') throw error;
+    return `${error.message}; run clusteros-build doctor --fix, then clusteros-build seed --format fat`;
+  }
 }
 
 /** 32 random bytes in base64, only for the owner. Fails when the file is there, whoever made it. */
@@ -123,5 +155,6 @@ function resultAsText({ folder, written, kept }: InitResult, dir: string): strin
     'Next:',
     `  npx clusteros-build plan${where}`,
     `  npx clusteros-build image${where}`,
+    `  npx clusteros-build seed${where} --ssh-key ~/.ssh/id_ed25519.pub     for a seed that lets you log in`,
   ].join('\n');
 }

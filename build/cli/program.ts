@@ -10,6 +10,7 @@ import {
 } from '../errors.ts';
 import { clock, interrupted } from '../host.ts';
 import { registerAgent } from './agent.ts';
+import { registerBoot } from './boot.ts';
 import { registerCache } from './cache.ts';
 import { registerClean } from './clean.ts';
 import type { Context, GlobalOptions, Register } from './context.ts';
@@ -19,12 +20,15 @@ import { registerInit } from './init.ts';
 import { listenForStop } from './interrupt.ts';
 import { registerPlan } from './plan.ts';
 import { registerSchema } from './schema.ts';
+import { registerSeed } from './seed.ts';
 
 /** The commands, in the order of `--help`. */
 const COMMANDS: readonly Register[] = [
   registerInit,
   registerPlan,
   registerImage,
+  registerSeed,
+  registerBoot,
   registerAgent,
   registerDoctor,
   registerCache,
