@@ -12,8 +12,7 @@ import { runMain } from './setup-error.mjs';
 await runMain(async () => {
   const args = process.argv.slice(2);
   await ensureNpmPackages();
-  // Unit tests run no host program; whoever wants only them need not install any.
-  if (args.length === 0 || args.includes('integration')) ensureHostPrograms();
+  ensureHostPrograms();
   const env = args.includes('golden') ? { CLUSTEROS_GOLDEN: 'write' } : {};
   becomePinnedNode([path.join(ROOT, 'bin', 'test-runner.mjs'), ...args], env);
 });

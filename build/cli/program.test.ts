@@ -66,11 +66,13 @@ test('an error is text on stderr, and with --json one document on stdout', async
 test('init writes a definition, a key for the owner only, and hides the key from git', async (t) => {
   const folder = path.join(await freshFolder(t), 'My Lab');
   assert.equal((await runCli('init', folder)).code, 0);
-  assert.deepEqual((await readdir(folder)).sort(), ['.gitignore', 'cluster.key', 'cluster.yaml']);
+  assert.deepEqual((await readdir(folder)).sort(), ['.gitignore', 'cluster.key', 'cluster.yaml', 'seed.img']);
+  assert.equal((await stat(path.join(folder, 'seed.img'))).mode & 0o777, 0o600);
   const key = path.join(folder, 'cluster.key');
   assert.equal((await stat(key)).mode & 0o777, 0o600);
   assert.equal(Buffer.from(await readFile(key, 'utf8'), 'base64').length, 32);
   assert.match(await readFile(path.join(folder, '.gitignore'), 'utf8'), /^cluster\.key$/m);
+  assert.match(await readFile(path.join(folder, '.gitignore'), 'utf8'), /^seed\.img$/m);
   assert.match(await readFile(path.join(folder, 'cluster.yaml'), 'utf8'), /^name: my-lab$/m);
 });
 
@@ -101,6 +103,7 @@ test('init that cannot write everything leaves nothing', async (t) => {
   await rm(path.join(half, '.gitignore'));
   await rm(path.join(half, 'cluster.key'));
   await rm(path.join(half, 'cluster.yaml'));
+  await rm(path.join(half, 'seed.img'));
   await mkdir(path.join(half, '.gitignore'));
   assert.equal((await runCli('init', half)).code, EXIT_CODES.storage.code);
   assert.deepEqual(await readdir(half), ['.gitignore']);
