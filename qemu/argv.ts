@@ -155,9 +155,13 @@ function diskDevice(spec: DiskSpec, index: number): string[] {
   return ['-device', options.join(',')];
 }
 
+const FIRST_NIC_SLOT = 16;
+
 function nic(spec: NicSpec, index: number): string[] {
   const id = `net${index}`;
-  const device = ['-device', `virtio-net-pci,netdev=${id},mac=${spec.mac},romfile=`];
+  // A place of its own on the bus: the guest's names (enp0s16, enp0s17) do not depend on the other devices.
+  const place = `bus=pcie.0,addr=0x${(FIRST_NIC_SLOT + index).toString(16)}`;
+  const device = ['-device', `virtio-net-pci,netdev=${id},mac=${spec.mac},${place},romfile=`];
   if (spec.kind === 'switch') {
     const path = quote(spec.socket);
     return ['-netdev', `stream,id=${id},server=off,addr.type=unix,addr.path=${path}`, ...device];
