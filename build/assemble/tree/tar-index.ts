@@ -10,6 +10,10 @@ import { WindowReader } from '../window-reader.ts';
 import type { NodeKind, Tree, TreeNode } from './node.ts';
 
 const BLOCK = 512;
+/** Entries that say something about the next one: pax, and GNU tar's long names and links. */
+const HEADERS = ['x', 'L', 'K'];
+/** Far above what names and attributes take: a longer one is damage, and not worth its memory. */
+const LONGEST_HEADER = 1024 * 1024;
 const KINDS: Readonly<Record<string, NodeKind>> = {
   '0': 'file',
   '\0': 'file',
@@ -41,23 +45,28 @@ export async function readTarIndex(handle: files.FileHandle): Promise<Tree> {
     const block = await reader.read(at, BLOCK);
     if (block.every((byte) => byte === 0)) return tree;
     const header = parseHeader(block, at);
-    const size = pax.has('size') ? Number(pax.get('size')?.toString()) : header.size;
+    const size = paxNumber(pax, 'size') ?? header.size;
+    if (!Number.isSafeInteger(size) || size < 0) throw new Error(`tar: ${header.name} has the size ${size}`);
     const dataAt = at + BLOCK;
     at = dataAt + Math.ceil(size / BLOCK) * BLOCK;
-    if (header.type === 'x' || header.type === 'g') {
-      if (header.type === 'x') pax = parsePax(await reader.read(dataAt, size));
+    if (header.type === 'g') continue;
+    if (HEADERS.includes(header.type)) {
+      if (size > LONGEST_HEADER) throw new Error(`tar: a header of ${size} bytes is too long`);
+      const data = await reader.read(dataAt, size);
+      if (header.type === 'x') pax = parsePax(data);
+      else pax.set(header.type === 'L' ? 'path' : 'linkpath', stripNul(data));
       continue;
     }
-    if (header.type === 'L' || header.type === 'K') {
-      pax.set(header.type === 'L' ? 'path' : 'linkpath', stripNul(await reader.read(dataAt, size)));
-      continue;
+    const path = normalise(paxText(pax, 'path') ?? header.name);
+    const link = paxText(pax, 'linkpath') ?? header.link;
+    if (header.type === 'S' || [...pax.keys()].some((key) => key.startsWith('GNU.sparse.'))) {
+      throw new Error(`tar: ${path} is stored as a sparse file, which this reader does not know`);
     }
-    const path = normalise(pax.get('path')?.toString() ?? header.name);
-    const link = pax.get('linkpath')?.toString() ?? header.link;
     if (header.type === '1') {
       const original = tree.get(normalise(link));
       if (original === undefined)
         throw new Error(`tar: hard link ${path} to ${link}, which is not in the archive`);
+      if (original.kind === 'folder') throw new Error(`tar: ${path} is a hard link to the folder ${link}`);
       tree.set(path, original);
     } else {
       tree.set(path, toNode({ ...header, link, size }, pax, { handle, position: dataAt }));
@@ -74,7 +83,7 @@ function toNode(
   const kind = KINDS[header.type];
   if (kind === undefined) throw new Error(`tar: entry ${header.name} has the unknown type ${header.type}`);
   const number = (key: string, offset: number, length: number) =>
-    pax.has(key) ? Number(pax.get(key)?.toString()) : octal(header.block, offset, length);
+    paxNumber(pax, key) ?? octal(header.block, offset, length);
   const xattrs = new Map<string, Uint8Array>();
   for (const [key, value] of pax) {
     if (key.startsWith('SCHILY.xattr.')) xattrs.set(key.slice('SCHILY.xattr.'.length), value);
@@ -99,7 +108,8 @@ function parseHeader(block: Buffer, at: number): Header {
   let sum = 8 * 0x20;
   for (let i = 0; i < BLOCK; i++) if (i < 148 || i >= 156) sum += block[i] ?? 0;
   if (sum !== octal(block, 148, 8)) throw new Error(`tar: wrong header checksum at byte ${at}`);
-  const prefix = block.toString('latin1', 257, 262) === 'ustar' ? text(block, 345, 155) : '';
+  // With GNU's magic, which ends in a blank, other things are there.
+  const prefix = block.toString('latin1', 257, 263) === 'ustar\0' ? text(block, 345, 155) : '';
   const name = text(block, 0, 100);
   return {
     name: prefix === '' ? name : `${prefix}/${name}`,
@@ -117,21 +127,49 @@ function parsePax(data: Buffer): Map<string, Buffer> {
     const space = data.indexOf(0x20, at);
     const length = Number(data.toString('latin1', at, space));
     const equals = data.indexOf(0x3d, space);
-    if (!(length > 0) || space < 0 || equals < 0) throw new Error('tar: damaged pax header');
+    const within = length > 0 && at + length <= data.length && equals < at + length;
+    if (!within || space < 0 || equals < 0) throw new Error('tar: damaged pax header');
     records.set(data.toString('utf8', space + 1, equals), data.subarray(equals + 1, at + length - 1));
     at += length;
   }
   return records;
 }
 
-/** A number in octal, or in base 256 when the first bit is set (GNU tar, star). */
+function paxText(pax: ReadonlyMap<string, Buffer>, key: string): string | undefined {
+  const value = pax.get(key);
+  return value === undefined ? undefined : decode(value);
+}
+
+function paxNumber(pax: ReadonlyMap<string, Buffer>, key: string): number | undefined {
+  const value = paxText(pax, key);
+  if (value === undefined) return undefined;
+  if (!/^-?\d+(\.\d*)?$/.test(value)) throw new Error(`tar: the ${key} "${value}" is no number`);
+  return Number(value);
+}
+
+/** A number in octal, or in base 256 with the first bit set: two's complement, big endian (GNU tar, star). */
 function octal(block: Buffer, offset: number, length: number): number {
-  if (((block[offset] ?? 0) & 0x80) !== 0) return Number(block.readBigUInt64BE(offset + length - 8));
-  return Number.parseInt(text(block, offset, length).trim() || '0', 8);
+  const first = block[offset] ?? 0;
+  if ((first & 0x80) !== 0) {
+    let value = (first & 0x40) === 0 ? first & 0x3f : first - 0x100;
+    for (let at = offset + 1; at < offset + length; at++) value = value * 256 + (block[at] ?? 0);
+    return value;
+  }
+  const digits = text(block, offset, length).trim();
+  if (!/^[0-7]*$/.test(digits)) throw new Error(`tar: "${digits}" is no octal number`);
+  return Number.parseInt(digits || '0', 8);
 }
 
 function text(block: Buffer, offset: number, length: number): string {
-  return stripNul(block.subarray(offset, offset + length)).toString('utf8');
+  return decode(stripNul(block.subarray(offset, offset + length)));
+}
+
+/** Another name in the place of one that is not UTF-8 would be a file that nobody finds. */
+function decode(bytes: Buffer): string {
+  const value = bytes.toString('utf8');
+  if (value.includes('\ufffd') && !Buffer.from(value).equals(bytes))
+    throw new Error(`tar: "${value}" is not UTF-8`);
+  return value;
 }
 
 function stripNul(bytes: Buffer): Buffer {
