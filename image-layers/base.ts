@@ -1,4 +1,5 @@
-import { CLOUD_CONDITIONS, CLOUD_CONFIG, CLOUD_SEED_LINK } from '../firstboot/cloud-config.ts';
+import { CLOUD_CONFIG, CLOUD_SEED_LINK } from '../firstboot/cloud-config.ts';
+import { FIRST_BOOT_FILES } from './first-boot.ts';
 import type { Layer } from './layer.ts';
 
 /** What any node is: a kernel, a boot chain, a network, a clock, remote access, and growth on first boot. */
@@ -71,6 +72,12 @@ LinkLocalAddressing=yes
       mode: 0o644,
       text: '[Journal]\nStorage=persistent\nSystemMaxUse=256M\n',
     },
+    // Everybody may ping, on every base: Debian 13 leaves it to a package that is only recommended.
+    {
+      path: '/etc/sysctl.d/50-clusteros.conf',
+      mode: 0o644,
+      text: 'net.ipv4.ping_group_range = 0 2147483647\n',
+    },
     // Names are asked of DNS: no multicast name service listens on the LAN.
     {
       path: '/etc/systemd/resolved.conf.d/50-clusteros.conf',
@@ -91,98 +98,7 @@ KbdInteractiveAuthentication no
 PermitRootLogin no
 `,
     },
-    {
-      path: '/usr/lib/clusteros/make-ssh-host-key',
-      mode: 0o755,
-      text: `#!/bin/sh
-# Makes the SSH host key on first boot, whole or not at all: a power cut must not leave half a key behind.
-set -eu
-key=/etc/ssh/ssh_host_ed25519_key
-ssh-keygen -y -f "$key" >/dev/null 2>&1 && [ -s "$key.pub" ] && exit 0
-work=$(mktemp -d /etc/ssh/.host-key.XXXXXX)
-trap 'rm -rf "$work"' EXIT
-ssh-keygen -q -t ed25519 -N '' -C '' -f "$work/key"
-sync "$work/key" "$work/key.pub"
-mv "$work/key.pub" "$key.pub"
-mv "$work/key" "$key"
-sync /etc/ssh
-`,
-    },
-    {
-      path: '/etc/systemd/system/clusteros-ssh-host-key.service',
-      mode: 0o644,
-      text: `[Unit]
-Description=Make the SSH host key of this machine
-Before=ssh.service ssh.socket sshd.service
-After=systemd-random-seed.service
-
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=/usr/lib/clusteros/make-ssh-host-key
-
-[Install]
-WantedBy=multi-user.target
-`,
-    },
-    {
-      path: '/usr/lib/clusteros/mount-seed',
-      mode: 0o755,
-      text: `#!/bin/sh
-# Mounts the seed, a volume labelled CIDATA, where cloud-init and the node agent look for it. No seed is fine.
-set -eu
-seed=/run/clusteros/seed
-mountpoint -q "$seed" && exit 0
-udevadm settle --timeout=10 || true
-for label in CIDATA cidata; do
-  device=/dev/disk/by-label/$label
-  [ -b "$device" ] || continue
-  mkdir -p -m 0700 "$seed"
-  options=ro,nosuid,nodev,noexec
-  # A FAT volume knows no owners; the key on it is root's alone.
-  [ "$(blkid -o value -s TYPE "$device")" = vfat ] && options=$options,umask=0077
-  exec mount -o "$options" "$device" "$seed"
-done
-`,
-    },
-    {
-      path: '/etc/systemd/system/clusteros-seed.service',
-      mode: 0o644,
-      text: `[Unit]
-Description=Mount the seed (a volume labelled CIDATA)
-DefaultDependencies=no
-After=systemd-udev-trigger.service systemd-remount-fs.service
-Before=cloud-init-main.service cloud-init-local.service cloud-init.service cloud-init-network.service
-Before=shutdown.target
-Conflicts=shutdown.target
-
-[Service]
-# Not RemainAfterExit: udev starts it again when a seed is plugged in later.
-Type=oneshot
-ExecStart=/usr/lib/clusteros/mount-seed
-
-[Install]
-WantedBy=sysinit.target
-`,
-    },
-    {
-      path: '/etc/udev/rules.d/90-clusteros-seed.rules',
-      mode: 0o644,
-      text: 'ACTION=="add|change", SUBSYSTEM=="block", ENV{ID_FS_LABEL}=="CIDATA|cidata", TAG+="systemd", ENV{SYSTEMD_WANTS}+="clusteros-seed.service"\n',
-    },
-    // Without a seed cloud-init is not even looked at: its generator is masked and its units have a condition.
-    ...[
-      'cloud-init-main',
-      'cloud-init-local',
-      'cloud-init',
-      'cloud-init-network',
-      'cloud-config',
-      'cloud-final',
-    ].map((unit) => ({
-      path: `/etc/systemd/system/${unit}.service.d/50-clusteros-seed.conf`,
-      mode: 0o644,
-      text: `[Unit]\nAfter=clusteros-seed.service\n${CLOUD_CONDITIONS.map((path) => `ConditionPathExists=${path}\n`).join('')}`,
-    })),
+    ...FIRST_BOOT_FILES,
   ],
   links: [
     CLOUD_SEED_LINK,
@@ -197,6 +113,7 @@ WantedBy=sysinit.target
   ],
   units: [
     { unit: 'clusteros-seed.service', state: 'enabled', wantedBy: 'sysinit.target' },
+    { unit: 'clusteros-name-node.service', state: 'enabled', wantedBy: 'sysinit.target' },
     { unit: 'clusteros-ssh-host-key.service', state: 'enabled', wantedBy: 'multi-user.target' },
     { unit: 'systemd-networkd.service', state: 'enabled', wantedBy: 'multi-user.target' },
     { unit: 'systemd-resolved.service', state: 'enabled', wantedBy: 'sysinit.target' },

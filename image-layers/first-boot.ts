@@ -1,0 +1,132 @@
+import { CLOUD_CONDITIONS } from '../firstboot/cloud-config.ts';
+import type { LayerFile } from './layer.ts';
+
+/** What happens once, on the machine itself: its host key, its name, its seed. Part of the layer `base`. */
+export const FIRST_BOOT_FILES: readonly LayerFile[] = [
+  {
+    path: '/usr/lib/clusteros/make-ssh-host-key',
+    mode: 0o755,
+    text: `#!/bin/sh
+# Makes the SSH host key on first boot, whole or not at all: a power cut must not leave half a key behind.
+set -eu
+key=/etc/ssh/ssh_host_ed25519_key
+ssh-keygen -y -f "$key" >/dev/null 2>&1 && [ -s "$key.pub" ] && exit 0
+work=$(mktemp -d /etc/ssh/.host-key.XXXXXX)
+trap 'rm -rf "$work"' EXIT
+ssh-keygen -q -t ed25519 -N '' -C '' -f "$work/key"
+sync "$work/key" "$work/key.pub"
+mv "$work/key.pub" "$key.pub"
+mv "$work/key" "$key"
+sync /etc/ssh
+`,
+  },
+  {
+    path: '/etc/systemd/system/clusteros-ssh-host-key.service',
+    mode: 0o644,
+    text: `[Unit]
+Description=Make the SSH host key of this machine
+Before=ssh.service ssh.socket sshd.service
+After=systemd-random-seed.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/lib/clusteros/make-ssh-host-key
+
+[Install]
+WantedBy=multi-user.target
+`,
+  },
+  {
+    path: '/usr/lib/clusteros/name-node',
+    mode: 0o755,
+    text: `#!/bin/sh
+# Names a machine that nobody named: node- and six digits that follow from its machine-id.
+set -eu
+name=node-$(sha256sum /etc/machine-id | cut -c1-6)
+echo "$name" >/etc/.hostname.new
+sync /etc/.hostname.new
+mv /etc/.hostname.new /etc/hostname
+hostname "$name"
+`,
+  },
+  {
+    path: '/etc/systemd/system/clusteros-name-node.service',
+    mode: 0o644,
+    text: `[Unit]
+Description=Name this machine
+DefaultDependencies=no
+# A name in the seed comes first: cloud-init writes /etc/hostname.
+ConditionPathExists=!/etc/hostname
+After=systemd-remount-fs.service cloud-init-local.service cloud-init.service cloud-init-network.service
+Before=sysinit.target shutdown.target
+Conflicts=shutdown.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/lib/clusteros/name-node
+
+[Install]
+WantedBy=sysinit.target
+`,
+  },
+  {
+    path: '/usr/lib/clusteros/mount-seed',
+    mode: 0o755,
+    text: `#!/bin/sh
+# Mounts the seed, a volume labelled CIDATA, where cloud-init and the node agent look for it. No seed is fine.
+set -eu
+seed=/run/clusteros/seed
+mountpoint -q "$seed" && exit 0
+udevadm settle --timeout=30 --exit-if-exists=/dev/disk/by-label/CIDATA || true
+for label in CIDATA cidata; do
+device=/dev/disk/by-label/$label
+[ -b "$device" ] || continue
+mkdir -p -m 0700 "$seed"
+options=ro,nosuid,nodev,noexec
+# A FAT volume knows no owners; the key on it is root's alone.
+[ "$(blkid -o value -s TYPE "$device")" = vfat ] && options=$options,umask=0077
+exec mount -o "$options" "$device" "$seed"
+done
+`,
+  },
+  {
+    path: '/etc/systemd/system/clusteros-seed.service',
+    mode: 0o644,
+    text: `[Unit]
+Description=Mount the seed (a volume labelled CIDATA)
+DefaultDependencies=no
+After=systemd-udev-trigger.service systemd-remount-fs.service
+Before=cloud-init-main.service cloud-init-local.service cloud-init.service cloud-init-network.service
+Before=shutdown.target
+Conflicts=shutdown.target
+
+[Service]
+# Not RemainAfterExit: udev starts it again when a seed is plugged in later.
+Type=oneshot
+ExecStart=/usr/lib/clusteros/mount-seed
+
+[Install]
+WantedBy=sysinit.target
+`,
+  },
+  {
+    path: '/etc/udev/rules.d/90-clusteros-seed.rules',
+    mode: 0o644,
+    text: 'ACTION=="add|change", SUBSYSTEM=="block", ENV{ID_FS_LABEL}=="CIDATA|cidata", TAG+="systemd", ENV{SYSTEMD_WANTS}+="clusteros-seed.service"\n',
+  },
+  // Without a seed cloud-init is not even looked at: its generator is masked and its units have a condition.
+  ...[
+    'cloud-init-main',
+    'cloud-init-local',
+    'cloud-init',
+    'cloud-init-network',
+    'cloud-config',
+    'cloud-final',
+  ].map((unit) => ({
+    path: `/etc/systemd/system/${unit}.service.d/50-clusteros-seed.conf`,
+    mode: 0o644,
+    text: `[Unit]\nAfter=clusteros-seed.service\n${CLOUD_CONDITIONS.map((path) => `ConditionPathExists=${path}\n`).join('')}`,
+  })),
+];
