@@ -33,13 +33,11 @@ export async function makeEsp(
       [
         'mkfs.vfat',
         '-C',
-        '-F',
-        '32',
-        '-n',
-        'ESP',
-        '-i',
-        options.volume,
+        ...['-F', '32'],
+        ...['-n', 'ESP'],
+        // Sets a volume id too, so ours comes behind it.
         '--invariant',
+        ...['-i', options.volume],
         image,
         String(options.size / 1024),
       ],

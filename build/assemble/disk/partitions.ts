@@ -53,6 +53,9 @@ export async function partitionTable(
   const handle = await files.openFile(file, 'w');
   try {
     await handle.truncate(layout.size);
+  } catch (cause) {
+    // The size limit of the host's file system, for one: 16 TiB on ext4.
+    throw files.storageError('file.unwritable', `cannot make ${file} with ${layout.size} bytes`, cause);
   } finally {
     await handle.close();
   }
