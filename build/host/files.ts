@@ -205,3 +205,17 @@ export async function writeScratch(file: string, pieces: readonly Uint8Array[]):
     throw storageError('file.unwritable', `cannot write ${file}`, cause);
   }
 }
+
+/** Set permission bits. */
+export async function setMode(file: string, mode: number): Promise<void> {
+  await fs.chmod(file, mode);
+}
+
+/** Copy a folder with all that is in it. */
+export async function copyTree(from: string, to: string): Promise<void> {
+  try {
+    await fs.cp(from, to, { recursive: true });
+  } catch (cause) {
+    throw storageError('file.unwritable', `cannot copy ${from} to ${to}`, cause);
+  }
+}

@@ -1,14 +1,14 @@
 import * as path from 'node:path';
 import type { Plan } from '../definition/plan.ts';
 
-const HOOKS = path.join(import.meta.dirname, 'hooks');
-
 /** Where one run of mmdebstrap works and what it leaves. Absolute paths. */
 export interface Places {
   /** Holds the half-made root; a tmpfs is mounted on it when `tmpfsBytes` is set. */
   readonly work: string;
   readonly tmpfsBytes: number | undefined;
   readonly tar: string;
+  /** Holds hooks/ and what they copy. */
+  readonly recipe: string;
 }
 
 /**
@@ -18,6 +18,7 @@ export interface Places {
  * the kernel takes its mounts and processes away. As an ordinary user mmdebstrap makes its own user namespace.
  */
 export function mmdebstrapArgv(plan: Plan, places: Places, asRoot: boolean): string[] {
+  const hook = (name: string) => path.join(places.recipe, 'hooks', name);
   const command = [
     'mmdebstrap',
     `--mode=${asRoot ? 'root' : 'unshare'}`,
@@ -29,18 +30,16 @@ export function mmdebstrapArgv(plan: Plan, places: Places, asRoot: boolean): str
     // apt finds cached archives in a cache that mmdebstrap insists is empty.
     '--skip=download/empty,essential/unlink',
     ...aptOptions(plan).map((option) => `--aptopt=${option}`),
-    `--setup-hook=${path.join(HOOKS, 'setup')}`,
-    `--essential-hook=${path.join(HOOKS, 'essential')}`,
-    `--customize-hook=${path.join(HOOKS, 'customize')}`,
+    `--setup-hook=${hook('setup')}`,
+    `--essential-hook=${hook('essential')}`,
+    `--customize-hook=${hook('customize')}`,
     plan.base.suite,
     places.tar,
     ...sourceLines(plan),
   ];
   if (!asRoot) return command;
   const inTmpfs =
-    places.tmpfsBytes === undefined
-      ? []
-      : [path.join(HOOKS, 'in-tmpfs'), places.work, String(places.tmpfsBytes)];
+    places.tmpfsBytes === undefined ? [] : [hook('in-tmpfs'), places.work, String(places.tmpfsBytes)];
   return [
     'unshare',
     '--mount',
@@ -54,15 +53,23 @@ export function mmdebstrapArgv(plan: Plan, places: Places, asRoot: boolean): str
   ];
 }
 
+export interface HookInput {
+  readonly work: string;
+  /** Archive files of earlier builds. */
+  readonly debs: string;
+  /** The Node to run unpack-ahead.ts with, or '' where the hooks cannot reach it. */
+  readonly node: string;
+}
+
 /** The environment of the hooks. */
-export function hookEnvironment(plan: Plan, epoch: number, folders: { work: string; debs: string }) {
+export function hookEnvironment(plan: Plan, epoch: number, given: HookInput) {
   return {
     SOURCE_DATE_EPOCH: String(epoch),
-    TMPDIR: folders.work,
+    TMPDIR: given.work,
     CLUSTEROS_BASE: plan.base.name,
-    CLUSTEROS_DEBS: folders.debs,
+    CLUSTEROS_DEBS: given.debs,
     CLUSTEROS_INITRAMFS: plan.initramfs,
-    CLUSTEROS_NODE: process.execPath,
+    CLUSTEROS_NODE: given.node,
   };
 }
 

@@ -10,7 +10,7 @@ import { OperatorError } from '../errors.ts';
 import { files, run } from '../host.ts';
 import { type ArchiveState, readArchive } from './archive.ts';
 import { hookEnvironment, mmdebstrapArgv } from './mmdebstrap.ts';
-import { chooseWorkFolder } from './work-folder.ts';
+import { withWorkFolder } from './work-folder.ts';
 
 export interface PackagesTree {
   readonly key: string;
@@ -86,23 +86,21 @@ async function make(plan: Plan, epoch: number, folder: string, options: Packages
   await requireKeyring(plan);
   const debs = path.join(options.cache.folder, 'debs', plan.base.name);
   await files.makeFolder(debs);
-  const place = await chooseWorkFolder(folder);
   const asRoot = process.getuid?.() === 0;
-  const argv = mmdebstrapArgv(plan, { ...place, tar: path.join(folder, TAR) }, asRoot);
-  try {
-    await run(argv, {
-      env: hookEnvironment(plan, epoch, { work: place.work, debs }),
-      signal: options.signal,
-      onLine: (line) => {
-        const step = stepOf(line);
-        if (step !== undefined) options.onProgress?.(step);
-      },
-    });
-  } catch (cause) {
-    throw explain(plan, cause);
-  } finally {
-    await files.remove(place.work);
-  }
+  await withWorkFolder(folder, async (place) => {
+    try {
+      await run(mmdebstrapArgv(plan, { ...place, tar: path.join(folder, TAR) }, asRoot), {
+        env: hookEnvironment(plan, epoch, { work: place.work, debs, node: asRoot ? process.execPath : '' }),
+        signal: options.signal,
+        onLine: (line) => {
+          const step = stepOf(line);
+          if (step !== undefined) options.onProgress?.(step);
+        },
+      });
+    } catch (cause) {
+      throw explain(plan, cause);
+    }
+  });
 }
 
 /** What a line of mmdebstrap's or dpkg's output says about where they are. */
