@@ -22,14 +22,19 @@ const LARGEST_RELEASE = 8 * 1024 * 1024;
  * Fetch the InRelease of each suite. apt checks the signatures later, when it uses them; here they are only a
  * fingerprint.
  *
- * @throws OperatorError `mirror.unreachable`, `mirror.no-suite`; both name the setting to change
+ * @throws OperatorError `mirror.unreachable`, `mirror.no-suite`, `mirror.not-an-archive`; all name the setting to
+ *   change
  */
-export async function readArchive(apt: AptSources, signal?: AbortSignal): Promise<ArchiveState> {
+export async function readArchive(
+  apt: AptSources,
+  signal?: AbortSignal,
+  timeoutMs = TIMEOUT_MS,
+): Promise<ArchiveState> {
   const found = await Promise.all(
     apt.suites.map(async ({ uri, suite }) => {
       const url = `${uri}/dists/${suite}/InRelease`;
       try {
-        const text = await network.fetchSmall(url, { timeoutMs: TIMEOUT_MS, bytes: LARGEST_RELEASE }, signal);
+        const text = await network.fetchSmall(url, { timeoutMs, bytes: LARGEST_RELEASE }, signal);
         return {
           suite,
           sha256: createHash('sha256').update(text).digest('hex'),
@@ -61,10 +66,15 @@ export function dateOf(text: string, url: string): number {
   return Math.floor(ms / 1000);
 }
 
+const MIRROR_CODES: Readonly<Record<string, string>> = {
+  'network.unreachable': 'mirror.unreachable',
+  'network.status': 'mirror.no-suite',
+};
+
 function mirrorError(apt: AptSources, url: string, cause: unknown): unknown {
   if (!(cause instanceof OperatorError) || cause.exit !== 'network') return cause;
   return new OperatorError({
-    code: cause.code === 'network.unreachable' ? 'mirror.unreachable' : 'mirror.no-suite',
+    code: MIRROR_CODES[cause.code] ?? cause.code,
     exit: 'network',
     message: `the package mirror cannot be used: ${cause.message}`,
     evidence: [cause.evidence, `asked for ${url}`, `the mirror was set by ${apt.mirrorSetBy}`]

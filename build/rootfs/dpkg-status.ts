@@ -18,7 +18,9 @@ export function parseDpkgStatus(text: string): InstalledPackage[] {
     const name = field('Package');
     if (name === undefined) return [];
     const status = field('Status');
-    if (status === 'deinstall ok config-files') return [];
+    const [, error, state] = status?.split(' ') ?? [];
+    // Removed, with or without traces of its configuration.
+    if (error === 'ok' && (state === 'config-files' || state === 'not-installed')) return [];
     if (status !== 'install ok installed' && status !== 'hold ok installed') {
       throw new Error(`the package ${name} is left in the state "${status}"`);
     }
