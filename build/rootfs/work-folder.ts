@@ -1,6 +1,6 @@
 import * as path from 'node:path';
 import { ownerLives, ownOwner } from '../cache/owner.ts';
-import { files, run } from '../host.ts';
+import { files, run, tryRun } from '../host.ts';
 
 /** What a root file system takes while it is made, with room to spare. */
 const TREE_BYTES = 3 * 2 ** 30;
@@ -57,9 +57,10 @@ async function removeOrphans(parent: string): Promise<void> {
   }
 }
 
-/** A tree of subordinate ids can only be removed by whoever holds them: root of a user namespace. */
+/** What belongs to subordinate ids goes by the hand of root in a user namespace that has them, the rest by ours. */
 async function removeTree(folder: string, uid: number): Promise<void> {
-  if (uid !== 0) await run(['mmdebstrap', '--unshare-helper', 'find', folder, '-mindepth', '1', '-delete']);
+  if (uid !== 0)
+    await tryRun(['mmdebstrap', '--unshare-helper', 'find', folder, '-mindepth', '1', '-delete']);
   await files.remove(folder);
 }
 
