@@ -33,7 +33,8 @@ export function manifestText(input: ManifestInput): string {
     base: { name: plan.base.name, suites: input.archive.releases },
     epoch: input.epoch,
     disk: { bytes: plan.diskBytes },
-    agent: input.agent,
+    // Not the whole record: where the program lay in the build is nobody's business.
+    agent: { version: input.agent.version, sha256: input.agent.sha256 },
     layers: plan.layers.map((layer) => layer.name),
     files: plan.files.map(({ path, mode, text }) => ({
       path,
