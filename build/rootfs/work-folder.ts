@@ -32,6 +32,7 @@ export async function withWorkFolder<T>(beside: string, use: (place: WorkPlace) 
     return await use(uid === 0 ? await placeOfRoot(work) : await placeOfUser(work));
   } finally {
     await removeTree(work, uid);
+    if (uid !== 0) await files.removeIfEmpty(parent);
   }
 }
 
