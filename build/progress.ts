@@ -1,17 +1,10 @@
-import {
-  type DefaultRenderer,
-  Listr,
-  type ListrTaskWrapper,
-  type SimpleRenderer,
-  VerboseRenderer,
-} from 'listr2';
 import { clock } from './host.ts';
 
 /** Shows what a long piece of work is at. It never decides anything: the work runs the same without it. */
 export interface Progress {
   /**
-   * Show a step while `work` runs. `report` replaces what is said beside the title; it may be called as often as
-   * one likes.
+   * Show a step while `work` runs; several may run at once. `report` replaces what is said beside the title; it may
+   * be called as often as one likes.
    */
   step<T>(title: string, work: (report: (detail: string) => void) => Promise<T>): Promise<T>;
 }
@@ -34,42 +27,68 @@ export function lineProgress(write: (line: string) => void, everyMs = 5000): Pro
   };
 }
 
-/** A spinner for each step, for terminals. */
-export function terminalProgress(): Progress {
+/** The part of a terminal's stream that is needed; process.stderr is one. */
+export interface Terminal {
+  readonly columns?: number;
+  write(text: string): unknown;
+}
+
+const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'] as const;
+const FRAME_MS = 100;
+/** ECMA-48: to the first column, and erase from here to the end of the screen. */
+const ERASE_BELOW = '\r\x1b[J';
+
+/**
+ * A line with a spinner for each running step, for terminals. The cursor waits on an empty line above these, so
+ * that whatever else is written meanwhile stays, and they follow below it.
+ */
+export function terminalProgress(terminal: Terminal = process.stderr): Progress {
+  const running = new Set<{ readonly title: string; detail: string }>();
+  let timer: NodeJS.Timeout | undefined;
+  let frame = 0;
+  const paint = () => {
+    const mark = FRAMES[frame++ % FRAMES.length];
+    const lines = [...running].map(({ title, detail }) =>
+      fitting(`${mark} ${title}${detail === '' ? '' : `: ${detail}`}`, terminal.columns),
+    );
+    terminal.write(`${ERASE_BELOW}\n${lines.map((line) => `${line}\n`).join('')}\x1b[${lines.length + 1}A`);
+  };
   return {
     async step(title, work) {
       const start = clock.monotonicMs();
-      let result: { value: Awaited<ReturnType<typeof work>> } | undefined;
-      const list = new Listr(
-        [
-          {
-            title,
-            task: async (
-              _: unknown,
-              task: ListrTaskWrapper<unknown, typeof DefaultRenderer, typeof SimpleRenderer>,
-            ) => {
-              const value = await work((detail) => {
-                task.output = detail;
-              });
-              task.title = `${title} (${seconds(clock.monotonicMs() - start)})`;
-              result = { value };
-            },
-          },
-        ],
-        {
-          registerSignalListeners: false,
-          rendererOptions: { showErrorMessage: false },
-          fallbackRenderer: VerboseRenderer as never,
-        },
-      );
-      await list.run();
-      if (result === undefined) throw new Error(`the step "${title}" gave no result`);
-      return result.value;
+      const shown = { title, detail: '' };
+      const end = (mark: string) => {
+        running.delete(shown);
+        terminal.write(`${ERASE_BELOW}${mark} ${title} (${seconds(clock.monotonicMs() - start)})\n`);
+        if (running.size > 0) return paint();
+        clearInterval(timer);
+        timer = undefined;
+      };
+      running.add(shown);
+      timer ??= setInterval(paint, FRAME_MS);
+      paint();
+      try {
+        const result = await work((detail) => {
+          shown.detail = detail;
+        });
+        end('✔');
+        return result;
+      } catch (error) {
+        end('✖');
+        throw error;
+      }
     },
   };
 }
 
 export const silentProgress: Progress = { step: (_, work) => work(() => {}) };
+
+/** One line that does not wrap and moves no cursor: a program's output may hold anything. */
+function fitting(text: string, columns = 80): string {
+  const width = columns > 0 ? columns : 80;
+  const plain = text.replaceAll(/\p{Cc}+/gu, ' ');
+  return [...plain].slice(0, width - 1).join('');
+}
 
 function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`;
