@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { lineProgress, silentProgress, type Terminal, terminalProgress } from './progress.ts';
 
 /** A control sequence, or a character. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the terminal speaks in them
 const TOKEN = /\u001b\[\d*[A-Z]|./gsu;
 
 /** A screen that knows what terminalProgress uses: new lines, CR, cursor up, erase below. */
