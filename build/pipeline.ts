@@ -5,7 +5,7 @@
 import * as path from 'node:path';
 import { type BuiltAgent, buildAgent } from './agent/bundle.ts';
 import { diskIdentifiers } from './assemble/disk/identifiers.ts';
-import { checksumsText, digestOf, manifestText } from './assemble/manifest.ts';
+import { checksumsText, digestOf, manifestText, readManifest } from './assemble/manifest.ts';
 import { assembleQcow2 } from './assemble/qcow2-image.ts';
 import { makeRootTree } from './assemble/root-tree.ts';
 import { type Cache, keyOf } from './cache.ts';
@@ -139,28 +139,13 @@ async function assemble(plan: Plan, input: AssembleInput): Promise<string> {
 async function presentArtifact(plan: Plan, folder: string, key: string) {
   const manifest = path.join(folder, 'manifest.json');
   if (!(await files.exists(manifest))) return undefined;
-  const { key: found, artifacts, packages } = parseManifest(await files.readText(manifest));
-  const [artifact] = artifacts;
-  if (found !== key || artifact === undefined) return undefined;
+  const made = readManifest(await files.readText(manifest));
+  const [artifact] = made?.artifacts ?? [];
+  if (made?.key !== key || artifact === undefined) return undefined;
   const image = path.join(folder, `${artifactName(plan)}.qcow2`);
   if ((await files.statOrUndefined(image))?.size !== artifact.bytes) return undefined;
   if ((await digestOf(image)).sha256 !== artifact.sha256) return undefined;
-  return { image, bytes: artifact.bytes, sha256: artifact.sha256, packageCount: packages.length };
-}
-
-interface ReadManifest {
-  readonly key: string;
-  readonly artifacts: readonly { bytes: number; sha256: string }[];
-  readonly packages: readonly unknown[];
-}
-
-function parseManifest(text: string): ReadManifest {
-  try {
-    return JSON.parse(text) as ReadManifest;
-  } catch {
-    // Cut off or edited: then it describes nothing, and the artifact is made again.
-    return { key: '', artifacts: [], packages: [] };
-  }
+  return { image, bytes: artifact.bytes, sha256: artifact.sha256, packageCount: made.packages.length };
 }
 
 /** Run two pieces of work at once; when one fails the other is stopped and waited for. */

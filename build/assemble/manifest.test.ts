@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { test } from 'node:test';
 import { planOf } from '../rootfs/testing/archive.ts';
-import { checksumsText, digestOf, type ManifestInput, manifestText } from './manifest.ts';
+import { checksumsText, digestOf, type ManifestInput, manifestText, readManifest } from './manifest.ts';
 import { freshFolder, needs, output } from './testing/images.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
@@ -45,6 +45,23 @@ test('the manifest holds no text of a file, no mirror, no path of the build, and
 test('the manifest says what the agent is, and not where it lies', () => {
   const agent = { ...INPUT.agent, file: '/home/me/.cache/agent', cached: true };
   assert.equal(manifestText({ ...INPUT, agent }), manifestText(INPUT));
+});
+
+test('a manifest is read back, and one that is cut off or edited describes nothing', () => {
+  const text = manifestText(INPUT);
+  const { key, artifacts, packages } = readManifest(text) ?? {};
+  assert.deepEqual([key, artifacts?.[0]?.sha256, packages?.length], ['the key', 'cc', 1]);
+  for (const other of [
+    '',
+    text.slice(0, -20),
+    'null',
+    '{}',
+    '[]',
+    '{"key":"the key"}',
+    text.replace('"bytes": 9', '"bytes": "9"'),
+  ]) {
+    assert.equal(readManifest(other), undefined, other.slice(0, 40));
+  }
 });
 
 test('sha256sum accepts the checksums', needs('sha256sum'), async (t) => {

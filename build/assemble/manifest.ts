@@ -1,5 +1,6 @@
 /** What an artifact was made of, so that it can be checked and made again. Pure but for reading digests. */
 import { createHash } from 'node:crypto';
+import * as z from 'zod';
 import manifest from '../../package.json' with { type: 'json' };
 import type { Plan } from '../definition/plan.ts';
 import { files } from '../host.ts';
@@ -46,6 +47,21 @@ export function manifestText(input: ManifestInput): string {
     artifacts: [input.artifact],
   };
   return `${JSON.stringify(document, undefined, 2)}\n`;
+}
+
+const readSchema = z.object({
+  key: z.string(),
+  artifacts: z.array(z.object({ bytes: z.number(), sha256: z.string() })),
+  packages: z.array(z.unknown()),
+});
+
+/** What tells whether an artifact is up to date. Undefined for a text that is cut off, edited or of another kind. */
+export function readManifest(text: string): z.infer<typeof readSchema> | undefined {
+  try {
+    return readSchema.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
 }
 
 /** A line for each file in the form of sha256sum(1). */
