@@ -5,4 +5,13 @@
 export * as clock from './host/clock.ts';
 export * as files from './host/files.ts';
 export * as network from './host/network.ts';
-export { interrupted, pasteable, run, type RunOptions, type RunResult, start, tryRun, which } from './host/process.ts';
+export {
+  interrupted,
+  pasteable,
+  type RunOptions,
+  type RunResult,
+  run,
+  start,
+  tryRun,
+  which,
+} from './host/process.ts';

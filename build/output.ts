@@ -33,16 +33,21 @@ export async function withOutputFolder<T>(output: string, use: (work: string) =>
  * instant between two renames, when there is none; with two builds at once the last one stays, whole.
  */
 export async function publishFolder(made: string, place: string, work: string): Promise<void> {
+  // What makes way lies in the work folder, and goes with it.
+  let aside = '';
   for (let tries = 0; ; tries++) {
-    const aside = path.join(work, `old-${randomBytes(4).toString('hex')}`);
-    if (await files.exists(place)) await files.moveIntoPlace(place, aside).catch(() => undefined);
+    if (await files.exists(place)) {
+      aside = path.join(work, `old-${randomBytes(4).toString('hex')}`);
+      await files.moveIntoPlace(place, aside).catch(() => undefined);
+    }
     try {
       await files.moveIntoPlace(made, place);
       return;
     } catch (error) {
-      if (tries === 4) throw error;
-    } finally {
-      await files.remove(aside);
+      if (tries < 4) continue;
+      // No race: the earlier artifact goes back to its place.
+      if (aside !== '') await files.moveIntoPlace(aside, place).catch(() => undefined);
+      throw error;
     }
   }
 }

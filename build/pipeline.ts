@@ -8,6 +8,7 @@ import { diskIdentifiers } from './assemble/disk/identifiers.ts';
 import { checksumsText, digestOf, manifestText, readManifest } from './assemble/manifest.ts';
 import { assembleQcow2 } from './assemble/qcow2-image.ts';
 import { makeRootTree } from './assemble/root-tree.ts';
+import { sourceDigest } from './cache/source-digest.ts';
 import { type Cache, keyOf } from './cache.ts';
 import type { Plan } from './definition/plan.ts';
 import { files, interrupted } from './host.ts';
@@ -51,7 +52,7 @@ export async function buildImage(plan: Plan, options: BuildOptions): Promise<Bui
         ),
       (both) => progress.step('node agent', (report) => agentProgram(cache, both, report)),
     );
-    const key = artifactKey(plan, packages, agent);
+    const key = await artifactKey(plan, packages, agent);
     const folder = path.join(output, artifactName(plan));
     const present = await presentArtifact(plan, folder, key);
     const finished =
@@ -73,10 +74,10 @@ export async function buildImage(plan: Plan, options: BuildOptions): Promise<Bui
 }
 
 /** Everything that an artifact's bytes depend on. */
-function artifactKey(plan: Plan, packages: PackagesTree, agent: BuiltAgent): string {
+async function artifactKey(plan: Plan, packages: PackagesTree, agent: BuiltAgent): Promise<string> {
   const { name, base, arch, target, files: own, links, units, removes, diskBytes, apt } = plan;
   return keyOf({
-    format: 1,
+    assembler: await sourceDigest(path.join(import.meta.dirname, 'assemble')),
     packages: packages.key,
     agent: agent.sha256,
     plan: { name, base, arch, target, files: own, links, units, removes, diskBytes, node: apt.node },

@@ -2,8 +2,8 @@
  * The tree that the packages make: one mmdebstrap transaction for the union of all layers' packages, kept in the
  * cache as a tar file. Everything after it works on that file, without root.
  */
-import { createHash } from 'node:crypto';
 import * as path from 'node:path';
+import { sourceDigest } from '../cache/source-digest.ts';
 import { type Cache, keyOf } from '../cache.ts';
 import type { Plan } from '../definition/plan.ts';
 import { OperatorError } from '../errors.ts';
@@ -62,24 +62,8 @@ export async function packagesKey(plan: Plan, archive: ArchiveState): Promise<st
     initramfs: plan.initramfs,
     epoch: plan.epoch ?? archive.date,
     releases: archive.releases,
-    recipe: await recipeDigest(),
+    recipe: await sourceDigest(import.meta.dirname),
   });
-}
-
-/** The hooks and what they copy: a change in them makes another tree. */
-async function recipeDigest(): Promise<string> {
-  const digest = createHash('sha256');
-  for (const folder of ['hooks', 'initramfs', 'grub']) {
-    for (const name of await files.listFolder(path.join(import.meta.dirname, folder))) {
-      digest
-        .update(`${folder}/${name}\0`)
-        .update(await files.readBytes(path.join(import.meta.dirname, folder, name)));
-    }
-  }
-  for (const name of ['mmdebstrap.ts', 'unpack-ahead.ts', 'ar.ts']) {
-    digest.update(await files.readBytes(path.join(import.meta.dirname, name)));
-  }
-  return digest.digest('hex');
 }
 
 async function make(plan: Plan, epoch: number, folder: string, options: PackagesOptions): Promise<void> {
