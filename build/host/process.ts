@@ -35,7 +35,7 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
   if (result.exitCode === 0) return result;
   const output = `${result.stdout}\n${result.stderr}`;
   const evidence = `$ ${pasteable(argv)}\n${lastLines(output, 20)}`;
-  if (/No space left on device|\bENOSPC\b|Disk quota exceeded/.test(output)) {
+  if (/no space left on device|\bENOSPC\b|disk quota exceeded/i.test(output)) {
     throw new OperatorError({
       code: 'disk.full',
       exit: 'storage',
