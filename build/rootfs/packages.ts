@@ -66,28 +66,6 @@ export async function packagesKey(plan: Plan, archive: ArchiveState): Promise<st
   });
 }
 
-<<<<<<< HEAD
-=======
-/** The hooks and what they copy: a change in them makes another tree. */
-async function recipeDigest(): Promise<string> {
-  const digest = createHash('sha256');
-  for (const folder of ['hooks', 'initramfs', 'grub']) {
-    for (const name of await files.listFolder(path.join(import.meta.dirname, folder))) {
-      digest
-        .update(`${folder}/${name}\0`)
-        .update(await files.readBytes(path.join(import.meta.dirname, folder, name)));
-    }
-  }
-  for (const name of ['mmdebstrap.ts', 'unpack-ahead.ts', 'ar.ts']) {
-    digest.update(await files.readBytes(path.join(import.meta.dirname, name)));
-  }
-  return digest.digest('hex');
-}
-
-/** setpriv(1): the kernel kills what follows when we are killed; it would go on for minutes otherwise. */
-const ENDS_WITH_US = ['setpriv', '--pdeathsig', 'KILL', '--'];
-
->>>>>>> cbc8895 (wip)
 async function make(plan: Plan, epoch: number, folder: string, options: PackagesOptions): Promise<void> {
   await requireKeyring(plan);
   const debs = path.join(options.cache.folder, 'debs', plan.base.name);
@@ -95,11 +73,9 @@ async function make(plan: Plan, epoch: number, folder: string, options: Packages
   const asRoot = process.getuid?.() === 0;
   await withWorkFolder(folder, async (place) => {
     try {
-      await run([...ENDS_WITH_US, ...mmdebstrapArgv(plan, { ...place, tar: path.join(folder, TAR) }, asRoot)], {
+      await run(mmdebstrapArgv(plan, { ...place, tar: path.join(folder, TAR) }, asRoot), {
         env: hookEnvironment(plan, epoch, { work: place.work, debs, node: asRoot ? process.execPath : '' }),
         signal: options.signal,
-        // unshare(1) puts SIGTERM off until its child has ended; its namespaces end with it at any moment.
-        killAtOnce: asRoot,
         onLine: (line) => {
           const step = stepOf(line);
           if (step !== undefined) options.onProgress?.(step);
