@@ -11,7 +11,8 @@ import { makeRootTree } from './assemble/root-tree.ts';
 import { sourceDigest } from './cache/source-digest.ts';
 import { type Cache, keyOf } from './cache.ts';
 import type { Plan } from './definition/plan.ts';
-import { files, interrupted } from './host.ts';
+import { OperatorError } from './errors.ts';
+import { files, interrupted, which } from './host.ts';
 import { publishFolder, withOutputFolder } from './output.ts';
 import type { Progress } from './progress.ts';
 import { type PackagesTree, packagesTree } from './rootfs/packages.ts';
@@ -40,9 +41,16 @@ export function artifactName(plan: Plan): string {
   return `${plan.name}-${plan.base.name}-${plan.arch}`;
 }
 
+/** Beside the image, and written last. */
+const MANIFEST = 'manifest.json';
+
+/** What the steps run. `doctor` knows their packages. */
+const PROGRAMS = ['setpriv', 'unshare', 'mmdebstrap', 'sfdisk', 'mkfs.vfat', 'mmd', 'mcopy'] as const;
+
 /** @throws OperatorError; whatever it is, nothing half-made is left in the output folder or the cache */
 export async function buildImage(plan: Plan, options: BuildOptions): Promise<BuiltImage> {
   const { cache, output, signal, progress } = options;
+  await requirePrograms(PROGRAMS);
   return await withOutputFolder(output, async (work) => {
     const [packages, agent] = await bothOrNeither(
       signal,
@@ -59,17 +67,33 @@ export async function buildImage(plan: Plan, options: BuildOptions): Promise<Bui
       present ??
       (await progress.step('image', async (report) => {
         const made = await assemble(plan, { packages, agent, key, work, signal, report });
-        await publishFolder(made, folder, work);
-        return await presentArtifact(plan, folder, key);
+        await publishFolder(made.folder, folder, work);
+        // Not read again: another build may be putting the same artifact there right now.
+        return made;
       }));
-    if (finished === undefined) throw new Error(`the artifact in ${folder} is not the one just made`);
+    const { file, bytes, sha256, packageCount } = finished;
     return {
-      ...finished,
       folder,
+      image: path.join(folder, file),
+      bytes,
+      sha256,
       agent: { file: agent.file, version: agent.version },
-      packages: { count: finished.packageCount, cached: packages.cached },
+      packages: { count: packageCount, cached: packages.cached },
       upToDate: present !== undefined,
     };
+  });
+}
+
+/** To find out before a minute of work what would fail after it. @throws OperatorError `program.missing` */
+async function requirePrograms(programs: readonly string[]): Promise<void> {
+  const found = await Promise.all(programs.map((program) => which(program)));
+  const missing = programs.filter((_, index) => found[index] === undefined);
+  if (missing.length === 0) return;
+  throw new OperatorError({
+    code: 'program.missing',
+    exit: 'missing',
+    message: `${missing.length === 1 ? 'a program is' : 'programs are'} not installed: ${missing.join(', ')}`,
+    fix: 'run: npx clusteros-build doctor --fix',
   });
 }
 
@@ -102,8 +126,18 @@ interface AssembleInput {
   readonly report: (detail: string) => void;
 }
 
-/** @returns a folder in `work` with the artifact, its checksums and, written last, its manifest */
-async function assemble(plan: Plan, input: AssembleInput): Promise<string> {
+/** An artifact in a folder of its own, with its checksums and, written last, its manifest. */
+interface Artifact {
+  readonly folder: string;
+  /** The image's name in the folder. */
+  readonly file: string;
+  readonly bytes: number;
+  readonly sha256: string;
+  readonly packageCount: number;
+}
+
+/** @returns the artifact in `work` */
+async function assemble(plan: Plan, input: AssembleInput): Promise<Artifact> {
   const { packages, agent, key, work, signal } = input;
   const folder = path.join(work, artifactName(plan));
   await files.makeFolder(folder);
@@ -128,8 +162,8 @@ async function assemble(plan: Plan, input: AssembleInput): Promise<string> {
     const artifact = { file: path.basename(file), ...(await digestOf(file)) };
     const text = manifestText({ key, plan, archive, epoch, agent, packages: root.packages, artifact });
     await files.writeAtomic(path.join(folder, 'SHA256SUMS'), checksumsText([artifact]));
-    await files.writeAtomic(path.join(folder, 'manifest.json'), text);
-    return folder;
+    await files.writeAtomic(path.join(folder, MANIFEST), text);
+    return { folder, ...artifact, packageCount: root.packages.length };
   } finally {
     await tar.close();
     await program.close();
@@ -137,16 +171,20 @@ async function assemble(plan: Plan, input: AssembleInput): Promise<string> {
 }
 
 /** The artifact in the output folder, when it is whole and made from these inputs. */
-async function presentArtifact(plan: Plan, folder: string, key: string) {
-  const manifest = path.join(folder, 'manifest.json');
-  if (!(await files.exists(manifest))) return undefined;
-  const made = readManifest(await files.readText(manifest));
-  const [artifact] = made?.artifacts ?? [];
-  if (made?.key !== key || artifact === undefined) return undefined;
-  const image = path.join(folder, `${artifactName(plan)}.qcow2`);
-  if ((await files.statOrUndefined(image))?.size !== artifact.bytes) return undefined;
-  if ((await digestOf(image)).sha256 !== artifact.sha256) return undefined;
-  return { image, bytes: artifact.bytes, sha256: artifact.sha256, packageCount: made.packages.length };
+async function presentArtifact(plan: Plan, folder: string, key: string): Promise<Artifact | undefined> {
+  try {
+    const made = readManifest(await files.readText(path.join(folder, MANIFEST)));
+    const [artifact] = made?.artifacts ?? [];
+    if (made?.key !== key || artifact === undefined) return undefined;
+    const file = `${artifactName(plan)}.qcow2`;
+    const { bytes, sha256 } = await digestOf(path.join(folder, file));
+    if (bytes !== artifact.bytes || sha256 !== artifact.sha256) return undefined;
+    return { folder, file, bytes, sha256, packageCount: made.packages.length };
+  } catch (error) {
+    // Never made, or being replaced by another build right now: then it is made.
+    if (error instanceof OperatorError && error.code === 'file.unreadable') return undefined;
+    throw error;
+  }
 }
 
 /** Run two pieces of work at once; when one fails the other is stopped and waited for. */

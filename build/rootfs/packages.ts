@@ -66,6 +66,9 @@ export async function packagesKey(plan: Plan, archive: ArchiveState): Promise<st
   });
 }
 
+/** setpriv(1): the kernel kills what follows when we are killed; it would go on for minutes otherwise. */
+const ENDS_WITH_US = ['setpriv', '--pdeathsig', 'KILL', '--'];
+
 async function make(plan: Plan, epoch: number, folder: string, options: PackagesOptions): Promise<void> {
   await requireKeyring(plan);
   const debs = path.join(options.cache.folder, 'debs', plan.base.name);
@@ -73,14 +76,19 @@ async function make(plan: Plan, epoch: number, folder: string, options: Packages
   const asRoot = process.getuid?.() === 0;
   await withWorkFolder(folder, async (place) => {
     try {
-      await run(mmdebstrapArgv(plan, { ...place, tar: path.join(folder, TAR) }, asRoot), {
-        env: hookEnvironment(plan, epoch, { work: place.work, debs, node: asRoot ? process.execPath : '' }),
-        signal: options.signal,
-        onLine: (line) => {
-          const step = stepOf(line);
-          if (step !== undefined) options.onProgress?.(step);
+      await run(
+        [...ENDS_WITH_US, ...mmdebstrapArgv(plan, { ...place, tar: path.join(folder, TAR) }, asRoot)],
+        {
+          env: hookEnvironment(plan, epoch, { work: place.work, debs, node: asRoot ? process.execPath : '' }),
+          signal: options.signal,
+          // unshare(1) puts SIGTERM off until its child has ended; its namespaces end with it at any moment.
+          killAtOnce: asRoot,
+          onLine: (line) => {
+            const step = stepOf(line);
+            if (step !== undefined) options.onProgress?.(step);
+          },
         },
-      });
+      );
     } catch (cause) {
       throw explain(plan, cause);
     }
