@@ -1,6 +1,7 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { constants } from 'node:os';
 import { pinnedNode } from './npm-packages.mjs';
+import { SetupError } from './setup-error.mjs';
 
 /**
  * Become the pinned Node: by execve(2) where this Node has it, so that signals, the terminal and the exit code
@@ -9,9 +10,11 @@ import { pinnedNode } from './npm-packages.mjs';
  *
  * @param {readonly string[]} args
  * @param {Readonly<Record<string, string>>} [env] added to ours
+ * @throws {SetupError} when it does not start: a library is missing on a small system
  */
 export function becomePinnedNode(args, env = {}) {
   const node = pinnedNode();
+  checkStarts(node);
   const environment = /** @type {Record<string, string>} */ ({ ...process.env, ...env });
   const quiet = ['--disable-warning=ExperimentalWarning', ...args];
   if (typeof process.execve === 'function') {
@@ -29,6 +32,15 @@ export function becomePinnedNode(args, env = {}) {
     for (const name of FORWARDED) process.off(name, passOn);
     if (code !== null) process.exitCode = code;
     else if (signal !== null) endAs(signal);
+  });
+}
+
+/** @param {string} node */
+function checkStarts(node) {
+  const { status, stderr, error } = spawnSync(node, ['--version'], { encoding: 'utf8' });
+  if (status === 0) return;
+  throw new SetupError(`the pinned Node does not start: ${(stderr || error?.message || '').trim()}`, {
+    fix: 'run npm run setup, or install libatomic1 and libstdc++6',
   });
 }
 

@@ -7,7 +7,8 @@ export const AGENT_PATH = '/usr/local/bin/node-agent';
 export const agent: Layer = {
   name: 'agent',
   summary: 'the node agent',
-  packages: {},
+  // The Node inside is linked with it (and with libstdc++6, which apt itself needs).
+  packages: { all: ['libatomic1'] },
   files: [
     {
       path: '/etc/systemd/system/node-agent.service',

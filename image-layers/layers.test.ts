@@ -26,7 +26,7 @@ const UNVERIFIED: Readonly<
   'debian-12': { listed: [], unknown: [], files: [] },
   'ubuntu-24.04': {
     listed: words(`
-      amd64-microcode dbus etcd-client grub-common grub-pc-bin initramfs-tools iproute2 iputils-ping kmod
+      amd64-microcode dbus etcd-client grub-common grub-pc-bin initramfs-tools iproute2 iputils-ping kmod libatomic1
       libnss-resolve linux-firmware linux-image-virtual nftables qemu-guest-agent serf sudo tzdata udev wireguard-go`),
     unknown: words('systemd-sysv wireguard-tools'),
     files: words(`
@@ -37,7 +37,7 @@ const UNVERIFIED: Readonly<
   },
   'ubuntu-26.04': {
     listed: words(`
-      amd64-microcode cloud-init etcd-server initramfs-tools intel-microcode iproute2 linux-firmware linux-image-virtual netbase
+      amd64-microcode cloud-init etcd-server initramfs-tools intel-microcode iproute2 libatomic1 linux-firmware linux-image-virtual netbase
       qemu-guest-agent systemd-sysv systemd-timesyncd tzdata`),
     unknown: words('wireguard-go wireguard-tools'),
     files: words(`
