@@ -8,7 +8,7 @@ export interface RunOptions {
   readonly input?: string | Uint8Array;
   /** Ends the program: SIGTERM, and SIGKILL ten seconds later. */
   readonly signal?: AbortSignal | undefined;
-  /** For a program that leaves nothing behind however it ends: SIGKILL at once when it is to end. */
+  /** For a program that leaves nothing behind however it ends: SIGKILL at once to it and all that it started. */
   readonly killAtOnce?: boolean;
   /** Milliseconds after which the program is ended and the call fails. */
   readonly timeoutMs?: number;
@@ -66,6 +66,8 @@ export async function tryRun(argv: readonly string[], options: RunOptions = {}):
     stripFinalNewline: false,
     forceKillAfterDelay: 10_000,
     killSignal: options.killAtOnce ? 'SIGKILL' : 'SIGTERM',
+    // Leader of a process group, by which all of it can be killed.
+    detached: options.killAtOnce === true,
     maxBuffer: MAX_OUTPUT,
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.input === undefined ? {} : { input: options.input }),
@@ -77,7 +79,10 @@ export async function tryRun(argv: readonly string[], options: RunOptions = {}):
     eachLine(child.stdout, onLine);
     eachLine(child.stderr, onLine);
   }
+  const endGroup = () => killGroup(child.pid);
+  if (options.killAtOnce) options.signal?.addEventListener('abort', endGroup, { once: true });
   const result = await child;
+  options.signal?.removeEventListener('abort', endGroup);
   if (result.code === 'ENOENT' || result.code === 'EACCES') {
     throw new OperatorError({
       code: 'program.missing',
@@ -144,6 +149,15 @@ export function pasteable(argv: readonly string[]): string {
   return argv
     .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`))
     .join(' ');
+}
+
+/** The leader may be dead already, and the group with it. */
+function killGroup(leader: number | undefined): void {
+  try {
+    if (leader !== undefined) process.kill(-leader, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 /** Bytes of output that are kept; more is a program gone wild. */

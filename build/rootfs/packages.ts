@@ -81,8 +81,9 @@ async function make(plan: Plan, epoch: number, folder: string, options: Packages
         {
           env: hookEnvironment(plan, epoch, { work: place.work, debs, node: asRoot ? process.execPath : '' }),
           signal: options.signal,
-          // unshare(1) puts SIGTERM off until its child has ended; its namespaces end with it at any moment.
-          killAtOnce: asRoot,
+          // unshare(1) puts SIGTERM off until its child has ended, and mmdebstrap does not pass it on into its user
+          // namespace. Their mounts go with their processes.
+          killAtOnce: true,
           onLine: (line) => {
             const step = stepOf(line);
             if (step !== undefined) options.onProgress?.(step);
