@@ -70,8 +70,23 @@ export async function makeFolder(folder: string, mode?: number): Promise<void> {
   try {
     await fs.mkdir(folder, { recursive: true, ...(mode === undefined ? {} : { mode }) });
   } catch (cause) {
-    throw storageError('file.unwritable', `cannot make the folder ${folder}`, cause);
+    throw storageError(
+      'file.unwritable',
+      `cannot make the folder ${folder}`,
+      await whyNoFolder(folder, cause),
+    );
   }
+}
+
+/** A recursive mkdir says ENOENT for a read-only or full disk; a plain one says which. */
+async function whyNoFolder(folder: string, cause: unknown): Promise<unknown> {
+  if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') return cause;
+  let existing = path.resolve(folder);
+  while (!(await exists(path.dirname(existing)))) existing = path.dirname(existing);
+  return fs.mkdir(existing).then(
+    () => cause,
+    (plain: unknown) => plain,
+  );
 }
 
 /** Move a finished file or folder to its place. Both must be on one file system. */
@@ -148,7 +163,8 @@ const STORAGE_REASONS: Readonly<Record<string, { reason: string; fix?: string }>
   EACCES: { reason: 'permission denied', fix: 'choose a folder that you may write to, or change its owner' },
   EPERM: { reason: 'operation not permitted' },
   EROFS: { reason: 'the file system is read-only', fix: 'choose another folder' },
-  ENOTDIR: { reason: 'a part of the path is a file, not a folder' },
+  ENOTDIR: { reason: 'a part of the path is a file, not a folder', fix: 'choose another folder' },
+  EEXIST: { reason: 'something else is there already', fix: 'choose another folder' },
   EISDIR: { reason: 'it is a folder' },
   ENOSPC: {
     reason: 'no space left on the disk',
