@@ -63,11 +63,19 @@ test('what was decided alike keeps its time, a taken thing outlives its volume, 
   const report = updateReport([], [taken, refused], first);
   assert.deepEqual(updateReport(report, [taken, refused], second), report);
   assert.deepEqual(updateReport(report, [], second), [{ ...taken, at: first.toISOString() }]);
-  assert.equal(updateReport(report, [taken, { ...refused, reason: 'worse' }], second)[1]?.at, second.toISOString());
+  assert.equal(
+    updateReport(report, [taken, { ...refused, reason: 'worse' }], second)[1]?.at,
+    second.toISOString(),
+  );
 });
 
 test('a report is read back as it was written, and an unreadable one is begun anew', () => {
-  const items = updateReport([], [{ item: 'x', source: 'seed', outcome: 'ignored', reason: 'r' }], new Date(0));
+  const items = updateReport(
+    [],
+    [{ item: 'x', source: 'seed', outcome: 'ignored', reason: 'r' }],
+    new Date(0),
+  );
   assert.deepEqual(parseReport(serializeReport(items)), items);
-  for (const text of ['', '{', '[]', 'null', '{"version":1,"items":[{"item":3}]}']) assert.deepEqual(parseReport(text), []);
+  for (const text of ['', '{', '[]', 'null', '{"version":1,"items":[{"item":3}]}'])
+    assert.deepEqual(parseReport(text), []);
 });

@@ -41,7 +41,10 @@ export function judgeOffers(held: Held, offers: readonly Offer[]): Judgement {
 type Outcome = Pick<Decision, 'outcome' | 'reason'>;
 
 function judgeOffer(held: Held, { item, place, content }: Offer): { decision: Outcome; next: Held } {
-  const stay = (outcome: Outcome['outcome'], reason: string) => ({ decision: { outcome, reason }, next: held });
+  const stay = (outcome: Outcome['outcome'], reason: string) => ({
+    decision: { outcome, reason },
+    next: held,
+  });
   if ('refusal' in content) return stay('refused', content.refusal);
   if ('ignored' in content) return stay('ignored', content.ignored);
   if (item === 'cluster.key') {

@@ -36,9 +36,16 @@ export async function collectOffers(paths: Paths, environment: Environment): Pro
 /** Changes whenever an offer may have changed; costs a few calls of lstat. */
 export async function offersMark(paths: Paths): Promise<string> {
   const folder = path.join(paths.seed, SEED_FOLDER);
-  const entries = [await files.look(folder), await files.look(paths.config), await files.look(paths.configKey)];
+  const entries = [
+    await files.look(folder),
+    await files.look(paths.config),
+    await files.look(paths.configKey),
+  ];
   const inside = (await files.list(folder)) ?? [];
-  return [...entries.map((entry) => entry?.mark ?? '-'), ...inside.map(({ name, mark }) => `${name}=${mark}`)].join('\n');
+  return [
+    ...entries.map((entry) => entry?.mark ?? '-'),
+    ...inside.map(({ name, mark }) => `${name}=${mark}`),
+  ].join('\n');
 }
 
 /** @param secret refuse the file when others may read it; a seed on FAT has no modes to look at */

@@ -19,7 +19,11 @@ export type Decision = Omit<SeedItem, 'at'>;
  * Put the decisions of a pass into the report. What was decided before and is decided again in the same way
  * keeps its time; what was taken stays listed when its volume has gone, what was refused does not. Pure.
  */
-export function updateReport(report: readonly SeedItem[], decisions: readonly Decision[], now: Date): SeedItem[] {
+export function updateReport(
+  report: readonly SeedItem[],
+  decisions: readonly Decision[],
+  now: Date,
+): SeedItem[] {
   const keyOf = ({ source, item }: Decision) => `${source} ${item}`;
   const before = new Map(report.map((entry) => [keyOf(entry), entry]));
   const fresh = new Map(decisions.slice(0, MAX_ITEMS).map((decision) => [keyOf(decision), decision]));
@@ -36,7 +40,9 @@ export function updateReport(report: readonly SeedItem[], decisions: readonly De
 export function parseReport(text: string): SeedItem[] {
   try {
     const file = JSON.parse(text) as { version?: unknown; items?: unknown };
-    return file.version === 1 && Array.isArray(file.items) ? file.items.filter(isItem).slice(0, MAX_ITEMS) : [];
+    return file.version === 1 && Array.isArray(file.items)
+      ? file.items.filter(isItem).slice(0, MAX_ITEMS)
+      : [];
   } catch {
     return [];
   }

@@ -26,7 +26,11 @@ export async function loadReport(state: string): Promise<SeedItem[]> {
 }
 
 /** Written only when it differs, since each durable write costs the disk two flushes. */
-export async function saveReport(state: string, before: readonly SeedItem[], after: readonly SeedItem[]): Promise<void> {
+export async function saveReport(
+  state: string,
+  before: readonly SeedItem[],
+  after: readonly SeedItem[],
+): Promise<void> {
   const text = serializeReport(after);
   if (text !== serializeReport(before)) await files.writeDurable(reportFile(state), text, 0o600);
 }
