@@ -11,7 +11,7 @@ export async function vmdb2Seconds(plan: Plan, folder: string): Promise<number |
   const image = path.join(folder, 'vmdb2.raw');
   writeFileSync(recipe, stringify(vmdb2Recipe(plan)));
   const start = clock.monotonicMs();
-  const result = await tryRun(['vmdb2', '--output', image, recipe], { cwd: folder, timeoutMs: 900_000 });
+  const result = await tryRun(['vmdb2', '--output', image, recipe], { cwd: folder, timeoutMs: 300_000 });
   if (result.exitCode === 0) return (clock.monotonicMs() - start) / 1000;
   return `failed here: ${(result.stderr || result.stdout).trim().split('\n').at(-1) ?? ''}`;
 }
