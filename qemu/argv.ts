@@ -100,7 +100,9 @@ function acceleration(accel: Accelerator): string[] {
   // `max` has RDRAND and AES under TCG; la57 is taken out as five-level page tables only cost there.
   return accel === 'kvm'
     ? ['-accel', 'kvm', '-cpu', 'host']
-    : ['-accel', 'tcg,thread=multi,tb-size=512', '-cpu', 'max,la57=off'];
+    : // Not thread=multi: a kernel that patches its code while another emulated processor runs it may meet the
+      // breakpoint that it set there ("Oops: int3", seen with QEMU 7.2 and Linux 6.12).
+      ['-accel', 'tcg,thread=single,tb-size=512', '-cpu', 'max,la57=off'];
 }
 
 function flash(files: FlashFiles | undefined): string[] {

@@ -10,7 +10,7 @@ export interface FleetOptions {
   readonly accel: Accelerator;
   readonly firmware: FirmwareKind;
   readonly memoryMiB: number;
-  readonly cpus: number;
+  readonly cpus?: number | undefined;
   readonly diskBytes?: number | undefined;
   /** One seed for all. */
   readonly seed?: string | undefined;

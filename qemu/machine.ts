@@ -55,7 +55,8 @@ export async function createMachine(options: MachineOptions): Promise<Machine> {
       name: options.name,
       accel: options.accel,
       memoryMiB: options.memoryMiB ?? 1024,
-      cpus: options.cpus ?? 2,
+      // Emulated processors take turns: a second one only costs.
+      cpus: options.cpus ?? (options.accel === 'kvm' ? 2 : 1),
       flash: await prepareFlash(options.firmware ?? 'bios', folder),
       kernel: options.kernel,
       disks: options.seed === undefined ? disks : [...disks, seedDisk(options.seed)],

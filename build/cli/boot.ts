@@ -28,7 +28,7 @@ interface BootFlags {
   readonly firmware: FirmwareKind;
   readonly image?: string;
   readonly memory: number;
-  readonly cpus: number;
+  readonly cpus?: number;
   readonly keep?: string;
 }
 
@@ -46,7 +46,7 @@ export const registerBoot: Register = (program, context) => {
     )
     .option('--image <file>', `the image (default: the newest in ${OUTPUT_FOLDER}/)`)
     .option('--memory <MiB>', 'memory of each machine', wholeNumber, 1024)
-    .option('--cpus <n>', 'processors of each machine', wholeNumber, 2)
+    .option('--cpus <n>', 'processors of each machine (default: 2, and 1 under emulation)', wholeNumber)
     .option('--keep <folder>', 'keep disks, keys and console logs here; boot with it again to go on')
     .addHelpText(
       'after',
