@@ -44,7 +44,8 @@ export async function writeQcow2(
   // Host layout: header, L1 table, data, then the L2 tables, refcount blocks and refcount table at the end.
   const l1Offset = CLUSTER;
   const l1Clusters = Math.ceil((l1Length * 8) / CLUSTER);
-  let at = l1Offset + l1Clusters * CLUSTER;
+  const dataStart = l1Offset + l1Clusters * CLUSTER;
+  let at = dataStart;
   const out = new Appender(file, at);
 
   const pending: Promise<{ index: number; data: Buffer }>[] = [];
@@ -67,7 +68,7 @@ export async function writeQcow2(
   }
   while (pending.length > 0) await flushOne();
   options.onProgress?.(size, size);
-  const dataEnd = at;
+  const data = { start: dataStart, end: at };
   await out.end();
 
   at = Math.ceil(at / CLUSTER) * CLUSTER;
@@ -78,7 +79,7 @@ export async function writeQcow2(
     at += CLUSTER;
   }
   await writeAt(file, bigEndian(l1), l1Offset);
-  const end = await writeRefcounts(file, l2Tables, dataEnd, at);
+  const end = await writeRefcounts(file, l2Tables, data, at);
   await writeAt(file, header(size, l1Length, l1Offset, end), 0);
   await file.truncate(end.size);
   return end.size;
@@ -108,7 +109,8 @@ interface Refcounts {
 async function writeRefcounts(
   file: files.FileHandle,
   l2Tables: ReadonlyMap<number, BigUint64Array>,
-  dataEnd: number,
+  /** Where compressed clusters lie in the file, in bytes. */
+  data: { readonly start: number; readonly end: number },
   start: number,
 ): Promise<Refcounts> {
   const perBlock = CLUSTER / 2;
@@ -125,8 +127,7 @@ async function writeRefcounts(
   }
   const total = before + blocks + tableClusters;
   const counts = new Uint16Array(blocks * perBlock).fill(1, 0, total);
-  const firstData = Math.floor(dataStart(l2Tables, dataEnd) / CLUSTER);
-  counts.fill(0, firstData, Math.ceil(dataEnd / CLUSTER));
+  counts.fill(0, data.start / CLUSTER, Math.ceil(data.end / CLUSTER));
   for (const table of l2Tables.values()) {
     for (const entry of table) {
       if (entry === 0n) continue;
@@ -147,16 +148,6 @@ async function writeRefcounts(
   const tableOffset = start + blocks * CLUSTER;
   await writeAt(file, bigEndian(table), tableOffset);
   return { tableOffset, tableClusters, size: tableOffset + tableClusters * CLUSTER };
-}
-
-function dataStart(l2Tables: ReadonlyMap<number, BigUint64Array>, dataEnd: number): number {
-  let first = dataEnd;
-  for (const table of l2Tables.values()) {
-    for (const entry of table) {
-      if (entry !== 0n) first = Math.min(first, Number(entry & ((1n << COUNT_SHIFT) - 1n)));
-    }
-  }
-  return first;
 }
 
 function header(size: number, l1Length: number, l1Offset: number, refcounts: Refcounts): Buffer {
