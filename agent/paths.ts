@@ -17,6 +17,10 @@ export interface Paths {
   readonly issue: string;
   /** agetty watches this file and redraws when its times change; see agetty(8), `--reload`. */
   readonly agettyReload: string;
+  /** Where the names of the mesh are made known: /etc/hosts. */
+  readonly hosts: string;
+  /** What happened, one JSON object a line. */
+  readonly events: string;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -28,6 +32,7 @@ export const PATH_VARIABLES = [
   'CLUSTEROS_CONFIG',
   'CLUSTEROS_SEED_DIR',
   'CLUSTEROS_ISSUE_DIR',
+  'CLUSTEROS_HOSTS_FILE',
 ] as const;
 
 export function pathsFrom(environment: Environment): Paths {
@@ -36,8 +41,9 @@ export function pathsFrom(environment: Environment): Paths {
   const run = from('CLUSTEROS_RUN_DIR', '/run/clusteros');
   const config = from('CLUSTEROS_CONFIG', '/etc/clusteros/node.yaml');
   const issueFolder = from('CLUSTEROS_ISSUE_DIR', '/run/issue.d');
+  const state = from('CLUSTEROS_STATE_DIR', '/var/lib/clusteros');
   return {
-    state: from('CLUSTEROS_STATE_DIR', '/var/lib/clusteros'),
+    state,
     run,
     socket: path.join(run, 'agent.sock'),
     config,
@@ -45,5 +51,7 @@ export function pathsFrom(environment: Environment): Paths {
     seed: from('CLUSTEROS_SEED_DIR', '/run/clusteros/seed'),
     issue: path.join(issueFolder, '50-clusteros.issue'),
     agettyReload: path.join(path.dirname(issueFolder), 'agetty.reload'),
+    hosts: from('CLUSTEROS_HOSTS_FILE', '/etc/hosts'),
+    events: path.join(state, 'events.jsonl'),
   };
 }

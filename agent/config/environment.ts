@@ -84,9 +84,11 @@ function isOurs(variable: string): boolean {
 
 /** The environment knows only text; the schema then judges what it became. */
 function coerce(setting: string, text: string): unknown {
-  if (setting === 'discovery.join') return text.split(/[\s,]+/).filter(Boolean);
-  if (setting === 'consensus.bootstrap') return BOOLEANS[text.toLowerCase()] ?? text;
-  if (/(port|expect)$/.test(setting) && /^\d{1,9}$/.test(text)) return Number(text);
+  if (setting === 'discovery.join' || setting === 'firewall.open')
+    return text.split(/[\s,]+/).filter(Boolean);
+  if (setting === 'consensus.bootstrap' || setting === 'firewall.enabled')
+    return BOOLEANS[text.toLowerCase()] ?? text;
+  if (/(port|expect|grace|lease)$/.test(setting) && /^\d{1,9}$/.test(text)) return Number(text);
   return text;
 }
 

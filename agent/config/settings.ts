@@ -23,9 +23,23 @@ export const settingsSchema = z
     discovery: z
       .strictObject({
         join: z.array(joinAddress).max(64).default([]).describe('machines to ask besides those on the LAN'),
+        dns: z
+          .string()
+          .regex(
+            /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252})$/,
+            'expected a DNS name, such as _clusteros._tcp.lab.example',
+          )
+          .optional()
+          .describe('name whose SRV records say where nodes are'),
+        port: port.default(7947).describe('cards, tcp, and the broadcast beacon, udp'),
       })
       .prefault({}),
-    gossip: z.strictObject({ port: port.default(7946).describe('Serf, tcp and udp') }).prefault({}),
+    gossip: z
+      .strictObject({
+        port: port.default(7946).describe('Serf, tcp and udp'),
+        rpc_port: port.default(7950).describe("Serf's RPC, tcp on loopback"),
+      })
+      .prefault({}),
     consensus: z
       .strictObject({
         peer_port: port.default(7373).describe('etcd members among themselves, tcp in the mesh'),
@@ -37,6 +51,18 @@ export const settingsSchema = z
           .optional()
           .describe('nodes that must have met before a cluster begins'),
         bootstrap: z.boolean().default(false).describe('this node begins the cluster'),
+        timers: z
+          .enum(['lan', 'slow'])
+          .default('lan')
+          .describe(
+            'heartbeat and election: 100/1000 ms, or 500/5000 ms for slow disks and emulated machines',
+          ),
+        grace: z
+          .int()
+          .min(5)
+          .max(86_400)
+          .default(60)
+          .describe('seconds after which a dead voter is replaced'),
       })
       .prefault({}),
     mesh: z
@@ -50,7 +76,35 @@ export const settingsSchema = z
           )
           .default('10.42.0.0/16')
           .describe('addresses of the mesh'),
+        interface: z
+          .string()
+          .regex(/^[a-z][a-z0-9-]{0,14}$/, 'expected the name of an interface, such as wg0')
+          .default('wg0')
+          .describe('name of the WireGuard interface'),
       })
+      .prefault({}),
+    firewall: z
+      .strictObject({
+        enabled: z.boolean().default(true).describe('close the LAN but for gossip, cards, WireGuard and SSH'),
+        open: z
+          .array(z.string().regex(/^(tcp|udp)\/[1-9]\d{0,4}$/, 'expected tcp/PORT or udp/PORT'))
+          .max(64)
+          .default([])
+          .describe('more ports to open on the LAN'),
+      })
+      .prefault({}),
+    roles: z
+      .strictObject({
+        lease: z
+          .int()
+          .min(5)
+          .max(60)
+          .default(10)
+          .describe('seconds that a role is held without a sign of life'),
+      })
+      .prefault({}),
+    metrics: z
+      .strictObject({ port: port.default(7375).describe('Prometheus metrics, tcp in the mesh') })
       .prefault({}),
     log: z.strictObject({ level: z.enum(LOG_LEVELS).default('info') }).prefault({}),
   })
@@ -58,6 +112,9 @@ export const settingsSchema = z
     const taken = new Map<number, string>();
     for (const [name, number] of [
       ['gossip.port', settings.gossip.port],
+      ['gossip.rpc_port', settings.gossip.rpc_port],
+      ['discovery.port', settings.discovery.port],
+      ['metrics.port', settings.metrics.port],
       ['consensus.peer_port', settings.consensus.peer_port],
       ['consensus.client_port', settings.consensus.client_port],
     ] as const) {

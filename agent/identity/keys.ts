@@ -8,6 +8,8 @@ import { publicKeyOf } from './ed25519.ts';
 export const CLUSTER_LABELS = {
   gossip: 'clusteros/gossip/v1',
   beacon: 'clusteros/beacon/v1',
+  card: 'clusteros/card/v1',
+  channel: 'clusteros/channel/v1',
   ca: 'clusteros/ca/v1',
   munge: 'clusteros/munge/v1',
   k3sToken: 'clusteros/k3s-token/v1',

@@ -1,0 +1,190 @@
+import { AgentError } from '../errors.ts';
+import { clock } from '../host.ts';
+import type { Log } from '../log.ts';
+import type { Condition } from '../status.ts';
+import type { Resources } from './resources.ts';
+import { DEFAULT_POLICY, failed, mayTry, NO_FAILURES, pauseOf } from './restart.ts';
+import type { Store } from './store.ts';
+
+/** Something that keeps the node from being ready, as a controller finds it; the engine adds since when. */
+export type FoundCondition = Omit<Condition, 'since'>;
+
+export interface Outcome {
+  /** New values of the controller's own outputs. */
+  readonly outputs?: Partial<Resources>;
+  /** What is not as it should be, in the operator's words. Those of the last pass are forgotten. */
+  readonly conditions?: readonly FoundCondition[];
+  /** Come again after this many ms, even if no input changes. */
+  readonly againMs?: number;
+}
+
+/**
+ * A part of the agent: reads some resources, makes the world like them, writes others. It is called when an
+ * input changed, after `againMs`, and after a failure with growing pauses; never twice at once.
+ */
+export interface Controller {
+  readonly name: string;
+  readonly inputs: readonly (keyof Resources)[];
+  readonly outputs: readonly (keyof Resources)[];
+  /** @param signal aborts when the agent stops or the pass takes more than `timeoutMs` */
+  reconcile(view: View, signal: AbortSignal): Promise<Outcome>;
+  /** When the agent stops in order, after the last pass. Engines (Serf, etcd, the mesh) keep running. */
+  close?(): Promise<void>;
+  /** For one pass; 60 s when absent. */
+  readonly timeoutMs?: number;
+}
+
+/** The inputs as they are now. */
+export interface View {
+  get<K extends keyof Resources>(name: K): Resources[K] | undefined;
+  /** Ask for another pass soon: something changed that is no resource. */
+  readonly nudge: () => void;
+}
+
+export interface Engine {
+  /** All conditions of all controllers, in the controllers' order. */
+  conditions(): readonly FoundCondition[];
+  /** Settles when all controllers have ended after the signal. */
+  readonly done: Promise<void>;
+}
+
+/**
+ * Run all controllers until the signal.
+ *
+ * @throws Error when two controllers have one output
+ */
+export function runControllers(
+  controllers: readonly Controller[],
+  store: Store<Resources>,
+  log: Log,
+  stop: AbortSignal,
+): Engine {
+  const writers = new Map<keyof Resources, string>();
+  for (const { name, outputs } of controllers) {
+    for (const output of outputs) {
+      const other = writers.get(output);
+      if (other !== undefined) throw new Error(`${name} and ${other} both write ${output}`);
+      writers.set(output, name);
+    }
+  }
+  const conditions = new Map<string, readonly FoundCondition[]>();
+  const loops = controllers.map((controller) =>
+    loop(controller, store, log, stop, (found) => conditions.set(controller.name, found)),
+  );
+  return {
+    conditions: () => controllers.flatMap(({ name }) => conditions.get(name) ?? []),
+    done: Promise.all(loops).then(() => {}),
+  };
+}
+
+async function loop(
+  controller: Controller,
+  store: Store<Resources>,
+  log: Log,
+  stop: AbortSignal,
+  found: (conditions: readonly FoundCondition[]) => void,
+): Promise<void> {
+  const bell = createBell();
+  const unwatch = store.watch(controller.inputs, bell.ring);
+  const view: View = {
+    get: (name) => store.get(name),
+    nudge: bell.ring,
+  };
+  let restart = NO_FAILURES;
+  let lastFailure = '';
+  while (!stop.aborted) {
+    bell.reset();
+    let againMs: number | undefined;
+    try {
+      const outcome = await limited(controller, view, stop);
+      for (const output of controller.outputs) {
+        const value = outcome.outputs?.[output];
+        if (value !== undefined) store.set(output, value as never);
+      }
+      found(outcome.conditions ?? []);
+      againMs = outcome.againMs;
+      lastFailure = '';
+      if (mayTry(restart, clock.monotonicMs() - DEFAULT_POLICY.forgiveMs)) restart = NO_FAILURES;
+    } catch (error) {
+      if (stop.aborted) break;
+      restart = failed(restart, clock.monotonicMs());
+      againMs = pauseOf(restart);
+      const condition = conditionOf(controller.name, error);
+      found([condition]);
+      if (lastFailure !== condition.summary) {
+        log.warning(`${controller.name}: ${condition.summary}`, {
+          evidence: condition.evidence,
+          fix: condition.endedBy,
+        });
+      }
+      lastFailure = condition.summary;
+      await clock.pause(againMs, stop);
+      continue;
+    }
+    await bell.wait(againMs, stop);
+  }
+  unwatch();
+  await controller.close?.();
+}
+
+async function limited(controller: Controller, view: View, stop: AbortSignal): Promise<Outcome> {
+  const limit = new AbortController();
+  const timeoutMs = controller.timeoutMs ?? 60_000;
+  const onStop = () => limit.abort(stop.reason);
+  stop.addEventListener('abort', onStop, { once: true });
+  const timer = new AbortController();
+  const late = clock.pause(timeoutMs, timer.signal).then(() => {
+    if (timer.signal.aborted) return new Promise<never>(() => {});
+    const error = new Error(`no end after ${timeoutMs / 1000} s`);
+    limit.abort(error);
+    throw error;
+  });
+  try {
+    return await Promise.race([controller.reconcile(view, limit.signal), late]);
+  } finally {
+    timer.abort();
+    stop.removeEventListener('abort', onStop);
+  }
+}
+
+function conditionOf(name: string, error: unknown): FoundCondition {
+  if (error instanceof AgentError) {
+    return {
+      code: error.code,
+      state: 'failed',
+      summary: error.message,
+      evidence: error.evidence,
+      endedBy: error.fix ?? 'it is tried again by itself',
+    };
+  }
+  return {
+    code: `${name}.failed`,
+    state: 'failed',
+    summary: `${name} failed: ${error instanceof Error ? error.message : String(error)}`,
+    endedBy: 'it is tried again by itself; journalctl -u node-agent tells more',
+  };
+}
+
+/** One bell per loop: rung while the loop works, it makes the next wait end at once. */
+function createBell() {
+  let rung = false;
+  let wake: (() => void) | undefined;
+  return {
+    ring: () => {
+      rung = true;
+      wake?.();
+    },
+    reset: () => {
+      rung = false;
+    },
+    wait: async (ms: number | undefined, stop: AbortSignal): Promise<void> => {
+      if (rung || stop.aborted) return;
+      const awake = new AbortController();
+      wake = () => awake.abort();
+      stop.addEventListener('abort', wake, { once: true });
+      await clock.pause(ms ?? 2 ** 31 - 1, awake.signal);
+      stop.removeEventListener('abort', wake);
+      wake = undefined;
+    },
+  };
+}
