@@ -34,7 +34,7 @@ discovery:
     'node.yaml:5:3: gossip.port: expected a whole number',
     'node.yaml:7:3: consensus.expect: expected 1 or more',
     'node.yaml:8:3: consensus.bootstrap: expected true or false',
-    'node.yaml:3:3: mesh.prot: unknown setting; expected one of port, range; did you mean "port"?',
+    'node.yaml:3:3: mesh.prot: unknown setting; expected one of port, range, interface; did you mean "port"?',
     'node.yaml:10:3: log.level: expected one of error, warning, info, debug; did you mean "warning"?',
   ]);
 });
