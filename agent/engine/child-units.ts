@@ -67,7 +67,8 @@ export function childUnits(run: string, environment: Readonly<globalThis.Record<
         log: logOf(spec.name),
         onEnd: (pid, exit) => {
           ends.set(spec.name, { pid, exit });
-          saving = saving.then(() => keepEnd(spec.name));
+          // The folder may be full or gone: we know the end all the same, only the next agent will not.
+          saving = saving.then(() => keepEnd(spec.name)).catch(() => {});
         },
       });
       if (child === undefined) {
@@ -78,8 +79,9 @@ export function childUnits(run: string, environment: Readonly<globalThis.Record<
         });
       }
       const started = { ...child, configDigest: spec.configDigest };
-      saving = saving.then(() => save(spec.name, started));
-      await saving;
+      const saved = saving.then(() => save(spec.name, started));
+      saving = saved.catch(() => {});
+      await saved;
     },
 
     async stop(name, timeoutMs) {
