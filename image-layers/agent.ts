@@ -32,17 +32,21 @@ RestartSec=2
 KillMode=mixed
 TimeoutStartSec=300
 TimeoutStopSec=10
-WatchdogSec=60
+# Shorter than a role's lease: a hung agent is killed, and its roles with it, before others may take them.
+WatchdogSec=6
+WatchdogSignal=SIGKILL
 
 # What it may touch: its state, its socket, and what the console shows.
 StateDirectory=clusteros
 StateDirectoryMode=0700
 UMask=0077
 ProtectSystem=strict
-ReadWritePaths=/run/clusteros /run/issue.d /run/agetty.reload
+ReadWritePaths=/run/clusteros /run/issue.d /run/agetty.reload /etc/hosts
 ProtectHome=yes
 PrivateTmp=yes
-PrivateDevices=yes
+# To see whether wireguard-go could have it.
+DevicePolicy=closed
+DeviceAllow=/dev/net/tun
 ProtectClock=yes
 ProtectControlGroups=yes
 ProtectHostname=yes
@@ -51,19 +55,19 @@ ProtectKernelModules=yes
 ProtectKernelTunables=yes
 ProtectProc=invisible
 ProcSubset=pid
-CapabilityBoundingSet=
+# The mesh's interface, its addresses, and the firewall.
+CapabilityBoundingSet=CAP_NET_ADMIN
 AmbientCapabilities=
 NoNewPrivileges=yes
 LockPersonality=yes
 RestrictNamespaces=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
-RestrictAddressFamilies=AF_UNIX AF_NETLINK
+RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_INET6
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@resources @privileged
 SystemCallErrorNumber=EPERM
-IPAddressDeny=any
 
 [Install]
 WantedBy=multi-user.target

@@ -4,13 +4,14 @@ import { consensus } from './consensus.ts';
 import { hardware } from './hardware.ts';
 import type { Layer } from './layer.ts';
 import { mesh } from './mesh.ts';
+import { roles } from './roles.ts';
 
 /** What each target is made of, in order: a later layer's file replaces an earlier one's. */
 const LAYERS = {
-  qcow2: [base, mesh, consensus, agent],
+  qcow2: [base, mesh, consensus, agent, roles],
 } as const satisfies Record<string, readonly Layer[]>;
 
-export const ALL_LAYERS: readonly Layer[] = [base, hardware, mesh, consensus, agent];
+export const ALL_LAYERS: readonly Layer[] = [base, hardware, mesh, consensus, agent, roles];
 
 export function layersFor(target: keyof typeof LAYERS): readonly Layer[] {
   return LAYERS[target];

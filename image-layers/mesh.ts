@@ -1,13 +1,79 @@
 import type { Layer } from './layer.ts';
+import { SANDBOX } from './sandbox.ts';
 
 /** Gossip and the encrypted mesh. The kernel has WireGuard; wireguard-go serves where it has not. */
 export const mesh: Layer = {
   name: 'mesh',
-  summary: 'Serf and WireGuard',
+  summary: 'Serf and WireGuard, with their units',
   packages: { all: ['serf', 'wireguard-go', 'wireguard-tools'] },
-  files: [],
+  files: [
+    {
+      path: '/etc/systemd/system/clusteros-serf.service',
+      mode: 0o644,
+      text: `[Unit]
+Description=Cluster-OS gossip (Serf)
+Documentation=https://www.serf.io/docs/agent/options.html
+# Started by node-agent.service with the cluster's key, and not stopped with it.
+ConditionPathExists=/run/clusteros/serf/agent.json
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart=/usr/bin/serf agent -config-file=/run/clusteros/serf/agent.json
+# The agent decides when it starts again: it may have to be another member by then.
+Restart=no
+KillMode=mixed
+TimeoutStopSec=10
+OOMScoreAdjust=-500
+
+${SANDBOX}
+TemporaryFileSystem=/var/lib/clusteros
+BindPaths=/var/lib/clusteros/serf
+PrivateDevices=yes
+CapabilityBoundingSet=
+RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_INET6
+`,
+    },
+    {
+      path: '/etc/systemd/system/clusteros-wireguard.service',
+      mode: 0o644,
+      text: `[Unit]
+Description=Cluster-OS mesh on a kernel without WireGuard (wireguard-go)
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart=/usr/bin/wireguard-go -f wg0
+Restart=no
+TimeoutStopSec=5
+RuntimeDirectory=wireguard
+RuntimeDirectoryMode=0700
+RuntimeDirectoryPreserve=yes
+OOMScoreAdjust=-500
+
+${SANDBOX}
+DevicePolicy=closed
+DeviceAllow=/dev/net/tun rw
+CapabilityBoundingSet=CAP_NET_ADMIN
+RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_INET6
+`,
+    },
+    {
+      path: '/etc/profile.d/clusteros.sh',
+      mode: 0o644,
+      text: `# For \`serf members\` and the like: Serf's own variables, for root only.
+if [ -r /run/clusteros/serf/rpc-secret ]; then
+  export SERF_RPC_ADDR=127.0.0.1:7950
+  SERF_RPC_AUTH=$(cat /run/clusteros/serf/rpc-secret)
+  export SERF_RPC_AUTH
+fi
+`,
+    },
+  ],
   links: [],
-  // The agent starts Serf with the cluster's key; a second one without a key must never run.
-  units: [{ unit: 'serf.service', state: 'masked' }],
+  // The agent starts Serf with the cluster's key; a second one without a key must never run. Likewise the rules
+  // of nftables.service would take the place of ours.
+  units: [
+    { unit: 'serf.service', state: 'masked' },
+    { unit: 'nftables.service', state: 'masked' },
+  ],
   removes: [],
 };

@@ -1,0 +1,37 @@
+import { AGENT_PATH } from './agent.ts';
+import type { Layer } from './layer.ts';
+import { SANDBOX } from './sandbox.ts';
+
+/** What moves from node to node with its lease. None of it outlives the agent that holds the lease. */
+export const roles: Layer = {
+  name: 'roles',
+  summary: 'the status page on the service address',
+  packages: {},
+  files: [
+    {
+      path: '/etc/systemd/system/clusteros-role-page.service',
+      mode: 0o644,
+      text: `[Unit]
+Description=Cluster-OS status page
+# The lease is the agent's: without it the role ends, at once.
+BindsTo=node-agent.service
+After=node-agent.service
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart=${AGENT_PATH} page --address 10.42.255.1 --port 80
+Restart=no
+KillMode=mixed
+TimeoutStopSec=2
+
+${SANDBOX.replace('MemoryDenyWriteExecute=yes\n', '')}
+PrivateDevices=yes
+CapabilityBoundingSet=CAP_NET_BIND_SERVICE
+RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET
+`,
+    },
+  ],
+  links: [],
+  units: [],
+  removes: [],
+};
