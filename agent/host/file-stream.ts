@@ -1,0 +1,54 @@
+import { randomBytes } from 'node:crypto';
+import * as fs from 'node:fs/promises';
+import * as path from 'node:path';
+import { AgentError } from '../errors.ts';
+
+/**
+ * Write a file (0600) piece by piece; it appears whole and lasting when the pieces end, or not at all when they
+ * throw: temporary file, fsync, rename, fsync of the folder. A killed writer's leftover is found by
+ * `files.removeLeftovers`.
+ *
+ * @returns its size in bytes
+ * @throws AgentError `file.unwritable`, `disk.full`; whatever the pieces throw
+ */
+export async function writeStreamDurable(file: string, pieces: AsyncIterable<Uint8Array>): Promise<number> {
+  const temporary = `${file}.${process.pid}.${randomBytes(6).toString('hex')}.tmp`;
+  let size = 0;
+  try {
+    const handle = await onDisk(file, () => fs.open(temporary, 'wx', 0o600));
+    try {
+      for await (const piece of pieces) {
+        await onDisk(file, () => handle.writeFile(piece));
+        size += piece.length;
+      }
+      await onDisk(file, () => handle.sync());
+    } finally {
+      await handle.close();
+    }
+    await onDisk(file, async () => {
+      await fs.rename(temporary, file);
+      const folder = await fs.open(path.dirname(file), 'r');
+      await folder.sync().finally(() => folder.close());
+    });
+    return size;
+  } catch (cause) {
+    await fs.rm(temporary, { force: true });
+    throw cause;
+  }
+}
+
+async function onDisk<T>(file: string, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (cause) {
+    const errno = (cause as NodeJS.ErrnoException).code ?? String(cause);
+    const full = errno === 'ENOSPC' || errno === 'EDQUOT';
+    throw new AgentError({
+      code: full ? 'disk.full' : 'file.unwritable',
+      exit: 'storage',
+      message: `cannot write ${file}: ${full ? 'no space left on the disk' : errno}`,
+      fix: full ? 'free some space on the disk' : undefined,
+      cause,
+    });
+  }
+}
