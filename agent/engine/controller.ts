@@ -32,7 +32,20 @@ export interface Controller {
   close?(): Promise<void>;
   /** For one pass; 60 s when absent. */
   readonly timeoutMs?: number;
+  /** Goes on while the node is halted: what is needed to see whether it may go on. */
+  readonly whileHalted?: boolean;
 }
+
+export interface EngineInputs {
+  readonly controllers: readonly Controller[];
+  readonly store: Store<Resources>;
+  readonly log: Log;
+  readonly stop: AbortSignal;
+  /** The node must not take part (it left, is reset, is a clone): most controllers then do nothing. */
+  readonly halted: () => boolean;
+}
+
+const HALTED_MS = 500;
 
 /** The inputs as they are now. */
 export interface View {
@@ -53,12 +66,8 @@ export interface Engine {
  *
  * @throws Error when two controllers have one output
  */
-export function runControllers(
-  controllers: readonly Controller[],
-  store: Store<Resources>,
-  log: Log,
-  stop: AbortSignal,
-): Engine {
+export function runControllers(inputs: EngineInputs): Engine {
+  const { controllers } = inputs;
   const writers = new Map<keyof Resources, string>();
   for (const { name, outputs } of controllers) {
     for (const output of outputs) {
@@ -69,7 +78,7 @@ export function runControllers(
   }
   const conditions = new Map<string, readonly FoundCondition[]>();
   const loops = controllers.map((controller) =>
-    loop(controller, store, log, stop, (found) => conditions.set(controller.name, found)),
+    loop(controller, inputs, (found) => conditions.set(controller.name, found)),
   );
   return {
     conditions: () => controllers.flatMap(({ name }) => conditions.get(name) ?? []),
@@ -79,9 +88,7 @@ export function runControllers(
 
 async function loop(
   controller: Controller,
-  store: Store<Resources>,
-  log: Log,
-  stop: AbortSignal,
+  { store, log, stop, halted }: EngineInputs,
   found: (conditions: readonly FoundCondition[]) => void,
 ): Promise<void> {
   const bell = createBell();
@@ -93,6 +100,11 @@ async function loop(
   let restart = NO_FAILURES;
   let lastFailure = '';
   while (!stop.aborted) {
+    if (halted() && !controller.whileHalted) {
+      found([]);
+      await clock.pause(HALTED_MS, stop);
+      continue;
+    }
     bell.reset();
     let againMs: number | undefined;
     try {

@@ -38,10 +38,16 @@ export function startChild(argv: readonly [string, ...string[]], options: ChildO
     child.once('exit', (code, signal) =>
       options.onEnd(pid, { code: code ?? undefined, signal: signal ?? undefined }),
     );
-    return { pid, startTime: startTimeOf(pid) ?? '' };
+    return identify(pid) ?? { pid, startTime: '' };
   } finally {
     closeSync(log);
   }
+}
+
+/** The process that has this number now, if any. */
+export function identify(pid: number): Child | undefined {
+  const startTime = startTimeOf(pid);
+  return startTime === undefined ? undefined : { pid, startTime };
 }
 
 /** Is it still that very process? A zombie is none. */

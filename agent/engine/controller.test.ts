@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { AgentError } from '../errors.ts';
+import { createLog } from '../log.ts';
+import { type Controller, runControllers } from './controller.ts';
+import type { Gossip, Resources } from './resources.ts';
+import { createStore } from './store.ts';
+
+const GOSSIP: Gossip = { running: true, members: [] };
+
+function engineFor(t: TestContext, controllers: readonly Controller[], halted = () => false) {
+  const store = createStore<Resources>();
+  const end = new AbortController();
+  const lines: string[] = [];
+  const log = createLog({ write: (line) => lines.push(line), format: 'text' });
+  const engine = runControllers({ controllers, store, log, stop: end.signal, halted });
+  t.after(async () => {
+    end.abort();
+    await engine.done;
+  });
+  return { store, engine, lines, end };
+}
+
+async function eventually(check: () => boolean): Promise<void> {
+  for (let left = 500; !check(); left -= 1) {
+    assert.ok(left > 0, 'never came true');
+    await delay(10);
+  }
+}
+
+test('a controller is called again when an input changes, and not for the same value', async (t) => {
+  const seen: (Gossip | undefined)[] = [];
+  const { store } = engineFor(t, [
+    {
+      name: 'reader',
+      inputs: ['gossip'],
+      outputs: [],
+      reconcile: async (view) => {
+        seen.push(view.get('gossip'));
+        return {};
+      },
+    },
+  ]);
+  await eventually(() => seen.length === 1);
+  assert.ok(store.set('gossip', GOSSIP));
+  await eventually(() => seen.length === 2);
+  assert.ok(!store.set('gossip', { ...GOSSIP }), 'an equal value is no change');
+  await delay(50);
+  assert.deepEqual(seen, [undefined, GOSSIP]);
+});
+
+test('an input that changes during a pass is not missed', async (t) => {
+  let passes = 0;
+  let release = () => {};
+  const gate = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const { store } = engineFor(t, [
+    {
+      name: 'slow',
+      inputs: ['gossip'],
+      outputs: [],
+      reconcile: async () => {
+        passes += 1;
+        if (passes === 1) await gate;
+        return {};
+      },
+    },
+  ]);
+  await eventually(() => passes === 1);
+  store.set('gossip', GOSSIP);
+  release();
+  await eventually(() => passes === 2);
+});
+
+test('a failure becomes a condition with its fix, is told once, and goes when its cause does', async (t) => {
+  let broken = true;
+  const { engine, lines, store } = engineFor(t, [
+    {
+      name: 'frail',
+      inputs: ['gossip'],
+      outputs: ['gossip'],
+      reconcile: async () => {
+        if (broken)
+          throw new AgentError({ code: 'x.y', exit: 'internal', message: 'broken', fix: 'mend it' });
+        return { outputs: { gossip: GOSSIP } };
+      },
+    },
+  ]);
+  await eventually(() => engine.conditions()[0]?.code === 'x.y');
+  assert.equal(engine.conditions()[0]?.endedBy, 'mend it');
+  await delay(700);
+  broken = false;
+  await eventually(() => engine.conditions().length === 0);
+  assert.deepEqual(store.get('gossip'), GOSSIP);
+  assert.equal(lines.filter((line) => line.includes('broken')).length, 1);
+});
+
+test('a pass that never ends is aborted, and the others go on', async (t) => {
+  let others = 0;
+  let aborted = false;
+  const { engine } = engineFor(t, [
+    {
+      name: 'hung',
+      inputs: [],
+      outputs: [],
+      timeoutMs: 50,
+      reconcile: (_view, signal) => {
+        signal.addEventListener('abort', () => {
+          aborted = true;
+        });
+        return new Promise(() => {});
+      },
+    },
+    {
+      name: 'other',
+      inputs: [],
+      outputs: [],
+      reconcile: async () => {
+        others += 1;
+        return { againMs: 5 };
+      },
+    },
+  ]);
+  await eventually(() => engine.conditions().some(({ summary }) => /no end after/.test(summary)));
+  assert.ok(aborted);
+  assert.ok(others > 3);
+});
+
+test('while the node is halted only those go on that may, and nothing is said to be missing', async (t) => {
+  let halted = true;
+  const passes = { always: 0, other: 0 };
+  const { engine } = engineFor(
+    t,
+    (['always', 'other'] as const).map((name) => ({
+      name,
+      inputs: [],
+      outputs: [],
+      whileHalted: name === 'always',
+      reconcile: async () => {
+        passes[name] += 1;
+        return { againMs: 5, conditions: [{ code: name, state: 'waiting', summary: name, endedBy: 'x' }] };
+      },
+    })),
+    () => halted,
+  );
+  await eventually(() => passes.always > 3);
+  assert.equal(passes.other, 0);
+  assert.deepEqual(
+    engine.conditions().map(({ code }) => code),
+    ['always'],
+  );
+  halted = false;
+  await eventually(() => passes.other > 0);
+});
+
+test('two controllers may not write one resource', () => {
+  const one: Controller = { name: 'one', inputs: [], outputs: ['mesh'], reconcile: async () => ({}) };
+  assert.throws(
+    () =>
+      runControllers({
+        controllers: [one, { ...one, name: 'two' }],
+        store: createStore<Resources>(),
+        log: createLog({ write: () => {}, format: 'text' }),
+        stop: AbortSignal.abort(),
+        halted: () => false,
+      }),
+    /two and one both write mesh/,
+  );
+});
