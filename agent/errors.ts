@@ -9,6 +9,7 @@ export const EXIT_CODES = {
   internal: { code: 1, meaning: 'a fault of ours; please report it with the output' },
   usage: { code: 2, meaning: 'the command line or the configuration is wrong' },
   refused: { code: 3, meaning: 'the identity or a key was refused; nothing has been replaced' },
+  notDone: { code: 4, meaning: 'nothing was done: the cluster cannot do it now, or it was not confirmed' },
   storage: { code: 5, meaning: 'a file or folder could not be read or written' },
   notRunning: { code: 6, meaning: 'the agent is not running, or does not answer' },
   alreadyRunning: { code: 7, meaning: 'another agent is running on this node' },

@@ -1,26 +1,79 @@
-import { AgentError } from '../errors.ts';
+import { AgentError, EXIT_CODES, type ExitName } from '../errors.ts';
 import { unixSocket } from '../host.ts';
 
 /**
  * Ask the running agent.
  *
  * @param path `/v1/status`
- * @throws AgentError `agent.not-running`, `agent.forbidden`, `agent.no-answer`
+ * @throws AgentError `agent.not-running`, `agent.forbidden`, `agent.no-answer`, or what the agent said went wrong
  */
 export async function ask<T>(socket: string, path: string): Promise<T> {
+  return send<T>(socket, { path }, 5_000);
+}
+
+/**
+ * Have the running agent do something.
+ *
+ * @throws as {@link ask}
+ */
+export async function order<T>(socket: string, path: string, body: unknown, timeoutMs = 60_000): Promise<T> {
+  return send<T>(socket, { method: 'POST', path, body }, timeoutMs);
+}
+
+/**
+ * What the agent tells line by line, until it or the signal ends.
+ *
+ * @throws as {@link ask}
+ */
+export async function* listen<T>(socket: string, path: string, signal: AbortSignal): AsyncGenerator<T> {
+  try {
+    for await (const { status, body } of unixSocket.readLines(socket, path, signal)) {
+      if (status !== 200) throw said(path, status, body);
+      yield body as T;
+    }
+  } catch (cause) {
+    if (signal.aborted) return;
+    throw cause instanceof AgentError ? cause : unanswered(socket, cause);
+  }
+}
+
+async function send<T>(socket: string, asked: unixSocket.Asked, timeoutMs: number): Promise<T> {
   let answer: { status: number; body: unknown };
   try {
-    answer = await unixSocket.getJson(socket, path, 5_000);
+    answer = await unixSocket.askJson(socket, asked, timeoutMs);
   } catch (cause) {
     throw unanswered(socket, cause);
   }
   if (answer.status === 200) return answer.body as T;
-  throw new AgentError({
+  throw said(asked.path, answer.status, answer.body);
+}
+
+/** The agent's own error again, as far as the answer holds one. */
+function said(path: string, status: number, body: unknown): AgentError {
+  const error = (body as { error?: Record<string, unknown> } | null)?.error;
+  if (typeof error?.message === 'string' && typeof error.code === 'string' && isExit(error.exit)) {
+    return new AgentError({
+      code: error.code,
+      exit: error.exit,
+      message: error.message,
+      evidence: typeof error.evidence === 'string' ? error.evidence : undefined,
+      fix: typeof error.fix === 'string' ? error.fix : undefined,
+    });
+  }
+  return new AgentError({
     code: 'agent.no-answer',
-    exit: 'notRunning',
-    message: `the agent answered ${path} with ${answer.status}`,
-    fix: 'its version may differ from this program: systemctl restart node-agent',
+    exit: status === 400 ? 'usage' : 'notRunning',
+    message: `the agent answered ${path} with ${status}`,
+    evidence: typeof error?.message === 'string' ? error.message : undefined,
+    fix:
+      status === 400
+        ? 'node-agent --help'
+        : 'its version may differ from this program: systemctl restart node-agent',
   });
+}
+
+function isExit(value: unknown): value is ExitName {
+  return typeof value === 'string' && Object.hasOwn(EXIT_CODES, value);
 }
 
 function unanswered(socket: string, cause: unknown): AgentError {

@@ -1,43 +1,176 @@
-import type { Answer } from '../host/unix-socket.ts';
+import * as z from 'zod';
+import type { Event } from '../events/event.ts';
+import type { Answer, Request } from '../host/unix-socket.ts';
+import { findNode } from '../operations/find-node.ts';
+import type { Operations } from '../operations/operations.ts';
 import type { Status } from '../status.ts';
+import { parseSince } from './since.ts';
+import { type ClusterView, type MemberView, statusDocument } from './view.ts';
 
 /** What the API can say of the node at this moment. */
 export interface Snapshot {
   readonly status: Status;
   readonly info: unknown;
+  /** Absent until the node is part of a cluster's machinery. */
+  readonly view?: ClusterView | undefined;
 }
 
-type Route = (snapshot: Snapshot) => Answer;
+/** What the API stands on. Parts that the agent does not have yet are absent, and said to be. */
+export interface ApiParts {
+  readonly snapshot: () => Snapshot;
+  readonly operations?: Operations | undefined;
+  readonly events?: EventSource | undefined;
+  /** Prometheus text. */
+  readonly metrics?: (() => string) | undefined;
+  /** The time of day, for `since=1h`. */
+  readonly now: () => Date;
+}
 
-/** Every path of the API; all of them are read with GET. */
-const ROUTES: Readonly<Record<string, Route>> = {
-  '/v1/status': ({ status }) => ({ status: 200, body: status }),
-  '/v1/info': ({ info }) => ({ status: 200, body: info }),
-  '/v1/health': ({ status }) => ({
-    status: status.state === 'ready' ? 200 : 503,
-    body: { healthy: status.state === 'ready', state: status.state },
+export interface EventSource {
+  since(from: { readonly seq?: number; readonly time?: Date }): Promise<readonly Event[]>;
+  follow(signal: AbortSignal): AsyncIterable<Event>;
+}
+
+export interface Route {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly path: string;
+  readonly run: (parts: ApiParts, request: Request) => Answer | Promise<Answer>;
+}
+
+const node = z.string().min(1).max(100);
+const tokenId = z.string().regex(/^[1-9A-HJ-NP-Za-km-z]{1,64}$/, 'expected the id of a token');
+
+const address = z.strictObject({ address: z.string().min(1).max(300) });
+const nobody = z.strictObject({});
+const aNode = z.strictObject({ node });
+const aToken = z.strictObject({ id: tokenId });
+const tokenWish = z.strictObject({
+  ttlSeconds: z
+    .int()
+    .min(60)
+    .max(366 * 86_400),
+  uses: z.int().min(1).max(10_000),
+  note: z.string().max(200).optional(),
+});
+const recoverWish = z.strictObject({
+  mode: z.enum(['from-snapshot', 'force-new-cluster']),
+  snapshot: z.string().min(1).max(4096).optional(),
+});
+
+/** Every path of the API. */
+export const ROUTES: readonly Route[] = [
+  get('/v1/status', ({ snapshot }) => {
+    const { status, view } = snapshot();
+    return ok(statusDocument(status, view));
   }),
-};
+  get('/v1/info', ({ snapshot }) => ok(snapshot().info)),
+  get('/v1/health', ({ snapshot }) => {
+    const { state } = snapshot().status;
+    return { status: state === 'ready' ? 200 : 503, body: { healthy: state === 'ready', state } };
+  }),
+  get('/v1/members', ({ snapshot }) => ok({ members: snapshot().view?.members ?? [] })),
+  get('/v1/events', events),
+  get('/v1/metrics', ({ metrics }) => (metrics === undefined ? absent('metrics') : ok({ text: metrics() }))),
+  get(
+    '/v1/tokens',
+    mutate(undefined, async (does) => ({ tokens: await does.listTokens() })),
+  ),
+  post('/v1/tokens', tokenWish, (does, wish) => does.createToken(wish)),
+  {
+    method: 'DELETE',
+    path: '/v1/tokens',
+    run: mutate(aToken, (does, { id }) => does.revokeToken(id)),
+  },
+  post('/v1/tokens/revoke', aToken, (does, { id }) => does.revokeToken(id)),
+  post('/v1/join', address, (does, wish) => does.join(wish.address)),
+  post('/v1/leave', nobody, (does) => does.leave()),
+  post('/v1/evict', aNode, (does, wish, parts) => does.evict(memberOf(parts, wish.node).id)),
+  post('/v1/readmit', aNode, (does, wish, parts) => does.readmit(evictedOf(parts, wish.node))),
+  post('/v1/rotate-key', nobody, (does) => does.rotateKey()),
+  post('/v1/reset', nobody, (does) => does.reset()),
+  post('/v1/recover', recoverWish, (does, wish) => does.recover(wish)),
+];
 
-/** The answer to a request. Pure. */
-export function route(method: string, path: string, snapshot: Snapshot): Answer {
-  const found = Object.hasOwn(ROUTES, path) ? ROUTES[path] : undefined;
-  if (found === undefined) {
-    return refusal(
-      404,
-      'api.unknown-path',
-      `there is no ${path.slice(0, 100)}; there are ${Object.keys(ROUTES).join(', ')}`,
-    );
-  }
-  if (method !== 'GET' && method !== 'HEAD') {
-    return {
-      ...refusal(405, 'api.wrong-method', `${path} is read with GET`),
-      headers: { allow: 'GET, HEAD' },
-    };
-  }
-  return found(snapshot);
+type Act<T> = (does: Operations, wish: T, parts: ApiParts) => Promise<unknown>;
+
+function get(path: string, run: Route['run']): Route {
+  return { method: 'GET', path, run };
 }
 
-function refusal(status: number, code: string, message: string): Answer {
+function post<T>(path: string, schema: z.ZodType<T>, act: Act<T>): Route {
+  return { method: 'POST', path, run: mutate(schema, act) };
+}
+
+/** Check the body, then act. An AgentError of the act is answered by the API itself. */
+function mutate<T>(schema: z.ZodType<T> | undefined, act: Act<T>): Route['run'] {
+  return async (parts, { body }) => {
+    if (parts.operations === undefined) return absent('operations');
+    const read = schema === undefined ? { wish: undefined as T } : readBody(body, schema);
+    if ('problem' in read) return refusal(400, 'api.bad-body', read.problem);
+    return ok(await act(parts.operations, read.wish, parts));
+  };
+}
+
+function readBody<T>(body: Buffer, schema: z.ZodType<T>): { wish: T } | { problem: string } {
+  let value: unknown;
+  try {
+    value = body.length === 0 ? {} : JSON.parse(body.toString('utf8'));
+  } catch {
+    return { problem: 'the body is not JSON' };
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return { wish: parsed.data };
+  const issues = parsed.error.issues.slice(0, 10);
+  return {
+    problem: issues
+      .map(({ path, message }) => [path.join('.'), message].filter(Boolean).join(': '))
+      .join('; '),
+  };
+}
+
+async function events({ events: source, now }: ApiParts, { query, signal }: Request): Promise<Answer> {
+  if (source === undefined) return absent('events');
+  const from = parseSince(query.get('since') ?? '', now());
+  if (from === undefined) {
+    return refusal(400, 'api.bad-query', 'since: expected 90s, 15m, 1h, 7d, a time in ISO 8601, or seq:N');
+  }
+  if (query.get('follow') !== '1') return ok({ events: await source.since(from) });
+  return { status: 200, body: undefined, stream: followFrom(source, from, signal) };
+}
+
+/** What was, then what comes; the following begins first, so that nothing falls between. */
+async function* followFrom(
+  source: EventSource,
+  from: { seq?: number; time?: Date },
+  signal: AbortSignal,
+): AsyncGenerator<Event> {
+  const coming = source.follow(signal);
+  let last = 0;
+  for (const event of await source.since(from)) {
+    last = event.seq;
+    yield event;
+  }
+  for await (const event of coming) if (event.seq > last) yield event;
+}
+
+function memberOf({ snapshot }: ApiParts, text: string): MemberView {
+  return findNode(snapshot().view?.members ?? [], text);
+}
+
+/** An evicted node may be known by its id alone. */
+function evictedOf({ snapshot }: ApiParts, text: string): string {
+  const evicted = snapshot().view?.members.filter((member) => member.evicted) ?? [];
+  return /^[1-9A-HJ-NP-Za-km-z]{43,44}$/.test(text) ? text : findNode(evicted, text).id;
+}
+
+function ok(body: unknown): Answer {
+  return { status: 200, body };
+}
+
+function absent(part: string): Answer {
+  return refusal(503, 'api.not-ready', `this agent has no ${part} at the moment`);
+}
+
+export function refusal(status: number, code: string, message: string): Answer {
   return { status, body: { error: { code, message } } };
 }

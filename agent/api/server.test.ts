@@ -5,11 +5,18 @@ import * as http from 'node:http';
 import * as net from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { makeSandbox } from '../testing/sandbox.ts';
+import { createApi } from './api.ts';
 import { ask } from './client.ts';
-import { route, type Snapshot } from './routes.ts';
+import type { Snapshot } from './routes.ts';
 import { serveApi } from './server.ts';
 
 const SNAPSHOT = { status: { state: 'waiting' }, info: { version: '1' } } as unknown as Snapshot;
+
+function route(method: string, path: string, snapshot: Snapshot) {
+  const api = createApi({ snapshot: () => snapshot, now: () => new Date(0) });
+  const [body, query, signal] = [Buffer.alloc(0), new URLSearchParams(), new AbortController().signal];
+  return api({ method, path, query, body, signal });
+}
 
 async function served(t: TestContext) {
   const { paths } = makeSandbox(t);
@@ -38,21 +45,22 @@ function send(
   });
 }
 
-test('each path answers JSON, and health says not ready with 503', () => {
-  assert.deepEqual(route('GET', '/v1/status', SNAPSHOT), { status: 200, body: SNAPSHOT.status });
-  assert.deepEqual(route('GET', '/v1/info', SNAPSHOT), { status: 200, body: SNAPSHOT.info });
-  assert.equal(route('GET', '/v1/health', SNAPSHOT).status, 503);
+test('each path answers JSON, and health says not ready with 503', async () => {
+  assert.deepEqual(await route('GET', '/v1/status', SNAPSHOT), { status: 200, body: SNAPSHOT.status });
+  assert.deepEqual(await route('GET', '/v1/info', SNAPSHOT), { status: 200, body: SNAPSHOT.info });
+  assert.equal((await route('GET', '/v1/health', SNAPSHOT)).status, 503);
   assert.equal(
-    route('GET', '/v1/health', { ...SNAPSHOT, status: { ...SNAPSHOT.status, state: 'ready' } }).status,
+    (await route('GET', '/v1/health', { ...SNAPSHOT, status: { ...SNAPSHOT.status, state: 'ready' } }))
+      .status,
     200,
   );
 });
 
-test('unknown paths, names of prototypes among them, are 404, other methods 405', () => {
+test('unknown paths, names of prototypes among them, are 404, other methods 405', async () => {
   for (const path of ['/', '/v1', '/v1/nothing', '__proto__', 'constructor', '/v1/status/']) {
-    assert.equal(route('GET', path, SNAPSHOT).status, 404, path);
+    assert.equal((await route('GET', path, SNAPSHOT)).status, 404, path);
   }
-  const refused = route('DELETE', '/v1/status', SNAPSHOT);
+  const refused = await route('DELETE', '/v1/status', SNAPSHOT);
   assert.equal(refused.status, 405);
   assert.equal(refused.headers?.allow, 'GET, HEAD');
 });

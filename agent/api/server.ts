@@ -1,14 +1,20 @@
 import { AgentError } from '../errors.ts';
-import { files, unixSocket } from '../host.ts';
+import { clock, files, unixSocket } from '../host.ts';
 import type { Paths } from '../paths.ts';
-import { route, type Snapshot } from './routes.ts';
+import { createApi } from './api.ts';
+import type { ApiParts, Snapshot } from './routes.ts';
 
 /**
- * Serve the API on the agent's socket. The socket of a dead agent is replaced; that of a live one is not.
+ * Serve the API on the agent's socket. The socket of a dead agent is replaced; that of a live one is not. Only
+ * root and root's group may connect (0660), which is all the authorisation there is.
  *
  * @throws AgentError `agent.already-running`
  */
-export async function serveApi(paths: Paths, snapshot: () => Snapshot): Promise<unixSocket.Listener> {
+export async function serveApi(
+  paths: Paths,
+  snapshot: () => Snapshot,
+  parts: Omit<ApiParts, 'snapshot' | 'now'> = {},
+): Promise<unixSocket.Listener> {
   await files.makeFolder(paths.run, 0o755);
   if (await unixSocket.answers(paths.socket, 1_000)) {
     throw new AgentError({
@@ -19,7 +25,8 @@ export async function serveApi(paths: Paths, snapshot: () => Snapshot): Promise<
     });
   }
   await files.remove(paths.socket);
-  const listener = await unixSocket.listen(paths.socket, (method, path) => route(method, path, snapshot()));
+  const api = createApi({ ...parts, snapshot, now: clock.wallClock });
+  const listener = await unixSocket.listen(paths.socket, api);
   await files.setMode(paths.socket, 0o660);
   return listener;
 }

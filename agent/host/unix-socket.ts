@@ -1,11 +1,26 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import * as net from 'node:net';
+
+export interface Request {
+  readonly method: string;
+  /** Without the query. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** At most 64 KiB. */
+  readonly body: Buffer;
+  /** Aborts when the asker has gone away. */
+  readonly signal: AbortSignal;
+}
 
 export interface Answer {
   readonly status: number;
   readonly body: unknown;
+  /** Instead of the body: each value is one line of JSON, until the iteration or the asker ends. */
+  readonly stream?: AsyncIterable<unknown>;
   readonly headers?: Readonly<Record<string, string>>;
 }
+
+export type Handler = (request: Request) => Answer | Promise<Answer>;
 
 export interface Listener {
   readonly close: () => Promise<void>;
@@ -16,14 +31,11 @@ const BODY_BYTES = 64 * 1024;
 
 /**
  * Serve HTTP on a Unix socket. A request must be complete within five seconds and its body at most 64 KiB;
- * each answer is JSON and ends the connection.
+ * each answer is JSON, or lines of JSON, and ends the connection.
  *
  * @throws the system's error, `EADDRINUSE` among them
  */
-export async function listen(
-  socket: string,
-  answer: (method: string, path: string) => Answer,
-): Promise<Listener> {
+export async function listen(socket: string, handler: Handler): Promise<Listener> {
   const http = await loadHttp();
   const server = http.createServer({
     requestTimeout: REQUEST_MS,
@@ -31,24 +43,7 @@ export async function listen(
     connectionsCheckingInterval: 1_000,
   });
   server.maxConnections = 64;
-  server.on('request', (request, response) => {
-    const send = ({ status, body, headers }: Answer) => {
-      if (response.headersSent) return;
-      response.writeHead(status, { 'content-type': 'application/json', connection: 'close', ...headers });
-      response.end(`${JSON.stringify(body)}\n`);
-    };
-    let received = 0;
-    request.on('data', (chunk: Buffer) => {
-      received += chunk.length;
-      if (received > BODY_BYTES)
-        send({
-          status: 413,
-          body: { error: { code: 'api.too-large', message: `a body may hold ${BODY_BYTES} bytes` } },
-        });
-    });
-    request.on('end', () => send(answerOf(answer, request)));
-    request.on('error', () => response.destroy());
-  });
+  server.on('request', (request, response) => receive(request, response, handler));
   server.on('clientError', (_error, connection) => {
     if (connection.writable) connection.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n');
   });
@@ -56,22 +51,94 @@ export async function listen(
     server.once('error', reject);
     server.listen(socket, resolve);
   });
-  return {
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  return { close: () => closeAll(server) };
 }
 
-function answerOf(answer: (method: string, path: string) => Answer, request: IncomingMessage): Answer {
+function closeAll(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}
+
+function receive(request: IncomingMessage, response: ServerResponse, handler: Handler): void {
+  const chunks: Buffer[] = [];
+  let received = 0;
+  request.on('data', (chunk: Buffer) => {
+    received += chunk.length;
+    if (received <= BODY_BYTES) chunks.push(chunk);
+    else {
+      chunks.length = 0;
+      const message = `a body may hold ${BODY_BYTES} bytes`;
+      sendJson(response, { status: 413, body: { error: { code: 'api.too-large', message } } });
+    }
+  });
+  request.on('end', () => {
+    if (received <= BODY_BYTES) void reply(request, response, Buffer.concat(chunks), handler);
+  });
+  request.on('error', () => response.destroy());
+  response.on('error', () => response.destroy());
+}
+
+async function reply(
+  request: IncomingMessage,
+  response: ServerResponse,
+  body: Buffer,
+  handler: Handler,
+): Promise<void> {
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
   try {
-    return answer(request.method ?? 'GET', new URL(request.url ?? '/', 'http://agent').pathname);
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://agent');
+    const answer = await handler({
+      method: request.method ?? 'GET',
+      path: pathname,
+      query: searchParams,
+      body,
+      signal: gone.signal,
+    });
+    if (answer.stream === undefined) sendJson(response, answer);
+    else await sendLines(response, answer, answer.stream, gone.signal);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    return { status: 500, body: { error: { code: 'internal', message } } };
+    if (response.headersSent) response.destroy();
+    else sendJson(response, { status: 500, body: { error: { code: 'internal', message } } });
   }
+}
+
+function sendJson(response: ServerResponse, { status, body, headers }: Answer): void {
+  if (response.headersSent || response.destroyed) return;
+  response.writeHead(status, { 'content-type': 'application/json', connection: 'close', ...headers });
+  response.end(`${JSON.stringify(body)}\n`);
+}
+
+/** A reader that is slow holds back the iteration, so that nothing piles up here. */
+async function sendLines(
+  response: ServerResponse,
+  { status, headers }: Answer,
+  stream: AsyncIterable<unknown>,
+  gone: AbortSignal,
+): Promise<void> {
+  response.writeHead(status, { 'content-type': 'application/x-ndjson', connection: 'close', ...headers });
+  response.flushHeaders();
+  for await (const value of stream) {
+    if (gone.aborted) break;
+    if (!response.write(`${JSON.stringify(value)}\n`)) await drained(response, gone);
+  }
+  response.end();
+}
+
+function drained(response: ServerResponse, gone: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (gone.aborted) return resolve();
+    const end = () => {
+      response.off('drain', end);
+      gone.removeEventListener('abort', end);
+      resolve();
+    };
+    response.on('drain', end);
+    gone.addEventListener('abort', end);
+  });
 }
 
 /** Loaded when needed: it takes 20 ms, and `version` and `init` do without. */
@@ -95,36 +162,82 @@ export async function answers(socket: string, timeoutMs: number): Promise<boolea
   });
 }
 
+export interface Asked {
+  readonly method?: 'GET' | 'POST' | 'DELETE';
+  /** With its query. */
+  readonly path: string;
+  /** Sent as JSON. */
+  readonly body?: unknown;
+}
+
 /**
- * GET a JSON document from a Unix socket.
+ * Ask for a JSON document on a Unix socket.
  *
  * @throws the system's error when nobody answers, or an Error when the time is up or the answer is not JSON
  */
-export async function getJson(
+export async function askJson(
   socket: string,
-  path: string,
+  asked: Asked,
   timeoutMs: number,
 ): Promise<{ status: number; body: unknown }> {
+  const response = await open(socket, asked, AbortSignal.timeout(timeoutMs));
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk as Buffer);
+  try {
+    return { status: response.statusCode ?? 0, body: JSON.parse(Buffer.concat(chunks).toString('utf8')) };
+  } catch (cause) {
+    throw new Error('the answer is not JSON', { cause });
+  }
+}
+
+/**
+ * The lines of JSON of an answer as they come, until it or the signal ends. An answer with another status than
+ * 200 is one line: its body.
+ *
+ * @throws the system's error when nobody answers
+ */
+export async function* readLines(
+  socket: string,
+  path: string,
+  signal: AbortSignal,
+): AsyncGenerator<{ status: number; body: unknown }> {
+  const response = await open(socket, { path }, signal);
+  const status = response.statusCode ?? 0;
+  let rest = '';
+  try {
+    for await (const chunk of response.setEncoding('utf8')) {
+      const lines = (rest + String(chunk)).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) if (line !== '') yield { status, body: JSON.parse(line) };
+    }
+  } catch (cause) {
+    if (!signal.aborted) throw cause;
+  }
+}
+
+async function open(
+  socket: string,
+  { method = 'GET', path, body }: Asked,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
   const http = await loadHttp();
+  const text = body === undefined ? undefined : JSON.stringify(body);
   return new Promise((resolve, reject) => {
-    const request = http.get(
-      { socketPath: socket, path, agent: false, signal: AbortSignal.timeout(timeoutMs) },
-      (response) => {
-        const chunks: Buffer[] = [];
-        response.on('data', (chunk: Buffer) => chunks.push(chunk));
-        response.on('error', reject);
-        response.on('end', () => {
-          try {
-            resolve({
-              status: response.statusCode ?? 0,
-              body: JSON.parse(Buffer.concat(chunks).toString('utf8')),
-            });
-          } catch (cause) {
-            reject(new Error('the answer is not JSON', { cause }));
-          }
-        });
+    const request = http.request(
+      {
+        socketPath: socket,
+        method,
+        path,
+        agent: false,
+        signal,
+        headers:
+          text === undefined
+            ? {}
+            : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) },
       },
+      resolve,
     );
     request.once('error', reject);
+    request.end(text);
   });
 }

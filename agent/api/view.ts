@@ -1,0 +1,223 @@
+import type { KnownCard, Place, RegisteredNode, Resources, RoleState } from '../engine/resources.ts';
+import type { Event, Refusal } from '../events/event.ts';
+import type { Status } from '../status.ts';
+import { type CardFacts, cardFacts } from './card-facts.ts';
+
+/** The cluster as this node sees it: what GET /v1/status says besides the node's own state. Holds no secret. */
+export interface ClusterView {
+  readonly cluster: {
+    readonly uuid: string | undefined;
+    readonly founder: string | undefined;
+    readonly confirmed: boolean;
+    readonly expect: number | undefined;
+  };
+  readonly gossip: {
+    readonly running: boolean;
+    readonly advertise: string | undefined;
+    readonly alive: number;
+    readonly failed: number;
+  };
+  readonly mesh: {
+    readonly ready: boolean;
+    readonly driver: string | undefined;
+    readonly address: string | undefined;
+    readonly peers: number;
+    /** Peers with a handshake within the last three minutes, the life of a WireGuard session. */
+    readonly handshakes: number;
+  };
+  readonly consensus: {
+    readonly place: Place;
+    readonly quorum: boolean;
+    /** Name, or id where the name is unknown. */
+    readonly leader: string | undefined;
+    readonly leaderId: string | undefined;
+    readonly voters: readonly string[];
+    /** Voters that gossip says are alive. */
+    readonly votersAlive: number;
+    readonly learners: readonly string[];
+    readonly databaseBytes: number | undefined;
+    readonly quotaBytes: number | undefined;
+    readonly alarms: readonly string[];
+  };
+  readonly members: readonly MemberView[];
+  readonly roles: readonly RoleView[];
+  /** Newest last. */
+  readonly refusals: readonly Refusal[];
+  /** Newest last. */
+  readonly events: readonly Event[];
+}
+
+export interface MemberView {
+  readonly id: string;
+  readonly name: string;
+  readonly self: boolean;
+  /** `absent`: registered, but gossip does not know it. */
+  readonly status: 'alive' | 'leaving' | 'left' | 'failed' | 'absent';
+  /** ISO 8601, as far as this agent saw. */
+  readonly since: string | undefined;
+  readonly lanAddress: string | undefined;
+  readonly meshAddress: string | undefined;
+  readonly place: Place;
+  readonly leader: boolean;
+  readonly evicted: boolean;
+  readonly roles: readonly string[];
+  readonly agent: string | undefined;
+  readonly image: string | undefined;
+}
+
+export interface RoleView {
+  readonly role: string;
+  /** Name of the holder. */
+  readonly holder: string | undefined;
+  readonly holderId: string | undefined;
+  readonly address: string | undefined;
+  readonly since: string | undefined;
+  /** What this node does about it. */
+  readonly here: RoleState['state'] | undefined;
+  readonly reason: string | undefined;
+}
+
+/** The document of GET /v1/status. */
+export type StatusDocument = Omit<Status, 'cluster'> &
+  Partial<Omit<ClusterView, 'cluster'>> & {
+    readonly cluster: Status['cluster'] & Partial<ClusterView['cluster']>;
+  };
+
+/** What the view is made from. Parts of the agent that do not run yet are absent. */
+export type Scene = Partial<Resources> & {
+  readonly refusals?: readonly Refusal[];
+  readonly events?: readonly Event[];
+};
+
+const SESSION_SECONDS = 180;
+
+/** The node's own state and its view of the cluster in one document. Pure. */
+export function statusDocument(status: Status, view: ClusterView | undefined): StatusDocument {
+  return view === undefined
+    ? status
+    : { ...status, ...view, cluster: { ...status.cluster, ...view.cluster } };
+}
+
+/**
+ * The cluster as the resources show it. Pure.
+ *
+ * @param nowMs monotonic, of the same clock as the resources' times
+ * @param now the same moment as a time of day
+ */
+export function viewOf(scene: Scene, nowMs: number, now: Date): ClusterView {
+  const { consensus, gossip, mesh } = scene;
+  const members = membersOf(scene, (ms) => new Date(now.getTime() - Math.max(0, nowMs - ms)).toISOString());
+  const nameOf = (id: string | undefined) =>
+    id && (members.find((member) => member.id === id)?.name ?? id.slice(0, 8));
+  const alive = members.filter(({ status }) => status === 'alive');
+  const genesis = consensus?.genesis;
+  return {
+    cluster: {
+      uuid: genesis?.uuid,
+      founder: genesis?.founder,
+      confirmed: consensus?.confirmed ?? false,
+      expect: genesis?.expect,
+    },
+    gossip: {
+      running: gossip?.running ?? false,
+      advertise: gossip?.advertise,
+      alive: alive.length,
+      failed: members.filter(({ status }) => status === 'failed').length,
+    },
+    mesh: {
+      ready: mesh?.ready ?? false,
+      driver: mesh?.driver,
+      address: mesh?.address,
+      peers: mesh?.peers.length ?? 0,
+      handshakes:
+        mesh?.peers.filter(({ handshakeAge = Number.POSITIVE_INFINITY }) => handshakeAge <= SESSION_SECONDS)
+          .length ?? 0,
+    },
+    consensus: {
+      place: consensus?.place ?? 'none',
+      quorum: consensus?.quorum ?? false,
+      leader: nameOf(consensus?.leader),
+      leaderId: consensus?.leader,
+      voters: consensus?.voters ?? [],
+      votersAlive: alive.filter(({ id }) => consensus?.voters.includes(id)).length,
+      learners: consensus?.learners ?? [],
+      databaseBytes: consensus?.databaseBytes,
+      quotaBytes: consensus?.quotaBytes,
+      alarms: consensus?.alarms ?? [],
+    },
+    members,
+    roles: rolesOf(scene, nameOf),
+    refusals: scene.refusals ?? [],
+    events: scene.events ?? [],
+  };
+}
+
+/** Everybody that gossip, a card or the registry names; by name. */
+function membersOf(scene: Scene, isoOf: (ms: number) => string): MemberView[] {
+  const facts = factsById(
+    scene.ownCard === undefined ? [] : [scene.ownCard],
+    scene.cards,
+    scene.registry?.nodes,
+  );
+  const gossiped = new Map((scene.gossip?.members ?? []).map((member) => [member.id, member]));
+  const registered = new Set(scene.registry?.nodes.map(({ id }) => id));
+  const self = scene.ownCard && cardFacts(scene.ownCard)?.id;
+  const ids = new Set([...gossiped.keys(), ...registered, ...(self === undefined ? [] : [self])]);
+  const members = [...ids].map((id): MemberView => {
+    const known = facts.get(id);
+    const member = gossiped.get(id);
+    const held = scene.registry?.holders.filter((holder) => holder.id === id) ?? [];
+    return {
+      id,
+      name: known?.name ?? id.slice(0, 8),
+      self: id === self,
+      status: member?.status ?? 'absent',
+      since: member && isoOf(member.sinceMs),
+      lanAddress: member?.address ?? known?.addresses[0],
+      meshAddress: known?.meshAddress,
+      place: placeOf(scene, id, registered.has(id)),
+      leader: scene.consensus?.leader === id,
+      evicted: scene.registry?.evicted.includes(id) ?? false,
+      roles: held.map(({ role }) => role).sort(),
+      agent: known?.agent,
+      image: known?.image,
+    };
+  });
+  return members.sort((a, b) => (a.name === b.name ? (a.id < b.id ? -1 : 1) : a.name < b.name ? -1 : 1));
+}
+
+function placeOf({ consensus }: Scene, id: string, registered: boolean): Place {
+  if (consensus?.voters.includes(id)) return 'voter';
+  if (consensus?.learners.includes(id)) return 'learner';
+  return registered ? 'client' : 'none';
+}
+
+/** A later source wins: what the registry says is older than what a card says. */
+function factsById(
+  own: readonly Parameters<typeof cardFacts>[0][],
+  cards: readonly KnownCard[] = [],
+  nodes: readonly RegisteredNode[] = [],
+): Map<string, CardFacts> {
+  const all = [...nodes.map(({ signed }) => signed), ...cards.map(({ signed }) => signed), ...own];
+  return new Map(all.flatMap((signed) => cardFacts(signed) ?? []).map((facts) => [facts.id, facts]));
+}
+
+function rolesOf(scene: Scene, nameOf: (id: string | undefined) => string | undefined): RoleView[] {
+  const names = new Set([
+    ...(scene.registry?.holders ?? []).map(({ role }) => role),
+    ...(scene.roles ?? []).map(({ role }) => role),
+  ]);
+  return [...names].sort().map((role) => {
+    const held = scene.registry?.holders.find((holder) => holder.role === role);
+    const here = scene.roles?.find((state) => state.role === role);
+    return {
+      role,
+      holder: nameOf(held?.id ?? here?.holder),
+      holderId: held?.id ?? here?.holder,
+      address: held?.address ?? here?.address,
+      since: held?.since,
+      here: here?.state,
+      reason: here?.reason,
+    };
+  });
+}

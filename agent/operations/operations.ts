@@ -1,0 +1,52 @@
+/** What an operator can have done to the node or its cluster; each ends in a sentence, or in an AgentError. */
+export interface Operations {
+  /** Ask a machine, `host`, `host:port` or `[IPv6]:port`, besides those of the settings; kept over restarts. */
+  join(address: string): Promise<Done>;
+  leave(): Promise<Done>;
+  createToken(wish: TokenWish): Promise<CreatedToken>;
+  listTokens(): Promise<readonly TokenView[]>;
+  revokeToken(id: string): Promise<Done>;
+  /** @param node id */
+  evict(node: string): Promise<Done>;
+  readmit(node: string): Promise<Done>;
+  rotateKey(): Promise<Done>;
+  reset(): Promise<Done>;
+  recover(wish: RecoverWish): Promise<Done>;
+}
+
+export interface Done {
+  /** What was done, one sentence without a full stop. */
+  readonly done: string;
+  /** What the operator should know or do next. */
+  readonly note?: string | undefined;
+}
+
+export interface TokenWish {
+  readonly ttlSeconds: number;
+  readonly uses: number;
+  readonly note?: string | undefined;
+}
+
+export interface CreatedToken {
+  readonly id: string;
+  /** The only time that it is shown: `<id>.<secret>`. */
+  readonly token: string;
+  /** ISO 8601. */
+  readonly expires: string;
+  readonly uses: number;
+}
+
+/** A token without anything by which it could be used. */
+export interface TokenView {
+  readonly id: string;
+  readonly expires: string;
+  readonly expired: boolean;
+  readonly usesLeft: number;
+  readonly note: string | undefined;
+}
+
+export interface RecoverWish {
+  readonly mode: 'from-snapshot' | 'force-new-cluster';
+  /** A file on this node; the newest snapshot when absent. */
+  readonly snapshot?: string | undefined;
+}
