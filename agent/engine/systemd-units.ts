@@ -57,8 +57,7 @@ export function systemdUnits(run: string): Units {
 
     async stop(name, timeoutMs) {
       alive.delete(name);
-      const { code } = await systemctl('stop', name, timeoutMs);
-      if (code === 0) return;
+      if (await stopped(name, timeoutMs)) return;
       await programs.run(['/usr/bin/systemctl', 'kill', '--signal=KILL', unitOf(name)], {
         timeoutMs: CALL_MS,
       });
@@ -81,6 +80,16 @@ export function systemdUnits(run: string): Units {
     },
   };
   return units;
+}
+
+/** Whether it went within the time. */
+async function stopped(name: UnitName, timeoutMs: number): Promise<boolean> {
+  try {
+    return (await systemctl('stop', name, timeoutMs)).code === 0;
+  } catch (error) {
+    if (error instanceof AgentError && error.code === 'program.timeout') return false;
+    throw error;
+  }
 }
 
 /** What systemd's properties say of a unit. Pure. */
