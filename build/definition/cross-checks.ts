@@ -20,9 +20,11 @@ export function crossChecks(document: unknown): Mistake[] {
 /** The ports of a node: where they are set, what they are when they are not, and which protocols they use. */
 export const NODE_PORTS = [
   { path: ['gossip', 'port'], name: 'gossip', initial: 7946, protocol: 'tcp+udp', scope: 'lan' },
+  { path: ['discovery', 'port'], name: 'cards', initial: 7947, protocol: 'tcp+udp', scope: 'lan' },
   { path: ['consensus', 'peer_port'], name: 'raft peers', initial: 7373, protocol: 'tcp', scope: 'mesh' },
   { path: ['consensus', 'client_port'], name: 'etcd clients', initial: 7374, protocol: 'tcp', scope: 'mesh' },
   { path: ['mesh', 'port'], name: 'wireguard', initial: 51820, protocol: 'udp', scope: 'lan' },
+  { path: ['metrics', 'port'], name: 'metrics', initial: 7375, protocol: 'tcp', scope: 'mesh' },
 ] as const;
 
 const TAKEN_PORTS: ReadonlyMap<unknown, string> = new Map([
