@@ -1,0 +1,12 @@
+/** Where the cluster's state stands in etcd. */
+export const PREFIX = '/clusteros/v1/';
+
+export const KEYS = {
+  node: (id: string) => `${PREFIX}nodes/${id}`,
+  address: (ip: string) => `${PREFIX}addresses/${ip}`,
+  name: (name: string) => `${PREFIX}names/${name}`,
+  role: (role: string) => `${PREFIX}roles/${role}`,
+  token: (id: string) => `${PREFIX}tokens/${id}`,
+  evicted: (id: string) => `${PREFIX}evicted/${id}`,
+  leaving: (id: string) => `${PREFIX}leaving/${id}`,
+} as const;

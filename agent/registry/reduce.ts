@@ -1,0 +1,90 @@
+import type * as z from 'zod';
+import type { Holder, RegisteredNode, Registry, Token } from '../engine/resources.ts';
+import { PREFIX } from './keys.ts';
+import {
+  holderRecord,
+  ipv4,
+  nodeId,
+  nodeName,
+  nodeRecord,
+  parseValue,
+  roleName,
+  tokenId,
+  tokenRecord,
+  VALUE_LIMIT,
+} from './records.ts';
+
+/** What the reducer needs of etcd's key-value. */
+export interface Entry {
+  readonly key: string;
+  readonly value: string;
+  readonly createRevision: string;
+}
+
+export interface Reduced {
+  readonly registry: Registry;
+  /** Keys whose names or values are malformed or too large, and were left out. */
+  readonly ignored: readonly string[];
+}
+
+/** The registry that some key-values make; sorted, so that the same state is the same value. Pure, never throws. */
+export function registryOf(entries: Iterable<Entry>, seenMs?: number): Reduced {
+  const nodes: RegisteredNode[] = [];
+  const addresses: [string, string][] = [];
+  const names: [string, string][] = [];
+  const holders: Holder[] = [];
+  const evicted: string[] = [];
+  const tokens: Token[] = [];
+  const ignored: string[] = [];
+  const readers: Readonly<Record<string, (name: string, entry: Entry) => boolean>> = {
+    nodes: (id, { value }) => {
+      const record = parseValue(nodeRecord, value);
+      return matches(nodeId, id) && record !== undefined && nodes.push({ id, ...record }) > 0;
+    },
+    addresses: (ip, { value }) =>
+      matches(ipv4, ip) && matches(nodeId, value) && addresses.push([ip, value]) > 0,
+    names: (name, { value }) =>
+      matches(nodeName, name) && matches(nodeId, value) && names.push([name, value]) > 0,
+    roles: (role, { value, createRevision: fence }) => {
+      const record = parseValue(holderRecord, value);
+      if (!matches(roleName, role) || record === undefined) return false;
+      const { id, since, address } = record;
+      return holders.push({ role, id, fence, since, ...(address === undefined ? {} : { address }) }) > 0;
+    },
+    evicted: (id, { value }) => matches(nodeId, id) && value.length <= VALUE_LIMIT && evicted.push(id) > 0,
+    tokens: (id, { value }) => {
+      const record = parseValue(tokenRecord, value);
+      return matches(tokenId, id) && record !== undefined && tokens.push({ id, ...record }) > 0;
+    },
+  };
+  for (const entry of entries) {
+    const [, kind = '', name = ''] = /^([a-z]+)\/(.+)$/s.exec(withoutPrefix(entry.key)) ?? [];
+    // Kinds that we do not know are another version's or another part's.
+    const read = Object.hasOwn(readers, kind) ? readers[kind] : undefined;
+    if (read !== undefined && !read(name, entry)) ignored.push(entry.key.slice(0, 200));
+  }
+  return {
+    registry: {
+      ...(seenMs === undefined ? {} : { seenMs }),
+      nodes: nodes.sort(by(({ id }) => id)),
+      addresses: Object.fromEntries(addresses.sort(by(([ip]) => ip))),
+      names: Object.fromEntries(names.sort(by(([name]) => name))),
+      holders: holders.sort(by(({ role }) => role)),
+      evicted: evicted.sort(),
+      tokens: tokens.sort(by(({ id }) => id)),
+    },
+    ignored,
+  };
+}
+
+function withoutPrefix(key: string): string {
+  return key.startsWith(PREFIX) ? key.slice(PREFIX.length) : '';
+}
+
+function matches(schema: z.ZodType, value: string): boolean {
+  return schema.safeParse(value).success;
+}
+
+function by<T>(keyOf: (item: T) => string): (a: T, b: T) => number {
+  return (a, b) => (keyOf(a) < keyOf(b) ? -1 : keyOf(a) > keyOf(b) ? 1 : 0);
+}

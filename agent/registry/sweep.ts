@@ -1,0 +1,34 @@
+import type { Txn } from '../consensus/etcd/types.ts';
+import type { Member, Registry } from '../engine/resources.ts';
+import { KEYS } from './keys.ts';
+
+/** A node that has left may come back at once; its claims wait this long. */
+export const LEFT_GRACE_MS = 60_000;
+
+/** Etcd refuses a transaction with more than 128 operations; small ones keep the leader free. */
+const AT_ONCE = 64;
+
+/**
+ * What evicted nodes and those that have left still claim, for the Raft leader's agent to remove: each removal
+ * holds only while the claim is still theirs. Pure.
+ */
+export function planSweep(registry: Registry, members: readonly Member[], nowMs: number): readonly Txn[] {
+  const left = members.filter(({ status, sinceMs }) => status === 'left' && nowMs - sinceMs > LEFT_GRACE_MS);
+  const gone = new Set([...registry.evicted, ...left.map(({ id }) => id)]);
+  const claims = [
+    ...Object.entries(registry.addresses).map(([ip, id]) => ({ key: KEYS.address(ip), id })),
+    ...Object.entries(registry.names).map(([name, id]) => ({ key: KEYS.name(name), id })),
+  ];
+  const removals = claims
+    .filter(({ id }) => gone.has(id))
+    .map(
+      ({ key, id }): Txn => ({
+        compare: [{ key, target: 'value', value: id }],
+        success: [{ kind: 'delete', key }],
+      }),
+    );
+  const nodes = registry.nodes
+    .filter(({ id }) => gone.has(id))
+    .map(({ id }): Txn => ({ compare: [], success: [{ kind: 'delete', key: KEYS.node(id) }] }));
+  return [...removals, ...nodes].slice(0, AT_ONCE);
+}
