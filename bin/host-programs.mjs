@@ -7,12 +7,17 @@ import { SetupError } from './setup-error.mjs';
 
 /**
  * @typedef {{ name: string, program?: string, files?: string[], package: string, neededBy: string,
- *   onlyForBase?: string, version?: string[] }} HostProgram
+ *   onlyForBase?: string, onlyForTests?: boolean, version?: string[] }} HostProgram
  */
 
-/** @returns {HostProgram[]} */
-export function hostPrograms() {
-  return JSON.parse(fs.readFileSync(path.join(ROOT, 'bin', 'host-programs.json'), 'utf8'));
+/**
+ * @param {{ tests?: boolean }} [options] also those that only the tests need
+ * @returns {HostProgram[]}
+ */
+export function hostPrograms({ tests = false } = {}) {
+  /** @type {HostProgram[]} */
+  const all = JSON.parse(fs.readFileSync(path.join(ROOT, 'bin', 'host-programs.json'), 'utf8'));
+  return all.filter((entry) => tests || !entry.onlyForTests);
 }
 
 /**
@@ -48,15 +53,17 @@ export function familyOf(osRelease) {
 }
 
 /**
- * Install what is missing, saying first what and why.
+ * Install what is missing, saying first what and why. No service of a package is started: the tests want
+ * programs, not an etcd on the machine of whoever runs them.
  *
+ * @param {{ tests?: boolean }} [options]
  * @returns {string[]} the packages that were installed
  * @throws {SetupError} another family of systems, no rights, no network, an unknown package
  */
-export function ensureHostPrograms() {
+export function ensureHostPrograms(options = {}) {
   const osRelease = fs.existsSync('/etc/os-release') ? fs.readFileSync('/etc/os-release', 'utf8') : '';
   const family = familyOf(osRelease);
-  const missing = missingPrograms(hostPrograms(), family ?? 'debian', isPresent);
+  const missing = missingPrograms(hostPrograms(options), family ?? 'debian', isPresent);
   if (missing.length === 0) return [];
   if (family === undefined) {
     throw new SetupError('this is not a Debian or Ubuntu machine, and programs are missing', {
@@ -157,6 +164,8 @@ function tryAptGet(args, prefix) {
     'env',
     'DEBIAN_FRONTEND=noninteractive',
     'LC_ALL=C.UTF-8',
+    // systemctl(1): makes starting a unit do nothing.
+    'SYSTEMD_OFFLINE=1',
     'apt-get',
     '-q',
     ...options,

@@ -12,7 +12,7 @@ import { runMain } from './setup-error.mjs';
 await runMain(async () => {
   const args = process.argv.slice(2);
   await ensureNpmPackages();
-  ensureHostPrograms();
+  ensureHostPrograms({ tests: true });
   const env = args.includes('golden') ? { CLUSTEROS_GOLDEN: 'write' } : {};
   becomePinnedNode([path.join(ROOT, 'bin', 'test-runner.mjs'), ...args], env);
 });
