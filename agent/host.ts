@@ -3,6 +3,7 @@
  * else in `agent/` imports node:fs, node:child_process, node:http, node:net, node:os or reads `process`.
  */
 export * as children from './host/children.ts';
+export * as boottime from './host/boottime.ts';
 export * as clock from './host/clock.ts';
 export * as fileStream from './host/file-stream.ts';
 export * as files from './host/files.ts';

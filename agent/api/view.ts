@@ -1,7 +1,7 @@
 import type { KnownCard, Place, RegisteredNode, Resources, RoleState } from '../engine/resources.ts';
+import { type CardFacts, cardFacts } from '../events/card-facts.ts';
 import type { Event, Refusal } from '../events/event.ts';
 import type { Status } from '../status.ts';
-import { type CardFacts, cardFacts } from './card-facts.ts';
 
 /** The cluster as this node sees it: what GET /v1/status says besides the node's own state. Holds no secret. */
 export interface ClusterView {
