@@ -1,4 +1,5 @@
 import { serveApi } from './api/server.ts';
+import type { ClusterPart } from './cluster.ts';
 import { nodeName } from './config/name.ts';
 import { renderIssue } from './console/issue.ts';
 import { createConsole } from './console/writer.ts';
@@ -11,7 +12,14 @@ import { infoOf } from './info.ts';
 import type { Log } from './log.ts';
 import type { Environment, Paths } from './paths.ts';
 import { offersMark } from './seed/offers.ts';
-import { type Condition, conditionsOf, headline, type Status, stateOf } from './status.ts';
+import {
+  type Condition,
+  conditionsOf,
+  type FoundCondition,
+  headline,
+  type Status,
+  stateOf,
+} from './status.ts';
 import { isSane, type ServiceManager } from './systemd.ts';
 import { VERSION } from './version.ts';
 
@@ -28,6 +36,8 @@ export interface DaemonInputs {
   readonly manager: ServiceManager;
   /** Ends the agent in order. */
   readonly stop: AbortSignal;
+  /** What makes machines a cluster; absent in tests of the rest. */
+  readonly cluster?: ClusterPart | undefined;
 }
 
 /**
@@ -36,11 +46,32 @@ export interface DaemonInputs {
  *
  * @throws AgentError `agent.already-running`
  */
-export async function runDaemon({ paths, environment, log, manager, stop }: DaemonInputs): Promise<void> {
+export async function runDaemon({
+  paths,
+  environment,
+  log,
+  manager,
+  stop,
+  cluster,
+}: DaemonInputs): Promise<void> {
   const startedAt = clock.wallClock();
   let facts: Facts | undefined;
-  let status = statusOf(facts, undefined, startedAt, startedAt);
-  const api = await serveApi(paths, () => ({ status, info: infoFrom(facts, status, paths) }));
+  let status = statusOf({ facts, startedAt, now: startedAt });
+  const refresh = () => {
+    status = statusOf({
+      facts,
+      before: status,
+      startedAt,
+      now: clock.wallClock(),
+      found: cluster?.conditions(),
+    });
+    return status;
+  };
+  const api = await serveApi(
+    paths,
+    () => ({ status: refresh(), info: infoFrom(facts, status, paths), view: cluster?.view() }),
+    cluster?.api,
+  );
   const show = createConsole(paths);
   const tell = async (...words: string[]) => {
     const failure = await manager.notify(...words);
@@ -51,20 +82,22 @@ export async function runDaemon({ paths, environment, log, manager, stop }: Daem
   let mark: string | undefined;
   let mayCreateIdentity = true;
   let announced: string | undefined;
+  let told = status;
   let consoleFailure: string | undefined;
 
   while (!stop.aborted) {
     const newMark = await offersMark(paths).catch((error: unknown) => String(error));
-    if (facts === undefined || newMark !== mark || status.state === 'failed') {
+    if (facts === undefined || newMark !== mark || areBroken(facts)) {
       mark = newMark;
       facts = await gather(paths, environment, { mayCreateIdentity });
       mayCreateIdentity &&= !settlesIdentity(facts);
       if (facts.identityCreated) log.info('made a new identity');
       if (facts.settings.settings) log.setLevel(facts.settings.settings.log.level);
     }
-    const before = status;
-    status = statusOf(facts, status, startedAt, clock.wallClock());
-    logChanges(log, before, status);
+    cluster?.takeFacts(facts);
+    refresh();
+    logChanges(log, told, status);
+    told = status;
     await show(renderIssue(status)).then(
       () => {
         consoleFailure = undefined;
@@ -87,10 +120,16 @@ export async function runDaemon({ paths, environment, log, manager, stop }: Daem
 
   log.info('stopping', { signal: String(stop.reason) });
   stopWatchdog();
-  const told = new AbortController();
-  const farewell = tell('STOPPING=1', 'STATUS=stopping').finally(() => told.abort());
+  const heard = new AbortController();
+  const farewell = tell('STOPPING=1', 'STATUS=stopping').finally(() => heard.abort());
+  await cluster?.done;
   await api.close();
-  await Promise.race([farewell, clock.pause(FAREWELL_MS, told.signal)]);
+  await Promise.race([farewell, clock.pause(FAREWELL_MS, heard.signal)]);
+}
+
+/** Something that may be put right without a change of the seed: it is looked at in each pass. */
+function areBroken(facts: Facts): boolean {
+  return stateOf(conditionsOf(facts, [], [], new Date(0))) === 'failed';
 }
 
 /** Once an identity was had or refused, what its owner then does with the file must not make a new node. */
@@ -112,9 +151,18 @@ function watch(
   });
 }
 
-function statusOf(facts: Facts | undefined, before: Status | undefined, startedAt: Date, now: Date): Status {
+interface StatusInputs {
+  readonly facts: Facts | undefined;
+  readonly before?: Status;
+  readonly startedAt: Date;
+  readonly now: Date;
+  /** What the cluster's part found. */
+  readonly found?: readonly FoundCondition[] | undefined;
+}
+
+function statusOf({ facts, before, startedAt, now, found = [] }: StatusInputs): Status {
   const conditions: Condition[] =
-    facts === undefined ? [] : conditionsOf(facts, before?.conditions ?? [], now);
+    facts === undefined ? [] : conditionsOf(facts, found, before?.conditions ?? [], now);
   const state = facts === undefined ? 'starting' : stateOf(conditions);
   const identity = identityOf(facts);
   const key = Buffer.isBuffer(facts?.key) ? facts.key : undefined;

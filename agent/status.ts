@@ -22,6 +22,9 @@ export interface Condition {
   readonly since: string;
 }
 
+/** A condition as its finder has it; since when is known by whoever keeps the last look. */
+export type FoundCondition = Omit<Condition, 'since'>;
+
 /** The document of GET /v1/status. Holds no secret. */
 export interface Status {
   readonly state: State;
@@ -45,9 +48,18 @@ export const KEY_MISSING_ENDED_BY =
 /**
  * What keeps the node from being ready, worst first; empty when it is ready. A condition that was there before
  * keeps its `since`. Pure.
+ *
+ * @param more what other parts of the agent found
  */
-export function conditionsOf(facts: Facts, before: readonly Condition[], now: Date): Condition[] {
-  const found = [...fromErrors(facts), ...fromSettings(facts), ...fromWaiting(facts)];
+export function conditionsOf(
+  facts: Facts,
+  more: readonly FoundCondition[],
+  before: readonly Condition[],
+  now: Date,
+): Condition[] {
+  const found = [...fromErrors(facts), ...fromSettings(facts), ...fromWaiting(facts), ...more];
+  const badness = (condition: FoundCondition) => STATES.indexOf(condition.state);
+  found.sort((a, b) => badness(a) - badness(b));
   const since = (code: string) =>
     before.find((condition) => condition.code === code)?.since ?? now.toISOString();
   return found.map((condition) => ({ ...condition, since: since(condition.code) }));
@@ -65,14 +77,12 @@ export function headline(status: Pick<Status, 'state' | 'conditions'>): string {
   return first.summary.startsWith(status.state) ? first.summary : `${status.state}: ${first.summary}`;
 }
 
-type Found = Omit<Condition, 'since'>;
-
-function fromErrors(facts: Facts): Found[] {
+function fromErrors(facts: Facts): FoundCondition[] {
   const errors = [facts.identity, facts.key, facts.storage].filter((part) => part instanceof AgentError);
   const distinct = errors.filter(
     (error, index) => errors.findIndex(({ code }) => code === error.code) === index,
   );
-  const found = distinct.map((error) => ({
+  const found: FoundCondition[] = distinct.map((error) => ({
     code: error.code,
     state: 'failed' as const,
     summary: error.message,
@@ -91,8 +101,8 @@ function fromErrors(facts: Facts): Found[] {
   return found;
 }
 
-function fromSettings(facts: Facts): Found[] {
-  const found: Found[] = [];
+function fromSettings(facts: Facts): FoundCondition[] {
+  const found: FoundCondition[] = [];
   if (facts.settings.problems !== undefined) {
     const { code, message, evidence, fix = '' } = configError(facts.settings.problems);
     found.push({ code, state: 'misconfigured', summary: message, evidence, endedBy: fix });
@@ -110,7 +120,7 @@ function fromSettings(facts: Facts): Found[] {
   return found;
 }
 
-function fromWaiting(facts: Facts): Found[] {
+function fromWaiting(facts: Facts): FoundCondition[] {
   if (facts.key !== undefined) return [];
   const refused = facts.seed.filter(({ item, outcome }) => item === 'cluster.key' && outcome === 'refused');
   return [

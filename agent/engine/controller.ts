@@ -1,13 +1,12 @@
 import { AgentError } from '../errors.ts';
 import { clock } from '../host.ts';
 import type { Log } from '../log.ts';
-import type { Condition } from '../status.ts';
+import type { FoundCondition } from '../status.ts';
 import type { Resources } from './resources.ts';
 import { DEFAULT_POLICY, failed, mayTry, NO_FAILURES, pauseOf } from './restart.ts';
 import type { Store } from './store.ts';
 
-/** Something that keeps the node from being ready, as a controller finds it; the engine adds since when. */
-export type FoundCondition = Omit<Condition, 'since'>;
+export type { FoundCondition };
 
 export interface Outcome {
   /** New values of the controller's own outputs. */
