@@ -137,7 +137,7 @@ export async function call(options: PskCall): Promise<{ body: Buffer; exported: 
   const limit = AbortSignal.timeout(options.timeoutMs);
   const signal = options.signal ? AbortSignal.any([limit, options.signal]) : limit;
   return new Promise((resolve, reject) => {
-    const request = https.request(<RequestOptions & ConnectionOptions>{
+    const tls: RequestOptions & ConnectionOptions = {
       ...TLS,
       host: options.address,
       port: options.port,
@@ -148,7 +148,8 @@ export async function call(options: PskCall): Promise<{ body: Buffer; exported: 
       servername: '',
       pskCallback: () => ({ psk: options.key, identity: options.identity }),
       checkServerIdentity: () => undefined,
-    });
+    };
+    const request = https.request(tls);
     const fail = (error: NodeJS.ErrnoException) => {
       reject(limit.aborted ? coded('ETIMEDOUT', `no answer in ${options.timeoutMs / 1000} s`) : error);
       request.destroy();

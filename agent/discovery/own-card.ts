@@ -1,0 +1,129 @@
+import * as path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { nodeName } from '../config/name.ts';
+import type { Controller, Outcome, View } from '../engine/controller.ts';
+import type { Card, Link, SignedCard } from '../engine/resources.ts';
+import { AgentError } from '../errors.ts';
+import { files, network } from '../host.ts';
+import { shortHash } from '../identity/identity.ts';
+import { wireguardKeys } from '../identity/keys.ts';
+import type { Log } from '../log.ts';
+import { CARD_BYTES, makeCard, parseCard } from './card.ts';
+import type { DiscoveryKey } from './cluster-keys.ts';
+import { readVersions, type Versions } from './versions.ts';
+
+export interface OwnCardDeps {
+  readonly stateFolder: string;
+  readonly configFolder: string;
+  readonly log: Log;
+  readonly now: () => number;
+  /** Newest first; empty while there is none. */
+  readonly keys: (view: View) => readonly DiscoveryKey[];
+  /** The highest sequence of our own cards that others have shown us. */
+  readonly seenSequence: () => number;
+}
+
+/** While an engine is missing: it may be installed. */
+const ASK_AGAIN_MS = 60_000;
+const MOST_ADDRESSES = 16;
+
+/**
+ * Writes `ownCard`. The card as it was last signed lies on disk, so that its sequence never goes back; it is
+ * signed anew with the next sequence only when what it says has changed.
+ */
+export function ownCardController(deps: OwnCardDeps): Controller {
+  const file = path.join(deps.stateFolder, 'own-card.json');
+  let last: Card | undefined;
+  let lastKnown = false;
+  let signed: { readonly card: Card; readonly keyMark: string; readonly value: SignedCard } | undefined;
+  let versions: Versions | undefined;
+  let askedMs = Number.NEGATIVE_INFINITY;
+  return {
+    name: 'own-card',
+    inputs: ['facts', 'links', 'mesh', 'consensus'],
+    outputs: ['ownCard'],
+    async reconcile(view): Promise<Outcome> {
+      const facts = view.get('facts');
+      const identity = facts?.identity;
+      const settings = facts?.settings.settings;
+      const meshAddress = view.get('mesh')?.address;
+      const [key] = deps.keys(view);
+      if (!identity || identity instanceof AgentError || !settings || !meshAddress || !key) return {};
+      const incomplete = versions?.serf === 'missing' || versions?.etcd === 'missing';
+      if (versions === undefined || (incomplete && deps.now() - askedMs >= ASK_AGAIN_MS)) {
+        versions = await readVersions(deps.configFolder);
+        askedMs = deps.now();
+      }
+      if (!lastKnown) last = await readLast(file, settings.mesh.range, deps.log);
+      lastKnown = true;
+      const content: Omit<Card, 'sequence'> = {
+        version: 1,
+        id: identity.id,
+        name: nodeName(settings.name, network.hostname(), shortHash(identity)),
+        meshKey: wireguardKeys(identity.seed).publicKey.toString('base64'),
+        meshAddress,
+        addresses: lanAddresses(view.get('links') ?? [], meshAddress),
+        ports: {
+          gossip: settings.gossip.port,
+          peer: settings.discovery.port,
+          mesh: settings.mesh.port,
+          raft: settings.consensus.peer_port,
+          etcd: settings.consensus.client_port,
+        },
+        versions,
+        genesis: view.get('consensus')?.genesis,
+      };
+      const card = nextCard(last, content, deps.seenSequence());
+      if (card !== last) {
+        await files.writeDurable(file, `${JSON.stringify(card)}\n`, 0o600);
+        last = card;
+      }
+      if (signed?.card !== card || signed.keyMark !== key.fingerprint) {
+        signed = { card, keyMark: key.fingerprint, value: makeCard(card, identity, key.card) };
+      }
+      const again = versions.serf === 'missing' || versions.etcd === 'missing';
+      return { outputs: { ownCard: signed.value }, ...(again ? { againMs: ASK_AGAIN_MS } : {}) };
+    },
+  };
+}
+
+/**
+ * The card to show: the last one while it says the same and nobody has seen a newer, else one with the next
+ * sequence. After a restored backup others know a higher sequence than the disk: it is taken over. Pure.
+ */
+export function nextCard(last: Card | undefined, content: Omit<Card, 'sequence'>, seen: number): Card {
+  if (last?.id === content.id && seen <= last.sequence) {
+    const { sequence, ...said } = last;
+    if (isDeepStrictEqual(plain(said), plain(content))) return last;
+    return { ...content, sequence: sequence + 1 };
+  }
+  const before = last?.id === content.id ? last.sequence : 0;
+  return { ...content, sequence: Math.min(Math.max(before, seen) + 1, Number.MAX_SAFE_INTEGER) };
+}
+
+/** All addresses of all links, the first of each link before the second of any: the best first. Pure. */
+export function lanAddresses(links: readonly Link[], meshAddress: string): string[] {
+  const deepest = Math.max(0, ...links.map(({ addresses }) => addresses.length));
+  const found: string[] = [];
+  for (let place = 0; place < deepest; place += 1) {
+    for (const { addresses } of links) {
+      const address = addresses[place]?.address;
+      if (address !== undefined && address !== meshAddress) found.push(address);
+    }
+  }
+  return [...new Set(found)].slice(0, MOST_ADDRESSES);
+}
+
+/** As JSON has it: a member that is undefined is none. */
+function plain(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value));
+}
+
+async function readLast(file: string, range: string, log: Log): Promise<Card | undefined> {
+  const found = await files.readLimited(file, CARD_BYTES + 1);
+  if (found === undefined) return undefined;
+  const { card, refused } = parseCard(found.bytes, range);
+  // Another range of the mesh refuses it too: the next sequence is then learned from the others.
+  if (refused) log.warning('our last card could not be read; a new one is made', { reason: refused.reason });
+  return card;
+}
