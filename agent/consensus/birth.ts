@@ -1,0 +1,71 @@
+import { base58 } from '@scure/base';
+import * as z from 'zod';
+import type { Genesis } from '../engine/resources.ts';
+import { sign, verify } from '../identity/ed25519.ts';
+import type { Identity } from '../identity/identity.ts';
+
+/** A genesis may name the clusters that it goes on from: see recover.ts. */
+export interface Birth extends Genesis {
+  /** UUIDs of the clusters that an operator gave up for this one, newest first. */
+  readonly ancestors?: readonly string[] | undefined;
+}
+
+const MOST_ANCESTORS = 16;
+const DOMAIN = 'clusteros/genesis/v1';
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const NODE_ID = /^[1-9A-HJ-NP-Za-km-z]{32,44}$/;
+
+export const nodeIdSchema = z.string().regex(NODE_ID);
+export const uuidSchema = z.string().regex(UUID);
+export const expectSchema = z.int().min(1).max(1000);
+
+export const birthSchema = z.object({
+  uuid: uuidSchema,
+  founder: nodeIdSchema,
+  expect: expectSchema.optional(),
+  ancestors: z.array(uuidSchema).max(MOST_ANCESTORS).optional(),
+  signature: z.string().max(120),
+});
+
+/** The genesis of a new cluster, signed by the node that founds it. */
+export function signBirth(
+  founder: Pick<Identity, 'id' | 'seed'>,
+  birth: { uuid: string; expect?: number | undefined; ancestors?: readonly string[] | undefined },
+): Birth {
+  const ancestors = birth.ancestors?.slice(0, MOST_ANCESTORS);
+  const unsigned = { ...birth, ancestors, founder: founder.id };
+  return {
+    uuid: birth.uuid,
+    founder: founder.id,
+    ...(birth.expect === undefined ? {} : { expect: birth.expect }),
+    ...(ancestors === undefined ? {} : { ancestors }),
+    signature: sign(founder.seed, messageOf(unsigned)).toString('base64'),
+  };
+}
+
+/** Did the founder sign this? False for whatever is no genesis; never throws on hostile input. */
+export function isBirth(value: unknown): value is Birth {
+  const read = birthSchema.safeParse(value);
+  if (!read.success) return false;
+  try {
+    const key = base58.decode(read.data.founder);
+    return verify(key, messageOf(read.data), Buffer.from(read.data.signature, 'base64'));
+  } catch {
+    // Not base58 after all: nobody's signature.
+    return false;
+  }
+}
+
+/** How many nodes must carry a genesis before it stands. Two of any genesis with one number overlap. Pure. */
+export function neededFor({ expect }: Pick<Genesis, 'expect'>): number {
+  return expect === undefined ? 2 : majorityOf(expect);
+}
+
+export function majorityOf(count: number): number {
+  return Math.floor(count / 2) + 1;
+}
+
+function messageOf(birth: Omit<Birth, 'signature'>): Buffer {
+  const { uuid, founder, expect, ancestors } = birth;
+  return Buffer.from(JSON.stringify([DOMAIN, uuid, founder, expect ?? null, ancestors ?? []]));
+}

@@ -1,0 +1,108 @@
+import * as path from 'node:path';
+import * as z from 'zod';
+import { AgentError } from '../errors.ts';
+import { files } from '../host.ts';
+import { type Birth, birthSchema, expectSchema, nodeIdSchema, uuidSchema } from './birth.ts';
+
+/** A node promises one founder per round, and keeps it over crashes: see genesis.ts. */
+export interface FoundingPromise {
+  /** From 1. */
+  readonly round: number;
+  readonly founder: string;
+  readonly uuid: string;
+  readonly expect: number;
+}
+
+/** What a node must not forget about the cluster's birth and its own part in it. */
+export interface Durable {
+  readonly promise?: FoundingPromise | undefined;
+  readonly genesis?: Birth | undefined;
+  /** The genesis stands: it is never left again. */
+  readonly confirmed?: boolean | undefined;
+  /** etcd has run here for this genesis: it is never started as `new` again. */
+  readonly started?: boolean | undefined;
+  /** What lies in etcd's folder is of another cluster or membership: it is set aside before anything else. */
+  readonly staleData?: boolean | undefined;
+  /** etcd's cluster id, as first seen for this genesis. */
+  readonly clusterId?: string | undefined;
+}
+
+export const promiseSchema = z.object({
+  round: z.int().min(1).max(1_000_000_000),
+  founder: nodeIdSchema,
+  uuid: uuidSchema,
+  expect: expectSchema,
+});
+
+const fileSchema = z.object({
+  version: z.literal(1),
+  promise: promiseSchema.optional(),
+  genesis: birthSchema.optional(),
+  confirmed: z.boolean().optional(),
+  started: z.boolean().optional(),
+  staleData: z.boolean().optional(),
+  clusterId: z
+    .string()
+    .regex(/^\d{1,20}$/)
+    .optional(),
+});
+
+const LIMIT = 64 * 1024;
+
+export function durableFile(state: string): string {
+  return path.join(state, 'consensus.json');
+}
+
+/**
+ * What stands on the disk; empty for a new node.
+ *
+ * @throws AgentError `consensus.state` when the file is damaged: guessing could make a second cluster
+ */
+export async function loadDurable(state: string): Promise<Durable> {
+  const file = durableFile(state);
+  const found = await files.readLimited(file, LIMIT);
+  if (found === undefined) return {};
+  try {
+    const { version: _, ...durable } = fileSchema.parse(JSON.parse(found.bytes.toString('utf8')));
+    return durable;
+  } catch (cause) {
+    throw new AgentError({
+      code: 'consensus.state',
+      exit: 'refused',
+      message: `${file} is damaged`,
+      fix: `restore ${file}; or, to make this node join anew: node-agent reset --yes`,
+      cause,
+    });
+  }
+}
+
+export async function saveDurable(state: string, durable: Durable): Promise<void> {
+  await files.writeDurable(durableFile(state), `${JSON.stringify({ version: 1, ...durable })}\n`, 0o600);
+}
+
+/** The durable state in memory, changed by one at a time, on the disk before anybody sees it. */
+export interface Keeper {
+  now(): Durable;
+  /** @param decide what to hold from now on; undefined: leave it */
+  change(decide: (durable: Durable) => Durable | undefined): Promise<Durable>;
+}
+
+export function createKeeper(first: Durable, save: (durable: Durable) => Promise<void>): Keeper {
+  let current = first;
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    now: () => current,
+    change(decide) {
+      const turn = last.then(async () => {
+        const next = decide(current);
+        if (next === undefined) return current;
+        await save(next);
+        current = next;
+        return current;
+      });
+      // A failed save is the caller's; the next change begins from what the disk holds.
+      last = turn.catch(() => {});
+      return turn;
+    },
+  };
+}

@@ -1,0 +1,172 @@
+import * as z from 'zod';
+import type { Identity } from '../identity/identity.ts';
+import type { Log } from '../log.ts';
+import { type Birth, birthSchema, expectSchema, isBirth, neededFor, signBirth, uuidSchema } from './birth.ts';
+import { type Durable, type FoundingPromise, type Keeper, promiseSchema } from './durable.ts';
+import {
+  answerPromise,
+  countPromises,
+  type GenesisStep,
+  isConfirmed,
+  type PromiseAnswer,
+  planGenesis,
+  type Sight,
+} from './genesis.ts';
+import { answerAdopt, type Meeting, type OwnCluster, planMeeting } from './meeting.ts';
+
+/** The speaker of genesis.ts and meeting.ts: asks other nodes over the peer channel and answers them. */
+export interface Founding {
+  /** One look and at most one step. Call it again and again. */
+  pass(own: Pick<OwnCluster, 'hasData' | 'empty' | 'quorumLostMs'>): Promise<FoundingView>;
+  answer(kind: FoundingKind, asker: string, body: unknown): Promise<unknown>;
+}
+
+export type FoundingKind = 'promise' | 'adopt';
+
+export interface FoundingView {
+  readonly step: GenesisStep;
+  readonly meeting: Meeting;
+  /** Nodes that expect another number of machines. */
+  readonly differing: readonly { readonly id: string; readonly expects: number | 'none' }[];
+}
+
+export interface FoundingDeps {
+  readonly self: Pick<Identity, 'id' | 'seed'>;
+  readonly keeper: Keeper;
+  readonly sight: () => Sight;
+  /** @throws whatever keeps the other from answering in time */
+  readonly call: (id: string, kind: FoundingKind, body: unknown) => Promise<unknown>;
+  readonly newUuid: () => string;
+  readonly log: Pick<Log, 'info' | 'warning'>;
+}
+
+const requestSchema = z.object({ promise: promiseSchema, yielded: z.array(z.string().max(64)).max(1000) });
+const adoptSchema = z.object({ uuid: uuidSchema });
+const answerSchema = z.object({
+  accepted: z.boolean(),
+  promise: promiseSchema.optional(),
+  genesis: birthSchema.optional(),
+  expects: z.union([expectSchema, z.literal('none')]).optional(),
+});
+
+export function createFounding({ self, keeper, sight, call, newUuid, log }: FoundingDeps): Founding {
+  let competing: FoundingPromise | undefined;
+  let yielded: readonly string[] = [];
+  let leaving = false;
+
+  /** @returns the answers that came, whatever came wrong left out */
+  async function askAll(to: readonly string[], promise: FoundingPromise) {
+    const answers = new Map<string, PromiseAnswer>();
+    await Promise.all(
+      to.map(async (id) => {
+        const said = await call(id, 'promise', { promise, yielded }).catch(() => undefined);
+        const read = answerSchema.safeParse(said);
+        if (!read.success) return;
+        const { genesis, ...answer } = read.data;
+        answers.set(id, { ...answer, ...(isBirth(genesis) ? { genesis } : {}) });
+      }),
+    );
+    return answers;
+  }
+
+  async function propose(promise: FoundingPromise, to: readonly string[]) {
+    const promised = await keeper.change((durable) =>
+      // While we waited for the disk another founder may have got our promise.
+      durable.genesis === undefined && (durable.promise?.round ?? 0) <= promise.round
+        ? { ...durable, promise }
+        : undefined,
+    );
+    if (promised.promise?.uuid !== promise.uuid) return [];
+    const answers = await askAll(to, promise);
+    const count = countPromises(promise, answers);
+    competing = count.competing;
+    yielded = count.accepted;
+    if (count.agreed) await found(promise.uuid, promise.expect, promise);
+    return count.differing;
+  }
+
+  async function found(uuid: string, expect: number | undefined, agreed?: FoundingPromise) {
+    const genesis = signBirth(self, { uuid, expect });
+    const after = await keeper.change((durable) => {
+      if (durable.genesis !== undefined) return undefined;
+      const { promise } = durable;
+      if (agreed && (promise?.uuid !== agreed.uuid || promise.round !== agreed.round)) return undefined;
+      return { ...durable, genesis, confirmed: neededFor(genesis) === 1 };
+    });
+    if (after.genesis?.uuid === uuid) log.info('founded a cluster', { cluster: uuid, expect });
+  }
+
+  /** Take a genesis for our own; an asked node must stand by it first. */
+  async function take(genesis: Birth, ask: string | undefined, before: Birth | undefined, why: string) {
+    leaving = before !== undefined;
+    try {
+      if (ask !== undefined) {
+        const said = (await call(ask, 'adopt', { uuid: genesis.uuid }).catch(() => undefined)) as
+          | { held?: unknown }
+          | undefined;
+        if (said?.held !== true) return;
+      }
+      await keeper.change((durable) => {
+        if (durable.genesis?.uuid !== before?.uuid) return undefined;
+        return { genesis, confirmed: ask !== undefined, ...(before ? { staleData: true } : {}) };
+      });
+    } finally {
+      leaving = false;
+    }
+    if (keeper.now().genesis?.uuid !== genesis.uuid) return;
+    log.info(before ? 'left a cluster for another' : 'took a cluster for ours', {
+      cluster: genesis.uuid,
+      founder: genesis.founder,
+      left: before?.uuid,
+      why,
+    });
+  }
+
+  async function confirm(now: Sight): Promise<void> {
+    const { genesis, confirmed } = keeper.now();
+    if (genesis === undefined || confirmed) return;
+    const others = now.sightings.find((sighting) => sighting.genesis.uuid === genesis.uuid)?.carriers ?? [];
+    if (!isConfirmed(genesis, [...new Set([...others, self.id])])) return;
+    const after = await keeper.change((durable) =>
+      durable.genesis?.uuid === genesis.uuid ? { ...durable, confirmed: true } : undefined,
+    );
+    if (after.confirmed) log.info('the cluster is confirmed', { cluster: genesis.uuid });
+  }
+
+  return {
+    async pass(own) {
+      const now = sight();
+      await confirm(now);
+      const durable = keeper.now();
+      const step = planGenesis(durable, now, newUuid(), competing);
+      let differing: FoundingView['differing'] = [];
+      if (step.kind === 'propose') differing = await propose(step.promise, step.to);
+      if (step.kind === 'found') await found(newUuid(), step.expect);
+      if (step.kind === 'adopt') await take(step.genesis, step.ask, undefined, 'it lives');
+      const meeting = planMeeting({ ...own, durable }, now);
+      if (meeting.kind === 'leave') {
+        await take(meeting.genesis, meeting.ask, durable.genesis, meeting.why);
+      }
+      return { step, meeting, differing };
+    },
+
+    async answer(kind, asker, body) {
+      if (kind === 'promise') {
+        const { promise, yielded } = requestSchema.parse(body);
+        return keep((durable) => answerPromise(durable, sight(), asker, { promise, yielded }));
+      }
+      const { uuid } = adoptSchema.parse(body);
+      return keep((durable) => answerAdopt(durable, uuid, leaving));
+    },
+  };
+
+  async function keep<A>(decide: (durable: Durable) => { answer: A; keep?: Durable }): Promise<A> {
+    const made: { answer?: A } = {};
+    await keeper.change((durable) => {
+      const decided = decide(durable);
+      made.answer = decided.answer;
+      return decided.keep;
+    });
+    return made.answer as A;
+  }
+}

@@ -1,0 +1,166 @@
+import * as assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { type Random, randomFrom } from './testing/random.ts';
+import { createWorld, type World } from './testing/world.ts';
+
+/** Enough to meet rare orders of events; `CLUSTEROS_SCHEDULES=20000` for a night. */
+const SCHEDULES = Number(process.env.CLUSTEROS_SCHEDULES ?? 300);
+
+const geneses = (world: World) =>
+  new Set(world.machines.flatMap(({ disk }) => (disk.genesis ? [disk.genesis.uuid] : [])));
+const all = (world: World) => world.machines.map((_, index) => index);
+const startAll = (world: World) => {
+  for (const machine of world.machines) machine.start();
+};
+
+describe('genesis, simulated', () => {
+  test('with an expected size no schedule of losses, partitions and crashes confirms two clusters, and peace makes one', async () => {
+    for (let seed = 1; seed <= SCHEDULES; seed++) {
+      const random = randomFrom(seed);
+      const size = 2 + random.below(5);
+      const world = createWorld({ size, random, expect: size });
+      await trouble(world, random, 60_000 + random.below(150_000));
+      assert.ok(world.everConfirmed.size <= 1, `seed ${seed}: two confirmed clusters`);
+      world.groups = [all(world)];
+      world.loss = 0;
+      startAll(world);
+      await world.run(200_000);
+      assert.equal(
+        world.everConfirmed.size,
+        1,
+        `seed ${seed}: ${world.everConfirmed.size} confirmed clusters`,
+      );
+      assert.deepEqual([...geneses(world)], [...world.everConfirmed], `seed ${seed}: not all in one cluster`);
+    }
+  });
+
+  test('machines outside the half of six wait on both sides, and become one cluster when they meet', async () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const world = createWorld({ size: 6, random: randomFrom(seed), expect: 6 });
+      world.groups = [
+        [0, 1, 2],
+        [3, 4, 5],
+      ];
+      startAll(world);
+      await world.run(180_000);
+      assert.equal(geneses(world).size, 0, `seed ${seed}`);
+      for (const { view } of world.machines) {
+        assert.deepEqual(view?.step, { kind: 'wait', for: 'machines', seen: 3, needed: 4 });
+      }
+      world.groups = [all(world)];
+      await world.run(30_000);
+      assert.equal(geneses(world).size, 1, `seed ${seed}`);
+      assert.ok(world.machines.every(({ disk }) => disk.confirmed && disk.genesis));
+    }
+  });
+
+  test('four of six begin, the two others join them later', async () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const world = createWorld({ size: 6, random: randomFrom(seed), expect: 6 });
+      world.groups = [
+        [1, 2, 4, 5],
+        [0, 3],
+      ];
+      startAll(world);
+      await world.run(30_000);
+      assert.equal(geneses(world).size, 1, `seed ${seed}`);
+      for (const index of [0, 3]) assert.equal(world.machines[index]?.disk.genesis, undefined);
+      world.groups = [all(world)];
+      await world.run(20_000);
+      assert.equal(geneses(world).size, 1);
+      assert.ok(world.machines.every(({ disk }) => disk.confirmed && disk.genesis));
+    }
+  });
+
+  test('a founder that dies with the promises is passed over after a minute, and follows when it is back', async () => {
+    const world = createWorld({ size: 5, random: randomFrom(7), expect: 5 });
+    startAll(world);
+    const [founder] = world.machines;
+    assert.ok(founder);
+    while (founder.disk.promise === undefined) await world.run(100);
+    founder.crash();
+    await world.run(120_000);
+    const [uuid, ...more] = geneses(world);
+    assert.ok(uuid !== undefined && more.length === 0);
+    founder.start();
+    await world.run(20_000);
+    assert.equal(founder.disk.genesis?.uuid, uuid);
+  });
+
+  test('without an expected size machines that start together make one cluster', async () => {
+    for (let seed = 1; seed <= SCHEDULES; seed++) {
+      const random = randomFrom(seed);
+      const world = createWorld({ size: 2 + random.below(5), random });
+      world.loss = random.pick([0, 0.1, 0.3]);
+      for (const machine of world.machines) {
+        machine.start();
+        await world.run(random.below(6_000));
+      }
+      await world.run(60_000);
+      world.loss = 0;
+      await world.run(60_000);
+      assert.equal(geneses(world).size, 1, `seed ${seed}: ${[...geneses(world)]}`);
+    }
+  });
+
+  test('two provisional clusters that meet become one; with data on one side nothing moves from there', async () => {
+    for (let seed = 1; seed <= 50; seed++) {
+      const world = createWorld({ size: 2, random: randomFrom(seed) });
+      const [one, other] = world.machines;
+      assert.ok(one && other);
+      world.groups = [[0], [1]];
+      startAll(world);
+      await world.run(20_000);
+      assert.equal(geneses(world).size, 2);
+      if (seed % 3 === 0) other.written = true;
+      if (seed % 4 === 0) one.written = true;
+      world.groups = [[0, 1]];
+      await world.run(40_000);
+      if (!other.written) assert.equal(geneses(world).size, 1, `seed ${seed}`);
+      else {
+        assert.equal(geneses(world).size, 2);
+        for (const { view } of world.machines) assert.equal(view?.meeting.kind, 'conflict');
+      }
+    }
+  });
+
+  test('two clusters of two that meet are told apart on both sides, and nobody goes over', async () => {
+    const world = createWorld({ size: 4, random: randomFrom(3) });
+    world.groups = [
+      [0, 1],
+      [2, 3],
+    ];
+    startAll(world);
+    await world.run(40_000);
+    const before = world.machines.map(({ disk }) => disk.genesis?.uuid);
+    world.groups = [all(world)];
+    await world.run(60_000);
+    assert.deepEqual(
+      world.machines.map(({ disk }) => disk.genesis?.uuid),
+      before,
+    );
+    for (const { view } of world.machines) assert.equal(view?.meeting.kind, 'conflict');
+  });
+
+  test('a machine with a join list never begins alone', async () => {
+    const world = createWorld({ size: 1, random: randomFrom(1), joins: true });
+    startAll(world);
+    await world.run(300_000);
+    assert.deepEqual(world.machines[0]?.view?.step, { kind: 'wait', for: 'join' });
+  });
+});
+
+async function trouble(world: World, random: Random, ms: number): Promise<void> {
+  world.loss = random.pick([0, 0.1, 0.3, 0.6]);
+  const end = world.nowMs() + ms;
+  while (world.nowMs() < end) {
+    const machine = random.pick(world.machines);
+    if (machine.up && random.chance(0.3)) machine.crash();
+    else machine.start();
+    if (random.chance(0.2)) {
+      const sides = world.machines.map(() => random.below(random.pick([1, 2, 2, 3])));
+      world.groups = [0, 1, 2].map((side) => all(world).filter((index) => sides[index] === side));
+    }
+    await world.run(random.below(random.pick([300, 3_000, 20_000])));
+  }
+}

@@ -1,0 +1,86 @@
+import type { Birth } from './birth.ts';
+import type { Durable } from './durable.ts';
+import { isConfirmed, type Sight, type Sighting } from './genesis.ts';
+
+/** What a node with a cluster knows of its own, for a meeting with another. */
+export interface OwnCluster {
+  readonly durable: Durable;
+  /** Data of etcd lies on our disk. */
+  readonly hasData: boolean;
+  /** No other node is a member of it, and nobody has written to it: leaving it loses nothing. */
+  readonly empty: boolean;
+  /** Monotonic ms since when it has no quorum; absent while it has, or when it never was reached. */
+  readonly quorumLostMs?: number | undefined;
+}
+
+export type Meeting =
+  | { readonly kind: 'none' }
+  /** @property ask a node that must say that it stands by it before ours is left */
+  | {
+      readonly kind: 'leave';
+      readonly genesis: Birth;
+      readonly why: string;
+      readonly ask?: string | undefined;
+    }
+  | { readonly kind: 'conflict'; readonly others: readonly Sighting[] };
+
+/** A recovered cluster is followed when the old one has been without a quorum this long. */
+const FOLLOW_MS = 20_000;
+
+/**
+ * Our cluster sees another one. A provisional, empty one gives way; where something could be lost, nobody moves
+ * and both say so. Pure.
+ */
+export function planMeeting(own: OwnCluster, sight: Sight): Meeting {
+  const { genesis } = own.durable;
+  if (genesis === undefined) return { kind: 'none' };
+  const others = sight.sightings.filter(
+    (sighting) =>
+      sighting.genesis.uuid !== genesis.uuid && !genesis.ancestors?.includes(sighting.genesis.uuid),
+  );
+  for (const other of others) {
+    const why = reasonToLeave(own, genesis, other, sight);
+    if (why === undefined) continue;
+    const ask = other.genesis.expect === undefined ? other.genesis.founder : undefined;
+    if (ask !== undefined && !sight.present.includes(ask)) continue;
+    return { kind: 'leave', genesis: other.genesis, why, ask };
+  }
+  const standing = others.filter(({ carriers }) => carriers.some((id) => sight.present.includes(id)));
+  return standing.length > 0 ? { kind: 'conflict', others: standing } : { kind: 'none' };
+}
+
+function reasonToLeave(own: OwnCluster, genesis: Birth, other: Sighting, sight: Sight): string | undefined {
+  const theirs = isConfirmed(other.genesis, other.carriers);
+  if (other.genesis.ancestors?.includes(genesis.uuid)) {
+    const lost = own.quorumLostMs !== undefined && sight.nowMs - own.quorumLostMs >= FOLLOW_MS;
+    return lost ? 'an operator recovered our cluster there, and here it has no quorum' : undefined;
+  }
+  if (own.hasData && !own.empty) return undefined;
+  // With an expected size a node's choice is a vote: it changes for what has been confirmed only.
+  if (genesis.expect !== undefined || other.genesis.expect !== undefined) {
+    return theirs && !own.durable.confirmed ? 'the other one is confirmed, ours is not' : undefined;
+  }
+  const founderLeft =
+    !own.hasData && own.durable.clusterId === undefined && other.carriers.includes(genesis.founder);
+  if (founderLeft) return 'its founder has gone over';
+  if (own.durable.confirmed) return undefined;
+  if (theirs) return 'the other one is confirmed, ours is not';
+  return other.genesis.founder < genesis.founder
+    ? 'both are provisional, its founder has the lower id'
+    : undefined;
+}
+
+/** A node asks whether we stand by our genesis, since it wants to take it for its own. Pure. */
+export function answerAdopt(
+  durable: Durable,
+  uuid: string,
+  /** We are about to leave it. */
+  leaving: boolean,
+): { readonly answer: { readonly held: boolean; readonly genesis?: Birth }; readonly keep?: Durable } {
+  const { genesis, confirmed } = durable;
+  if (genesis === undefined) return { answer: { held: false } };
+  if (genesis.uuid !== uuid || leaving) return { answer: { held: false, genesis } };
+  // With an expected size one more carrier is not yet a majority; its card tells when it is.
+  const settles = genesis.expect === undefined && !confirmed;
+  return { answer: { held: true, genesis }, ...(settles ? { keep: { ...durable, confirmed: true } } : {}) };
+}
