@@ -1,6 +1,7 @@
+import type { Refusal } from '../discovery/refusals.ts';
 import type { KnownCard, Place, RegisteredNode, Resources, RoleState } from '../engine/resources.ts';
 import { type CardFacts, cardFacts } from '../events/card-facts.ts';
-import type { Event, Refusal } from '../events/event.ts';
+import type { Event } from '../events/event.ts';
 import type { Status } from '../status.ts';
 
 /** The cluster as this node sees it: what GET /v1/status says besides the node's own state. Holds no secret. */
@@ -41,7 +42,7 @@ export interface ClusterView {
   };
   readonly members: readonly MemberView[];
   readonly roles: readonly RoleView[];
-  /** Newest last. */
+  /** Newest first. */
   readonly refusals: readonly Refusal[];
   /** Newest last. */
   readonly events: readonly Event[];

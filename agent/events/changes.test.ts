@@ -103,24 +103,29 @@ test('conditions begin and end, addresses come and go, refusals are told once', 
     },
   ];
   const condition = { code: 'gossip.port-busy', summary: 'port 7946 is taken', state: 'waiting' as const };
-  const refusal = { at: '2026-01-01T00:00:01.000Z', address: '10.0.0.9', reason: 'replayed card' };
+  const moment = '2026-01-01T00:00:01.000Z';
+  const refusal = (address: string, times: number) => ({
+    address,
+    code: 'replayed',
+    reason: 'replayed card',
+    times,
+    first: moment,
+    last: moment,
+  });
   const after: Observed = {
     ...BEFORE,
     links: link('10.0.0.2'),
     conditions: [condition],
-    refusals: [
-      ...(BEFORE.refusals ?? []),
-      { ...refusal, by: 'us' },
-      { ...refusal, address: '::1', by: 'them' },
-    ],
+    refusals: [refusal('10.0.0.9', 1), ...(BEFORE.refusals ?? [])],
   };
   assert.deepEqual(told(after, { ...BEFORE, links: link('10.0.0.1') }), [
     'address.gained: gained the address 10.0.0.2 (eth0)',
     'address.lost: lost the address 10.0.0.1 (eth0)',
     'condition.begun: port 7946 is taken',
-    'peer.refused: refused 10.0.0.9: replayed card',
-    'peer.refused: ::1 refused us: replayed card',
+    'peer.refused: 10.0.0.9 failed authentication: replayed card',
   ]);
+  const more = { ...after, refusals: [refusal('10.0.0.9', 20), ...(BEFORE.refusals ?? [])] };
+  assert.deepEqual(told(more, after), [], 'the same peer again is no news');
   assert.deepEqual(told({ ...after, conditions: [] }, after), [
     'condition.ended: no more: port 7946 is taken',
   ]);

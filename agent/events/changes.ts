@@ -1,7 +1,8 @@
+import type { Refusal } from '../discovery/refusals.ts';
 import type { Resources } from '../engine/resources.ts';
 import type { Condition } from '../status.ts';
 import { cardFacts } from './card-facts.ts';
-import type { Happening, Refusal } from './event.ts';
+import type { Happening } from './event.ts';
 import { memberChanges } from './member-changes.ts';
 
 /** What is compared: the resources, and what else an operator would call a change. */
@@ -150,13 +151,15 @@ function conditionChanges(
   ];
 }
 
+/** Once for each peer and reason: how often it then tries is for the status to say. */
 function newRefusals({ refusals: old = [] }: Observed, { refusals: now = [] }: Observed): Happening[] {
-  const known = new Set(old.map(({ at, address: from }) => `${at} ${from}`));
+  const known = new Set(old.map((refusal) => `${refusal.address} ${refusal.code}`));
   return now
-    .filter(({ at, address: from }) => !known.has(`${at} ${from}`))
-    .map(({ address: from, reason, by }) => ({
+    .filter((refusal) => !known.has(`${refusal.address} ${refusal.code}`))
+    .reverse()
+    .map(({ address: from, code, reason }) => ({
       kind: 'peer.refused',
-      summary: by === 'us' ? `refused ${from}: ${reason}` : `${from} refused us: ${reason}`,
-      details: { address: from, by },
+      summary: `${from} failed authentication: ${reason}`,
+      details: { address: from, code },
     }));
 }

@@ -16,13 +16,3 @@ export type Details = Readonly<Record<string, string | number | boolean | undefi
 
 /** An event before it has a time and a number. */
 export type Happening = Pick<Event, 'kind' | 'summary' | 'node' | 'details'>;
-
-/** Somebody who was not let in, or did not let us in. */
-export interface Refusal {
-  /** ISO 8601. */
-  readonly at: string;
-  readonly address: string;
-  readonly reason: string;
-  /** Who refused: we, or the machine at the address. */
-  readonly by: 'us' | 'them';
-}

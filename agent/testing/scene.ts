@@ -98,7 +98,14 @@ export function scene(): Scene {
       { role: 'slurm', state: 'waiting', reason: 'no engine' },
     ],
     refusals: [
-      { at: '2025-12-31T23:58:00.000Z', address: '192.168.1.66', reason: 'another cluster key', by: 'us' },
+      {
+        address: '192.168.1.66',
+        code: 'other-key',
+        reason: 'it holds another cluster key',
+        times: 14,
+        first: '2025-12-31T23:50:00.000Z',
+        last: '2025-12-31T23:58:00.000Z',
+      },
     ],
     events: [
       { at: '2025-12-31T23:59:55.000Z', seq: 9, kind: 'member.failed', summary: 'delta failed', node: d },
