@@ -2,17 +2,20 @@
  * The agent's only way to the outside: clock, files, network interfaces, processes, the Unix socket. Nothing
  * else in `agent/` imports node:fs, node:child_process, node:http, node:net, node:os or reads `process`.
  */
-export * as children from './host/children.ts';
 export * as boottime from './host/boottime.ts';
+export * as children from './host/children.ts';
 export * as clock from './host/clock.ts';
 export * as fileStream from './host/file-stream.ts';
+export * as datagrams from './host/datagrams.ts';
 export * as files from './host/files.ts';
+export * as inPlace from './host/in-place.ts';
 export * as lineFile from './host/line-file.ts';
 export * as httpsJson from './host/https-json.ts';
 export * as logs from './host/logs.ts';
 export * as network from './host/network.ts';
 export * as processes from './host/processes.ts';
 export * as tcp from './host/tcp.ts';
+export * as terminal from './host/terminal.ts';
 export * as programs from './host/programs.ts';
 export * as unixSocket from './host/unix-socket.ts';
 export * as datagram from './host/datagram.ts';

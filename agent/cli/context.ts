@@ -1,10 +1,13 @@
 import type { Environment, Paths } from '../paths.ts';
+import type { Asker } from './confirm.ts';
 
 /** What every command gets; read once by `main.ts`. */
 export interface Context {
   readonly environment: Environment;
   readonly paths: Paths;
   readonly print: (stream: 'stdout' | 'stderr', text: string) => void;
+  /** Who answers questions; the terminal when absent. */
+  readonly asker?: Asker;
 }
 
 export interface Options {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { AgentError, EXIT_CODES, exitCodeOf } from '../errors.ts';
 import { makeSandbox, type Sandbox } from '../testing/sandbox.ts';
+import { COMMANDS } from './commands.ts';
 import { createProgram } from './program.ts';
 
 async function call(
@@ -72,8 +73,8 @@ test('an unknown command or option is exit code 2, with the nearest word', async
 
 test('each help has examples and every exit code', async (t) => {
   const sandbox = makeSandbox(t);
-  for (const name of ['init', 'start', 'status', 'info', 'version']) {
-    const { code, out } = await call(sandbox, name, '--help');
+  for (const { name } of COMMANDS) {
+    const { code, out } = await call(sandbox, ...name.split(' '), '--help');
     assert.equal(code, 0);
     assert.match(out, /Examples:\n/);
     for (const row of Object.values(EXIT_CODES))

@@ -1,50 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { AgentError, EXIT_CODES } from '../errors.ts';
+import { COMMANDS, type CommandRow, type Run } from './commands.ts';
 import type { Context, Options } from './context.ts';
-
-type Action = (context: Context, options: Options) => Promise<void>;
-
-interface CommandRow {
-  readonly name: string;
-  readonly summary: string;
-  readonly examples: readonly string[];
-  /** Loaded when it is run: `version` must not pay for the daemon. */
-  readonly load: () => Promise<Action>;
-}
-
-/** Every command, in the order of the help. */
-const COMMANDS: readonly CommandRow[] = [
-  {
-    name: 'init',
-    summary: 'give this machine its identity and take its seed; running it again changes nothing',
-    examples: ['sudo node-agent init', 'sudo node-agent init --json'],
-    load: async () => (await import('./init.ts')).init,
-  },
-  {
-    name: 'start',
-    summary: 'run the agent in the foreground, as node-agent.service does; --json logs JSON lines',
-    examples: ['systemctl start node-agent', 'sudo node-agent start'],
-    load: async () => (await import('./start.ts')).start,
-  },
-  {
-    name: 'status',
-    summary: 'how the node is, what it waits for and what would end that',
-    examples: ['node-agent status', 'node-agent status --json'],
-    load: async () => (await import('./status.ts')).status,
-  },
-  {
-    name: 'info',
-    summary: 'what the node is: id, keys, settings; works without a running agent too',
-    examples: ['node-agent info', 'node-agent info --json'],
-    load: async () => (await import('./info.ts')).info,
-  },
-  {
-    name: 'version',
-    summary: 'the version of this program',
-    examples: ['node-agent version', 'node-agent version --json'],
-    load: async () => (await import('./version.ts')).version,
-  },
-];
 
 /** The command line. @returns a function from the arguments to the exit code; it throws what went wrong */
 export function createProgram(context: Context): (argv: readonly string[]) => Promise<number> {
@@ -54,18 +11,7 @@ export function createProgram(context: Context): (argv: readonly string[]) => Pr
     .configureOutput({ writeOut: (text) => context.print('stdout', text), writeErr: () => {} })
     .helpCommand(false)
     .addHelpText('after', `\n${exitCodeHelp()}`);
-  for (const row of COMMANDS) {
-    program
-      .command(row.name)
-      .description(row.summary)
-      .option('--json', 'print JSON')
-      .allowExcessArguments(false)
-      .addHelpText(
-        'after',
-        `\nExamples:\n${row.examples.map((line) => `  ${line}`).join('\n')}\n\n${exitCodeHelp()}`,
-      )
-      .action(async (options: Options) => (await row.load())(context, options));
-  }
+  for (const row of COMMANDS) addCommand(program, row, context);
   return async (argv) => {
     try {
       if (argv.length === 0) program.outputHelp();
@@ -77,6 +23,34 @@ export function createProgram(context: Context): (argv: readonly string[]) => Pr
       throw usageError(error);
     }
   };
+}
+
+function addCommand(program: Command, row: CommandRow, context: Context): void {
+  const words = row.name.split(' ');
+  const last = words.pop() ?? row.name;
+  const parent = words.reduce(groupOf, program);
+  const command = parent
+    .command(row.args === undefined ? last : `${last} ${row.args}`, { hidden: row.hidden ?? false })
+    .description(row.summary)
+    .option('--json', 'print JSON')
+    .allowExcessArguments(false)
+    .addHelpText(
+      'after',
+      `\nExamples:\n${row.examples.map((line) => `  ${line}`).join('\n')}\n\n${exitCodeHelp()}`,
+    );
+  for (const [flags, meaning, usual] of row.options ?? []) command.option(flags, meaning, usual);
+  command.action(async () => {
+    const run = (await row.load()) as Run;
+    await run(context, command.opts<Options>(), command.args);
+  });
+}
+
+/** `token` and `key` are only names for what stands below them. */
+function groupOf(parent: Command, word: string): Command {
+  const known = parent.commands.find((command) => command.name() === word);
+  if (known !== undefined) return known;
+  const below = COMMANDS.filter(({ name }) => name.startsWith(`${word} `)).map(({ name }) => name);
+  return parent.command(word).description(below.join(', ')).helpCommand(false);
 }
 
 function exitCodeHelp(): string {

@@ -1,29 +1,138 @@
 import { ask } from '../api/client.ts';
+import type { StatusDocument } from '../api/view.ts';
+import { clock } from '../host.ts';
 import { describeItem } from '../seed/report.ts';
-import type { Status } from '../status.ts';
-import { type Context, type Options, printResult, rows } from './context.ts';
+import type { Condition } from '../status.ts';
+import { type Context, type Options, printResult } from './context.ts';
+import { memberTable } from './members.ts';
+import { ago, printable, table, wrapped } from './table.ts';
+
+const WIDTH = 100;
+const REFUSALS = 5;
+const EVENTS = 3;
 
 /** @throws AgentError when the agent does not run */
 export async function status(context: Context, options: Options): Promise<void> {
-  printResult(context, options, await ask<Status>(context.paths.socket, '/v1/status'), renderStatus);
+  const document = await ask<StatusDocument>(context.paths.socket, '/v1/status');
+  printResult(context, options, document, (it) => renderStatus(it, clock.wallClock()));
 }
 
-/** The text for people. Pure. */
-export function renderStatus(it: Status): string {
-  const key = it.cluster.keyFingerprint;
-  return rows([
-    ['name', it.name],
-    ['id', it.id ?? 'none'],
-    ['state', `${it.state} since ${it.since}`],
-    ...it.conditions.flatMap((condition) => [
-      ['because', `${condition.summary} (${condition.code}, since ${condition.since})`] as const,
-      ...(condition.evidence?.split('\n').map((line) => ['', line] as const) ?? []),
-      ['to do', condition.endedBy] as const,
-    ]),
-    ['cluster', it.cluster.name],
-    ['key', key === undefined ? 'none' : `held, fingerprint ${key}`],
-    ...it.addresses.map((entry) => ['address', `${entry.address} (${entry.interface})`] as const),
-    ...it.seed.map((item) => ['seed', `${describeItem(item)} (${item.at})`] as const),
-    ['agent', `${it.version}, pid ${it.pid}, since ${it.startedAt}`],
+/** The text for people: where the node and its cluster stand, then what is not as it should be. Pure. */
+export function renderStatus(it: StatusDocument, now: Date): string {
+  const blocks = [
+    headLines(it, now),
+    it.conditions.flatMap((condition) => conditionLines(condition, now)),
+    it.members?.length ? memberTable(it.members, now) : [],
+    roleLines(it, now),
+    section('refused peers', refusalLines(it, now)),
+    section('last events', eventLines(it)),
+    it.seed.map((item) => printable(`seed      ${describeItem(item)} (${item.at})`)),
+  ];
+  return blocks
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n');
+}
+
+function headLines(it: StatusDocument, now: Date): string[] {
+  const line = (label: string, text: string) => wrapped(`${label.padEnd(9)} `, text, WIDTH);
+  const since = `for ${ago(it.since, now)}`;
+  return [
+    ...line('node', `${it.name} (${it.id?.slice(0, 8) ?? 'no identity'}), ${it.state} ${since}`),
+    ...line('cluster', clusterWords(it)),
+    ...(it.consensus === undefined ? [] : line('quorum', quorumWords(it.consensus))),
+    ...(it.consensus === undefined ? [] : line('place', placeWords(it.consensus))),
+    ...(it.mesh === undefined ? [] : line('mesh', meshWords(it.mesh))),
+    ...line('addresses', it.addresses.map((entry) => entry.address).join(', ') || 'none yet'),
+    ...line('agent', `${it.version}, pid ${it.pid}, for ${ago(it.startedAt, now)}`),
+  ];
+}
+
+function clusterWords({ cluster, members = [] }: StatusDocument): string {
+  const { name = 'unnamed', uuid, confirmed, expect, keyFingerprint } = cluster;
+  const count = members.filter((member) => !member.evicted && member.status !== 'left').length;
+  return [
+    name,
+    uuid === undefined
+      ? 'not begun'
+      : confirmed
+        ? 'confirmed'
+        : 'provisional until a second node takes part in it',
+    ...(uuid === undefined ? [] : [uuid.slice(0, 8)]),
+    ...(members.length === 0 ? [] : [`${count} node${count === 1 ? '' : 's'}`]),
+    ...(expect === undefined ? [] : [`${expect} expected`]),
+    keyFingerprint === undefined ? 'no key' : `key ${keyFingerprint}`,
+  ].join(', ');
+}
+
+function quorumWords(consensus: NonNullable<StatusDocument['consensus']>): string {
+  const { quorum, voters, votersAlive, learners, leader, alarms } = consensus;
+  return [
+    quorum ? 'yes' : 'NO',
+    `voters ${votersAlive} of ${voters.length} answering`,
+    ...(learners.length === 0 ? [] : [`${learners.length} learning`]),
+    leader === undefined ? 'no leader known' : `leader ${leader}`,
+    ...alarms.map((alarm) => `alarm ${alarm}`),
+  ].join(', ');
+}
+
+function placeWords({ place, databaseBytes, quotaBytes }: NonNullable<StatusDocument['consensus']>): string {
+  const words = { none: 'in no cluster yet', client: 'client', learner: 'learner', voter: 'voter' }[place];
+  if (databaseBytes === undefined) return words;
+  return `${words}, database ${sizeOf(databaseBytes)}${quotaBytes === undefined ? '' : ` of ${sizeOf(quotaBytes)}`}`;
+}
+
+function sizeOf(bytes: number): string {
+  if (bytes < 2 ** 20) return `${Math.ceil(bytes / 1024)} KiB`;
+  return `${(bytes / 2 ** 20).toFixed(bytes < 2 ** 20 * 10 ? 1 : 0)} MiB`;
+}
+
+function meshWords(mesh: NonNullable<StatusDocument['mesh']>): string {
+  const driver = mesh.driver === undefined ? [] : [`by ${mesh.driver}`];
+  return [
+    mesh.address ?? 'no address yet',
+    mesh.ready ? 'up' : 'not up',
+    ...driver,
+    `${mesh.handshakes} of ${mesh.peers} peers with a handshake`,
+  ].join(', ');
+}
+
+function conditionLines({ code, state, summary, evidence, endedBy, since }: Condition, now: Date): string[] {
+  return [
+    ...wrapped(`${state.padEnd(9)} `, `${summary} (${code})`, WIDTH),
+    `  since     ${ago(since, now)} ago, ${since}`,
+    ...(evidence?.split('\n') ?? []).flatMap((line) => wrapped('            ', line, WIDTH)),
+    ...wrapped('  ended by  ', endedBy, WIDTH),
+  ];
+}
+
+function roleLines({ roles = [] }: StatusDocument, now: Date): string[] {
+  if (roles.length === 0) return [];
+  const lines = roles.map(({ role, holder, address, since, here, reason }) => [
+    role,
+    holder ?? 'nobody',
+    address,
+    ago(since, now),
+    here === undefined ? undefined : `${here}${reason === undefined ? '' : `: ${reason}`}`,
   ]);
+  return table(['ROLE', 'HOLDER', 'ADDRESS', 'FOR', 'HERE'], lines).map((line) => line.slice(0, WIDTH));
+}
+
+function refusalLines({ refusals = [] }: StatusDocument, now: Date): string[] {
+  return refusals.slice(0, REFUSALS).flatMap(({ address, reason, times, last }) => {
+    const often = times === 1 ? '' : `, ${times} times`;
+    return wrapped(
+      '  ',
+      `${address}: failed authentication: ${reason} (${ago(last, now)} ago${often})`,
+      WIDTH,
+    );
+  });
+}
+
+function eventLines({ events = [] }: StatusDocument): string[] {
+  return events.slice(-EVENTS).flatMap(({ at, summary }) => wrapped(`  ${at}  `, summary, WIDTH));
+}
+
+function section(title: string, lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : [title, ...lines];
 }

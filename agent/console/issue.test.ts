@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { statusDocument, viewOf } from '../api/view.ts';
 import { KEY_MISSING_ENDED_BY, type Status } from '../status.ts';
+import { scene } from '../testing/scene.ts';
 import { renderIssue } from './issue.ts';
 
 const READY: Status = {
@@ -31,6 +33,13 @@ test('a ready node shows name, id, addresses, state and what it took', () => {
   seed     cluster.key: taken
 
 `,
+  );
+});
+
+test('a node in a cluster shows the cluster, its quorum and its members', () => {
+  assert.match(
+    renderIssue(statusDocument(READY, viewOf(scene(), 0, new Date(0)))),
+    / {2}cluster {2}lab 0f8fad5b\n {2}quorum {3}yes, leader beta\n {2}members {2}3 of 4 alive\n {2}state {4}ready\n/,
   );
 });
 

@@ -1,17 +1,19 @@
+import type { StatusDocument } from '../api/view.ts';
 import type { Address } from '../host/network.ts';
 import { describeItem } from '../seed/report.ts';
-import { headline, type Status } from '../status.ts';
+import { headline } from '../status.ts';
 
 const WIDTH = 79;
 const MAX_ADDRESSES = 8;
 const MAX_SEED_LINES = 6;
 
 /** What agetty shows above the login prompt, on tty1 and on the serial console. Pure; holds no secret. */
-export function renderIssue(status: Status): string {
+export function renderIssue(status: StatusDocument): string {
   const lines = [
     `Cluster-OS node ${status.name}`,
     `  id       ${status.id ?? 'none'}`,
     ...addressLines(status.addresses),
+    ...clusterLines(status),
     ...wrap('  state    ', headline(status)),
     ...status.conditions
       .slice(0, 3)
@@ -25,6 +27,21 @@ export function renderIssue(status: Status): string {
   return `${lines.map(forAgetty).join('\n')}\n\n`;
 }
 
+/** Nothing before the node knows of a cluster. */
+function clusterLines({ cluster, consensus, members = [] }: StatusDocument): string[] {
+  if (consensus === undefined || cluster.uuid === undefined) return [];
+  const alive = members.filter(({ status }) => status === 'alive').length;
+  const leader = consensus.leader === undefined ? 'no leader known' : `leader ${consensus.leader}`;
+  return [
+    ...wrap(
+      '  cluster  ',
+      `${cluster.name ?? 'unnamed'} ${cluster.uuid.slice(0, 8)}${cluster.confirmed ? '' : ' (provisional)'}`,
+    ),
+    ...wrap('  quorum   ', `${consensus.quorum ? 'yes' : 'no'}, ${leader}`),
+    ...wrap('  members  ', `${alive} of ${members.length} alive`),
+  ];
+}
+
 function addressLines(addresses: readonly Address[]): string[] {
   if (addresses.length === 0) return ['  address  none yet'];
   const lines = addresses
@@ -35,7 +52,7 @@ function addressLines(addresses: readonly Address[]): string[] {
     : lines;
 }
 
-function seedLines(status: Status): string[] {
+function seedLines(status: StatusDocument): string[] {
   const shown = status.seed.filter(({ outcome }) => outcome !== 'ignored');
   const ignored = status.seed.length - shown.length;
   const lines = shown.slice(0, MAX_SEED_LINES).flatMap((item) => wrap('  seed     ', describeItem(item)));

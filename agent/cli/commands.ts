@@ -1,0 +1,160 @@
+import type { Context, Options } from './context.ts';
+
+type Action = (context: Context, options: never, args: readonly string[]) => Promise<void>;
+
+export interface CommandRow {
+  /** Words: `status`, `token create`. */
+  readonly name: string;
+  readonly summary: string;
+  readonly examples: readonly string[];
+  /** As commander writes them: `<node>`, `[words...]`. */
+  readonly args?: string;
+  /** Besides `--json`: flags, meaning, and perhaps a default. */
+  readonly options?: readonly (readonly [flags: string, meaning: string, usual?: string])[];
+  /** Works, but is not listed: for units and for other programs. */
+  readonly hidden?: boolean;
+  /** Loaded when it is run: `version` must not pay for the daemon. */
+  readonly load: () => Promise<Action>;
+}
+
+export type Run = (context: Context, options: Options, args: readonly string[]) => Promise<void>;
+
+const YES = ['-y, --yes', 'do not ask'] as const;
+
+/** Every command, in the order of the help. */
+export const COMMANDS: readonly CommandRow[] = [
+  {
+    name: 'init',
+    summary: 'give this machine its identity and take its seed; running it again changes nothing',
+    examples: ['sudo node-agent init', 'sudo node-agent init --json'],
+    load: async () => (await import('./init.ts')).init,
+  },
+  {
+    name: 'start',
+    summary: 'run the agent in the foreground, as node-agent.service does; --json logs JSON lines',
+    examples: ['systemctl start node-agent', 'sudo node-agent start'],
+    load: async () => (await import('./start.ts')).start,
+  },
+  {
+    name: 'status',
+    summary: 'how the node and its cluster are, what is waited for and what would end that',
+    examples: ['node-agent status', 'node-agent status --json'],
+    load: async () => (await import('./status.ts')).status,
+  },
+  {
+    name: 'info',
+    summary: 'what the node is: id, keys, settings; works without a running agent too',
+    examples: ['node-agent info', 'node-agent info --json'],
+    load: async () => (await import('./info.ts')).info,
+  },
+  {
+    name: 'members',
+    summary: 'the nodes of the cluster, as this one sees them',
+    examples: ['node-agent members', 'node-agent members --json'],
+    load: async () => (await import('./members.ts')).members,
+  },
+  {
+    name: 'events',
+    summary: 'what happened, with times',
+    examples: ['node-agent events --since 1h', 'node-agent events -f', 'node-agent events -f --json'],
+    options: [
+      ['-f, --follow', 'go on with what comes, until Ctrl-C'],
+      ['--since <when>', 'begin there: 15m, 1h, 7d ago, a time in ISO 8601, or seq:N'],
+    ],
+    load: async () => (await import('./events.ts')).events,
+  },
+  {
+    name: 'join',
+    summary: 'ask a machine that is not on this LAN; goes on asking until it answers',
+    args: '<address>',
+    examples: ['sudo node-agent join 192.0.2.7', 'sudo node-agent join [2001:db8::7]:7947'],
+    load: async () => (await import('./orders.ts')).join,
+  },
+  {
+    name: 'leave',
+    summary: 'hand over roles and vote, and leave the cluster',
+    options: [YES],
+    examples: ['sudo node-agent leave', 'sudo node-agent leave --yes'],
+    load: async () => (await import('./orders.ts')).leave,
+  },
+  {
+    name: 'token create',
+    summary: 'make a token that lets machines in without handing out the cluster key',
+    options: [
+      ['--ttl <time>', 'how long it lasts', '24h'],
+      ['--uses <number>', 'how many machines it lets in', '1'],
+      ['--note <text>', 'what it is for'],
+    ],
+    examples: [
+      'sudo node-agent token create',
+      'sudo node-agent token create --ttl 7d --uses 20 --note rack-3',
+    ],
+    load: async () => (await import('./token.ts')).tokenCreate,
+  },
+  {
+    name: 'token list',
+    summary: 'the tokens there are, without their secrets',
+    examples: ['sudo node-agent token list', 'sudo node-agent token list --json'],
+    load: async () => (await import('./token.ts')).tokenList,
+  },
+  {
+    name: 'token revoke',
+    summary: 'make a token worthless; who came in by it stays',
+    args: '<id>',
+    examples: ['sudo node-agent token revoke 4mHw7Kzq'],
+    load: async () => (await import('./token.ts')).tokenRevoke,
+  },
+  {
+    name: 'evict',
+    summary: 'remove a node everywhere, and refuse its identity from now on',
+    args: '<node>',
+    options: [YES],
+    examples: ['sudo node-agent evict node-3', 'sudo node-agent evict 7Yk2 --yes'],
+    load: async () => (await import('./orders.ts')).evict,
+  },
+  {
+    name: 'readmit',
+    summary: 'let an evicted node come back',
+    args: '<node>',
+    examples: ['sudo node-agent readmit node-3'],
+    load: async () => (await import('./orders.ts')).readmit,
+  },
+  {
+    name: 'key rotate',
+    summary: 'give the cluster a new key, without stopping it',
+    options: [YES],
+    examples: ['sudo node-agent key rotate', 'sudo node-agent key rotate --yes'],
+    load: async () => (await import('./orders.ts')).keyRotate,
+  },
+  {
+    name: 'key show',
+    summary: 'print the cluster key, for the seed of another machine',
+    options: [YES],
+    examples: ['sudo node-agent key show', 'sudo node-agent key show --yes > cluster.key'],
+    load: async () => (await import('./key.ts')).keyShow,
+  },
+  {
+    name: 'reset',
+    summary: 'leave, and forget everything but the image',
+    options: [YES],
+    examples: ['sudo node-agent reset --yes'],
+    load: async () => (await import('./orders.ts')).reset,
+  },
+  {
+    name: 'recover',
+    summary: 'begin the cluster anew on this node, after its quorum was lost for good',
+    options: [
+      ['--from-snapshot [file]', 'from a snapshot; the newest of this node when no file is named'],
+      ['--force-new-cluster', 'from the data of this node'],
+      YES,
+    ],
+    examples: ['sudo node-agent recover --force-new-cluster', 'sudo node-agent recover --from-snapshot'],
+    load: async () => (await import('./orders.ts')).recover,
+  },
+  {
+    name: 'version',
+    summary: 'the version of this program',
+    examples: ['node-agent version', 'node-agent version --json'],
+    load: async () => (await import('./version.ts')).version,
+  },
+];

@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import type { Snapshot } from '../api/routes.ts';
+import { serveApi } from '../api/server.ts';
+import { AgentError } from '../errors.ts';
+import type { Operations } from '../operations/operations.ts';
+import { makeSandbox } from '../testing/sandbox.ts';
+import { createProgram } from './program.ts';
+
+/** An agent that only writes down what it is told, and the command line before it. */
+async function station(t: TestContext, answer: string | undefined = undefined) {
+  const { environment, paths, put } = makeSandbox(t);
+  const asked: unknown[] = [];
+  const operations = {
+    leave: async () => asked.push('leave') && { done: 'left', note: 'come back soon' },
+    reset: async () => asked.push('reset') && { done: 'forgotten' },
+    join: async (address: string) => asked.push(address) && { done: `asks ${address}` },
+    recover: async (wish: unknown) => asked.push(wish) && { done: 'begun anew' },
+    revokeToken: async (id: string) => asked.push(id) && { done: 'revoked' },
+    listTokens: async () => [{ id: 'abc', expires: '2001-01-01T00:00:00Z', usesLeft: 2, note: undefined }],
+    createToken: async (wish: { uses: number }) => ({
+      id: 'a',
+      token: 'a.b',
+      expires: 'soon',
+      uses: wish.uses,
+    }),
+  } as unknown as Operations;
+  const listener = await serveApi(paths, () => ({ status: {}, info: {} }) as unknown as Snapshot, {
+    operations,
+    events: {
+      since: async () => [{ at: '2026-01-01T00:00:00Z', seq: 1, kind: 'member.failed', summary: 'x failed' }],
+      follow: async function* () {},
+    },
+  });
+  t.after(() => listener.close());
+  let out = '';
+  const program = createProgram({
+    environment,
+    paths,
+    print: (_stream, text) => {
+      out += text;
+    },
+    asker: { isInteractive: () => answer !== undefined, askLine: async () => answer ?? '' },
+  });
+  const run = async (...argv: string[]) => {
+    out = '';
+    await program(argv);
+    return out;
+  };
+  return { run, asked, put };
+}
+
+test('without a terminal what is dangerous is refused, with the command that does it', async (t) => {
+  const { run, asked } = await station(t);
+  for (const argv of [
+    ['leave'],
+    ['reset'],
+    ['recover', '--force-new-cluster'],
+    ['evict', 'x'],
+    ['key', 'rotate'],
+  ]) {
+    await assert.rejects(run(...argv), { code: 'confirm.needed', exit: 'usage', fix: /--yes$/ });
+  }
+  assert.deepEqual(asked, []);
+  assert.equal(await run('leave', '--yes'), 'left\ncome back soon\n');
+  assert.deepEqual(JSON.parse(await run('reset', '-y', '--json')), { done: 'forgotten' });
+  assert.deepEqual(asked, ['leave', 'reset']);
+});
+
+test('on a terminal only a yes goes on', async (t) => {
+  const no = await station(t, 'maybe');
+  await assert.rejects(no.run('leave'), { code: 'confirm.declined', exit: 'notDone' });
+  assert.deepEqual(no.asked, []);
+  const yes = await station(t, ' Yes ');
+  assert.match(await yes.run('leave'), /hand over its roles[\s\S]*left/);
+  assert.deepEqual(yes.asked, ['leave']);
+});
+
+test('recover wants exactly one of its two ways, and takes a file or none', async (t) => {
+  const { run, asked } = await station(t);
+  for (const argv of [
+    ['recover', '-y'],
+    ['recover', '-y', '--from-snapshot', '--force-new-cluster'],
+  ]) {
+    await assert.rejects(run(...argv), (error) => error instanceof AgentError && error.exit === 'usage');
+  }
+  await run('recover', '--yes', '--from-snapshot');
+  await run('recover', '--yes', '--from-snapshot', '/tmp/s.db');
+  await run('recover', '--yes', '--force-new-cluster');
+  assert.deepEqual(asked, [
+    { mode: 'from-snapshot' },
+    { mode: 'from-snapshot', snapshot: '/tmp/s.db' },
+    { mode: 'force-new-cluster' },
+  ]);
+});
+
+test('tokens are made with limits, listed without secrets, and revoked by id or whole text', async (t) => {
+  const { run, asked } = await station(t);
+  assert.match(await run('token', 'create', '--uses', '3'), /^a\.b\nIt lets 3 machines in/);
+  assert.match(await run('token', 'list'), /abc {4}2 {10}expired 2001/);
+  await run('token', 'revoke', 'abc.secret');
+  assert.deepEqual(asked, ['abc']);
+  await assert.rejects(run('token', 'create', '--ttl', 'ever'), { exit: 'usage' });
+  await assert.rejects(run('token', 'create', '--uses', '0'), { exit: 'usage' });
+  await assert.rejects(run('token', 'lisst'), { exit: 'usage' });
+});
+
+test('join sends its address, events print one line each', async (t) => {
+  const { run } = await station(t);
+  assert.equal(await run('join', '[2001:db8::7]:7947'), 'asks [2001:db8::7]:7947\n');
+  assert.match(await run('events'), /^2026-01-01T00:00:00Z {2}member\.failed {6}x failed\n$/);
+  assert.equal(JSON.parse(await run('events', '-f', '--json')).seq, 1);
+});
+
+test('key show prints what a seed takes, and only after a yes', async (t) => {
+  const { run, put } = await station(t);
+  const key = Buffer.alloc(32, 7).toString('base64');
+  await assert.rejects(run('key', 'show', '-y'), { code: 'key.none' });
+  put('state/cluster.key', `${key}\n`);
+  await assert.rejects(run('key', 'show'), { code: 'confirm.needed' });
+  assert.equal(await run('key', 'show', '--yes'), `${key}\n`);
+});

@@ -1,0 +1,115 @@
+import { order } from '../api/client.ts';
+import { parseDuration } from '../api/since.ts';
+import { AgentError } from '../errors.ts';
+import type { Done, RecoverWish } from '../operations/operations.ts';
+import { confirm } from './confirm.ts';
+import { type Context, type Options, printResult } from './context.ts';
+
+/**
+ * The commands that have the running agent do something. What is dangerous asks first. A leave, a reset or a
+ * recovery may take minutes: engines are stopped in order.
+ */
+
+export interface YesOptions extends Options {
+  readonly yes?: boolean;
+}
+
+const LONG_MS = 300_000;
+
+export async function join(context: Context, options: Options, [address = '']: readonly string[]) {
+  await send(context, options, '/v1/join', { address });
+}
+
+export async function leave(context: Context, options: YesOptions) {
+  await confirm(context, options.yes, {
+    about:
+      'This node will hand over its roles, give up its vote and leave the cluster.\nIt keeps its identity and its key, and comes back with: systemctl restart node-agent',
+    command: 'node-agent leave',
+  });
+  await send(context, options, '/v1/leave', {}, LONG_MS);
+}
+
+export async function evict(context: Context, options: YesOptions, [node = '']: readonly string[]) {
+  await confirm(context, options.yes, {
+    about: `${node} will be removed everywhere, and its identity refused until it is readmitted.`,
+    command: `node-agent evict ${node}`,
+  });
+  await send(context, options, '/v1/evict', { node });
+}
+
+export async function readmit(context: Context, options: Options, [node = '']: readonly string[]) {
+  await send(context, options, '/v1/readmit', { node });
+}
+
+export async function keyRotate(context: Context, options: YesOptions) {
+  await confirm(context, options.yes, {
+    about:
+      'Every node that is alive gets a new cluster key; the cluster goes on meanwhile.\nSeeds and tokens made with the old key no longer let anybody in: take the new one with node-agent key show.',
+    command: 'node-agent key rotate',
+  });
+  await send(context, options, '/v1/rotate-key', {});
+}
+
+export async function reset(context: Context, options: YesOptions) {
+  await confirm(context, options.yes, {
+    about:
+      'This node will leave its cluster and forget everything: identity, cluster key, settings of the seed, its copy of the cluster state.\nThe image stays. This cannot be undone.',
+    command: 'node-agent reset',
+  });
+  await send(context, options, '/v1/reset', {}, LONG_MS);
+}
+
+export interface RecoverOptions extends YesOptions {
+  /** A file; true: the newest snapshot on this node. */
+  readonly fromSnapshot?: string | true;
+  readonly forceNewCluster?: boolean;
+}
+
+export async function recover(context: Context, options: RecoverOptions) {
+  const wish = recoverWish(options);
+  const flag = wish.mode === 'from-snapshot' ? '--from-snapshot' : '--force-new-cluster';
+  await confirm(context, options.yes, {
+    about: `${RECOVERIES[wish.mode]}\nOnly for a cluster whose quorum is lost for good. Run it on one node, once. The data that is there now is set aside, not deleted.`,
+    command: `node-agent recover ${flag}${wish.snapshot === undefined ? '' : ` ${wish.snapshot}`}`,
+  });
+  await send(context, options, '/v1/recover', wish, LONG_MS);
+}
+
+const RECOVERIES: Readonly<Record<RecoverWish['mode'], string>> = {
+  'from-snapshot':
+    'This node will begin the cluster anew from a snapshot: what was written after it is lost, and all other members join again.',
+  'force-new-cluster':
+    'This node will begin the cluster anew from its own data: what only other members had is lost, and they all join again.',
+};
+
+function recoverWish({ fromSnapshot, forceNewCluster = false }: RecoverOptions): RecoverWish {
+  if ((fromSnapshot === undefined) !== forceNewCluster) {
+    throw new AgentError({
+      code: 'usage',
+      exit: 'usage',
+      message: 'say one of --from-snapshot [FILE] and --force-new-cluster',
+      fix: 'node-agent recover --help',
+    });
+  }
+  if (fromSnapshot === undefined) return { mode: 'force-new-cluster' };
+  return typeof fromSnapshot === 'string'
+    ? { mode: 'from-snapshot', snapshot: fromSnapshot }
+    : { mode: 'from-snapshot' };
+}
+
+async function send(context: Context, options: Options, path: string, body: unknown, timeoutMs?: number) {
+  const done = await order<Done>(context.paths.socket, path, body, timeoutMs);
+  printResult(context, options, done, (it) => (it.note === undefined ? it.done : `${it.done}\n${it.note}`));
+}
+
+/** Seconds of an option like `24h`. */
+export function durationOption(option: string, text: string): number {
+  const seconds = parseDuration(text);
+  if (seconds !== undefined && seconds > 0) return seconds;
+  throw new AgentError({
+    code: 'usage',
+    exit: 'usage',
+    message: `${option}: expected a duration such as 90s, 15m, 24h or 7d`,
+    fix: `${option} 24h`,
+  });
+}

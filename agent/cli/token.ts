@@ -1,0 +1,67 @@
+import { ask, order } from '../api/client.ts';
+import { AgentError } from '../errors.ts';
+import { clock } from '../host.ts';
+import type { CreatedToken, Done, TokenView } from '../operations/operations.ts';
+import { type Context, type Options, printResult } from './context.ts';
+import { durationOption } from './orders.ts';
+import { table } from './table.ts';
+
+export interface TokenOptions extends Options {
+  readonly ttl: string;
+  readonly uses: string;
+  readonly note?: string;
+}
+
+export async function tokenCreate(context: Context, options: TokenOptions): Promise<void> {
+  if (!/^[1-9]\d{0,4}$/.test(options.uses)) {
+    throw new AgentError({
+      code: 'usage',
+      exit: 'usage',
+      message: '--uses: expected a number of machines',
+      fix: '--uses 1',
+    });
+  }
+  const wish = {
+    ttlSeconds: durationOption('--ttl', options.ttl),
+    uses: Number(options.uses),
+    ...(options.note === undefined ? {} : { note: options.note }),
+  };
+  const created = await order<CreatedToken>(context.paths.socket, '/v1/tokens', wish);
+  printResult(
+    context,
+    options,
+    created,
+    (it) => `${it.token}
+It lets ${it.uses === 1 ? 'one machine' : `${it.uses} machines`} in until ${it.expires}, and is not shown again.
+Put it as clusteros/cluster.token on a seed, instead of the cluster key.`,
+  );
+}
+
+export async function tokenList(context: Context, options: Options): Promise<void> {
+  const document = await ask<{ tokens: readonly TokenView[] }>(context.paths.socket, '/v1/tokens');
+  printResult(context, options, document, ({ tokens }) =>
+    tokens.length === 0 ? 'no tokens' : tokenTable(tokens, clock.wallClock()).join('\n'),
+  );
+}
+
+export async function tokenRevoke(
+  context: Context,
+  options: Options,
+  [id = '']: readonly string[],
+): Promise<void> {
+  // People paste the whole token; its secret is no business of the socket.
+  const done = await order<Done>(context.paths.socket, '/v1/tokens/revoke', { id: id.split('.')[0] });
+  printResult(context, options, done, (it) => it.done);
+}
+
+function tokenTable(tokens: readonly TokenView[], now: Date): string[] {
+  return table(
+    ['TOKEN', 'USES LEFT', 'EXPIRES', 'NOTE'],
+    tokens.map(({ id, usesLeft, expires, note }) => [
+      id,
+      String(usesLeft),
+      Date.parse(expires) <= now.getTime() ? `expired ${expires}` : expires,
+      note,
+    ]),
+  );
+}
