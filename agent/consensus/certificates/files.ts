@@ -1,0 +1,91 @@
+import { X509Certificate } from 'node:crypto';
+import * as path from 'node:path';
+import type { TlsFiles } from '../../engine/resources.ts';
+import { files } from '../../host.ts';
+import { type Authority, authorityCertificate } from './authority.ts';
+import { isBy, type LeafWish, mintLeaf, serves } from './leaf.ts';
+
+export interface CertificatesWish extends LeafWish {
+  /** The first signs; all are trusted: during a rotation of the cluster key there are two. */
+  readonly authorities: readonly [Authority, ...Authority[]];
+}
+
+/** Texts as found; undefined for what is missing. */
+export interface FoundTexts {
+  readonly ca?: string | undefined;
+  readonly certificate?: string | undefined;
+  readonly key?: string | undefined;
+}
+
+export interface CertificatesPlan {
+  readonly bundle: boolean;
+  readonly leaf: boolean;
+}
+
+/**
+ * Make the PEM files in the folder (made when missing, 0700; files 0600) serve the wish. Nothing is written when
+ * they do, so that etcd need not restart.
+ *
+ * @returns what was written; etcd reads a new leaf by itself, a new bundle (`ca`) only when it starts
+ * @throws AgentError of the disk
+ */
+export async function ensureCertificates(
+  folder: string,
+  wish: CertificatesWish,
+): Promise<{ files: TlsFiles; written: CertificatesPlan }> {
+  const names = certificateFiles(folder);
+  await files.makeFolder(folder, 0o700);
+  const found = {
+    ca: await read(names.ca),
+    certificate: await read(names.certificate),
+    key: await read(names.key),
+  };
+  const written = planCertificates(found, wish);
+  if (written.bundle) {
+    await files.writeDurable(names.ca, wish.authorities.map(authorityCertificate).join(''), 0o600);
+  }
+  if (written.leaf) {
+    const leaf = mintLeaf(wish.authorities[0], wish);
+    // Killed in between, the pair does not fit, and the next pass makes another.
+    await files.writeDurable(names.key, leaf.key, 0o600);
+    await files.writeDurable(names.certificate, leaf.certificate, 0o600);
+  }
+  return { files: names, written };
+}
+
+export function certificateFiles(folder: string): TlsFiles {
+  return {
+    ca: path.join(folder, 'ca.pem'),
+    certificate: path.join(folder, 'node.pem'),
+    key: path.join(folder, 'node.key'),
+  };
+}
+
+/** What has to be written. Pure. */
+export function planCertificates(found: FoundTexts, wish: CertificatesWish): CertificatesPlan {
+  const { ca = '', certificate = '', key = '' } = found;
+  return {
+    bundle: !isBundleOf(ca, wish.authorities),
+    leaf: !serves({ certificate, key }, wish.authorities[0], wish),
+  };
+}
+
+function isBundleOf(text: string, authorities: readonly Authority[]): boolean {
+  const found = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  if (found.length !== authorities.length) return false;
+  try {
+    return authorities.every((authority, at) => {
+      const certificate = new X509Certificate(found[at] ?? '');
+      return certificate.ca && isBy(certificate, authority);
+    });
+  } catch {
+    return false;
+  }
+}
+
+const PEM_BYTES = 64 * 1024;
+
+/** A file that cannot be read as one is written anew. */
+async function read(file: string): Promise<string | undefined> {
+  return (await files.readLimited(file, PEM_BYTES))?.bytes.toString('latin1');
+}
