@@ -23,3 +23,4 @@ export * as dns from './host/dns.ts';
 export * as links from './host/links.ts';
 export * as multicastDns from './host/multicast-dns.ts';
 export * as peerTls from './host/peer-tls.ts';
+export * as web from './host/web.ts';

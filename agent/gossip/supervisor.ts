@@ -1,0 +1,198 @@
+import type { FoundCondition } from '../engine/controller.ts';
+import { failed, NO_FAILURES, pauseOf } from '../engine/restart.ts';
+import type { UnitState } from '../engine/units.ts';
+import { AgentError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { deaf, endedCondition, missing, portBusy } from './conditions.ts';
+import { type SerfSettings, unitSpec } from './config.ts';
+import type { SerfProcess } from './process.ts';
+import { connectSerf, type SerfClient } from './rpc/client.ts';
+import type { Endpoint } from './rpc/connection.ts';
+import type { Session } from './session.ts';
+import { planSerf } from './supervise.ts';
+
+export interface Wanted {
+  readonly settings: SerfSettings;
+  readonly keyring: Keyring;
+}
+
+export interface Keyring {
+  /** 32 bytes each, the one to send with first. */
+  readonly keys: readonly Uint8Array[];
+  /** The keys of a running Serf are being changed over the RPC and are not ours to compare. */
+  readonly rotating: boolean;
+}
+
+export interface Supervisor {
+  /**
+   * Look at the process and do the next step towards the wish.
+   *
+   * @returns why Serf does not run
+   */
+  supervise(wish: Wanted, nowMs: number): Promise<FoundCondition | undefined>;
+  /** Stop Serf for good. */
+  leave(endpoint: Endpoint): Promise<void>;
+  readonly leaving: boolean;
+  /** As of the last look. */
+  readonly running: boolean;
+  /** The address that the process that runs tells others. */
+  readonly told: string | undefined;
+  /** Learn it from the files of a Serf that outlived the agent. */
+  recall(): Promise<void>;
+}
+
+/** The unit's state is looked at this often while Serf answers: under systemd that is a process each time. */
+const OBSERVE_MS = 10_000;
+const STOP_MS = 5_000;
+
+export function createSupervisor(serf: SerfProcess, session: Session, log: Log): Supervisor {
+  let restart = NO_FAILURES;
+  let leaving = false;
+  let told: string | undefined;
+  let unit: UnitState | undefined;
+  let observedMs = Number.NEGATIVE_INFINITY;
+  /** The process was running, or being started, when we looked last. */
+  let expected = false;
+  const oneAtATime = createLock();
+
+  async function observe(nowMs: number): Promise<UnitState> {
+    if (unit?.state === 'running' && session.open && nowMs - observedMs < OBSERVE_MS) return unit;
+    unit = await serf.observe();
+    observedMs = nowMs;
+    if (unit.state === 'running') expected = true;
+    else if (expected) {
+      expected = false;
+      restart = failed(restart, nowMs);
+      session.reset();
+      log.warning('serf has ended', { code: unit.exit?.code, signal: unit.exit?.signal });
+      if (unit.lastLines.some((line) => /snapshot/i.test(line))) await serf.forgetSnapshot();
+    }
+    return unit;
+  }
+
+  async function start({ settings, keyring }: Wanted, nowMs: number): Promise<FoundCondition | undefined> {
+    session.expectNew();
+    try {
+      let result = await serf.start(settings, keyring.keys);
+      if (result === 'rpc' && (await endOrphan(endpointOf(settings)))) {
+        result = await serf.start(settings, keyring.keys);
+      }
+      if (result !== 'started') {
+        return portBusy(result, result === 'rpc' ? settings.rpcPort : settings.port);
+      }
+    } catch (error) {
+      restart = failed(restart, nowMs);
+      if (error instanceof AgentError && error.code === 'unit.missing-program') return missing(error);
+      throw error;
+    }
+    told = settings.advertise;
+    unit = undefined;
+    expected = true;
+    log.info('serf started', { advertise: settings.advertise });
+    return undefined;
+  }
+
+  async function step(wish: Wanted, nowMs: number): Promise<FoundCondition | undefined> {
+    const { settings, keyring } = wish;
+    const now = await observe(nowMs);
+    const keysAreRight = keyring.rotating || now.state !== 'running' || (await serf.hasKeys(keyring.keys));
+    const others = session.members.some(({ id, status }) => id !== settings.id && status === 'alive');
+    const next = planSerf(
+      {
+        unit: now.state,
+        current: now.configDigest === unitSpec(settings).configDigest && keysAreRight,
+        moved: told !== undefined && told !== settings.advertise && others,
+        silentSinceMs: session.silentSinceMs,
+        restart,
+        leaving,
+      },
+      nowMs,
+    );
+    if (next === 'keep') return undefined;
+    if (next === 'wait') {
+      if (now.state === 'running') return deaf((nowMs - (session.silentSinceMs ?? nowMs)) / 1000);
+      const ports = { gossip: settings.port, rpc: settings.rpcPort };
+      return endedCondition(now, ports, restart.failures, pauseOf(restart));
+    }
+    if (next !== 'start') {
+      log.info('serf is restarted', { reason: next, from: told, to: settings.advertise });
+      if (next === 'leave-and-restart') await sayGoodbye(endpointOf(settings));
+      if (next === 'kill-and-restart') restart = failed(restart, nowMs);
+      session.reset();
+      await serf.stop(next === 'kill-and-restart' ? 1_000 : STOP_MS);
+      expected = false;
+    }
+    return start(wish, nowMs);
+  }
+
+  async function sayGoodbye(endpoint: Endpoint): Promise<void> {
+    try {
+      await withSerf(endpoint, (client) => client.leave());
+    } catch (error) {
+      // The others will see us fail instead, and take a new address 30 to 60 s later.
+      log.warning('serf could not say good-bye', { reason: (error as Error).message });
+    }
+  }
+
+  return {
+    supervise: (wish, nowMs) => oneAtATime(() => step(wish, nowMs)),
+    leave: (endpoint) => {
+      leaving = true;
+      return oneAtATime(async () => {
+        if ((await serf.observe()).state === 'running') await sayGoodbye(endpoint);
+        session.reset();
+        await serf.stop(STOP_MS);
+        await serf.forgetSnapshot();
+        unit = undefined;
+        expected = false;
+      });
+    },
+    get leaving() {
+      return leaving;
+    },
+    get running() {
+      return unit?.state === 'running';
+    },
+    get told() {
+      return told;
+    },
+    recall: async () => {
+      told ??= await serf.toldAddress();
+    },
+  };
+}
+
+/** Work with a connection of its own. @throws AgentError of the RPC */
+export async function withSerf<T>(endpoint: Endpoint, work: (serf: SerfClient) => Promise<T>): Promise<T> {
+  const client = await connectSerf(endpoint);
+  try {
+    return await work(client);
+  } finally {
+    client.close();
+  }
+}
+
+export function endpointOf({ rpcPort, rpcSecret }: Pick<SerfSettings, 'rpcPort' | 'rpcSecret'>): Endpoint {
+  return { host: '127.0.0.1', port: rpcPort, authKey: rpcSecret };
+}
+
+/** A Serf that no unit knows of but that has our secret is ours: its record was lost in a crash. */
+async function endOrphan(endpoint: Endpoint): Promise<boolean> {
+  try {
+    await withSerf(endpoint, (client) => client.leave());
+    return true;
+  } catch {
+    // Somebody else's program: the condition tells.
+    return false;
+  }
+}
+
+/** The loop and an operator's `leave` must not step on each other's toes. */
+function createLock() {
+  let last: Promise<unknown> = Promise.resolve();
+  return <T>(work: () => Promise<T>): Promise<T> => {
+    const result = last.then(work);
+    last = result.catch(() => {});
+    return result;
+  };
+}
