@@ -12,6 +12,7 @@ export * as inPlace from './host/in-place.ts';
 export * as lineFile from './host/line-file.ts';
 export * as httpsJson from './host/https-json.ts';
 export * as logs from './host/logs.ts';
+export * as metricsHttp from './host/metrics-http.ts';
 export * as network from './host/network.ts';
 export * as processes from './host/processes.ts';
 export * as tcp from './host/tcp.ts';
