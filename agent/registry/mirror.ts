@@ -1,6 +1,6 @@
 import type { EtcdClient, KeyValue, WatchNews } from '../consensus/etcd/types.ts';
 import { clock } from '../host.ts';
-import { PREFIX } from './keys.ts';
+import { KEYS, PREFIX } from './keys.ts';
 import { VALUE_LIMIT } from './records.ts';
 
 /** A copy of what stands below a prefix, kept by one watch. */
@@ -15,63 +15,48 @@ export interface Mirror {
 /** More keys than any cluster that we serve has; beyond it new ones are not looked at. */
 const KEYS_LIMIT = 50_000;
 
-/** How long a watch that has silently died may go unnoticed. */
+/** A quiet copy is proven to be fresh this often. The watch itself notices when it has missed something. */
 const PROBE_MS = 15_000;
 
-/** @param changed called after each change */
-export function createMirror(client: EtcdClient, changed: () => void): Mirror {
+/** @param changed called after each change, signs of life of role holders excepted */
+export function createMirror(client: Pick<EtcdClient, 'watch' | 'range'>, changed: () => void): Mirror {
   const stop = new AbortController();
   let entries: Map<string, KeyValue> | undefined;
   let seenMs: number | undefined;
-  let revision = 0n;
 
   const take = (news: WatchNews) => {
+    const quiet = onlyBeats(entries, news);
     entries = applyNews(entries, news);
-    revision = BigInt(news.revision);
     seenMs = clock.monotonicMs();
-    changed();
+    if (!quiet) changed();
   };
 
-  /** One watch at a time, ended when a probe shows that it has missed something. */
   const follow = async (): Promise<void> => {
     while (!stop.signal.aborted) {
-      const round = new AbortController();
-      const end = () => round.abort();
-      stop.signal.addEventListener('abort', end, { once: true });
-      const probing = probe(round);
       try {
-        for await (const news of client.watch(PREFIX, { prefix: true }, round.signal)) take(news);
+        for await (const news of client.watch(PREFIX, { prefix: true }, stop.signal)) take(news);
       } catch {
-        // The client says itself that it never throws for a lost connection: begin again all the same.
-        await clock.pause(1_000, stop.signal);
+        // The client says that it never throws for a lost connection; should it, begin again all the same.
       }
-      round.abort();
-      await probing;
-      stop.signal.removeEventListener('abort', end);
+      await clock.pause(1_000, stop.signal);
     }
   };
 
-  const probe = async (round: AbortController): Promise<void> => {
-    let behind: bigint | undefined;
-    while (!round.signal.aborted) {
-      await clock.pause(PROBE_MS, round.signal);
-      if (round.signal.aborted || entries === undefined) continue;
+  const probe = async (): Promise<void> => {
+    while (!stop.signal.aborted) {
+      await clock.pause(PROBE_MS, stop.signal);
+      if (stop.signal.aborted || entries === undefined) continue;
       try {
-        const answer = await client.range(PREFIX, { limit: 1, keysOnly: true, prefix: true });
-        const caughtUp = behind === undefined || revision >= behind;
-        if (!caughtUp) return round.abort();
-        behind = BigInt(answer.revision) > revision ? BigInt(answer.revision) : undefined;
-        if (behind === undefined) {
-          seenMs = clock.monotonicMs();
-          changed();
-        }
+        await client.range(PREFIX, { limit: 1, keysOnly: true, prefix: true });
+        seenMs = clock.monotonicMs();
+        changed();
       } catch {
-        behind = undefined;
+        // Then `seenMs` tells how old the copy is.
       }
     }
   };
 
-  const following = follow();
+  const running = Promise.all([follow(), probe()]);
   return {
     get entries() {
       return entries;
@@ -81,9 +66,20 @@ export function createMirror(client: EtcdClient, changed: () => void): Mirror {
     },
     close: async () => {
       stop.abort();
-      await following;
+      await running;
     },
   };
+}
+
+/** Signs of life of role holders: they come every two seconds and change nothing that the registry shows. Pure. */
+export function onlyBeats(before: ReadonlyMap<string, KeyValue> | undefined, news: WatchNews): boolean {
+  if (news.kind === 'reset') return false;
+  return news.events.every(
+    ({ type, kv }) =>
+      type === 'put' &&
+      kv.key.startsWith(KEYS.role('')) &&
+      before?.get(kv.key)?.createRevision === kv.createRevision,
+  );
 }
 
 /** The copy after some news; changes it in place, but for a reset. Values that are too large keep their key only. */

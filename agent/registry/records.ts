@@ -37,6 +37,8 @@ export const holderRecord = z.object({
   address: ipv4.optional(),
   /** Random for each attempt to take the role, so that an attempt without an answer is known again. */
   attempt: z.string().max(64).optional(),
+  /** Seconds of silence after which another may take over. */
+  lease: z.number().min(1).max(60).optional(),
   /** Counts the signs of life. */
   beat: z.int().min(0).optional(),
 });

@@ -1,0 +1,99 @@
+import * as path from 'node:path';
+import type { Units } from '../engine/units.ts';
+import { AgentError } from '../errors.ts';
+import { files } from '../host.ts';
+import type { Paths } from '../paths.ts';
+import type { Time } from './deadline.ts';
+import type { Role, RoleContext, RoleUnit } from './role.ts';
+import type { Effects } from './tenure.ts';
+
+/** Service addresses on the mesh's interface; by the mesh. Each of them may be called again. */
+export interface ServiceAddresses {
+  hold(ip: string): Promise<void>;
+  release(ip: string): Promise<void>;
+  listHeld(): Promise<readonly string[]>;
+}
+
+export interface EffectsDeps {
+  readonly role: Role;
+  readonly address: string | undefined;
+  readonly units: Units;
+  readonly addresses: ServiceAddresses;
+  readonly selfArgv: readonly [string, ...string[]];
+  readonly paths: Paths;
+  readonly time: Time;
+}
+
+/** A role as programs under `Units` and an address of the mesh. */
+export function createEffects({ role, address, units, addresses, ...deps }: EffectsDeps): Effects {
+  const folder = path.join(deps.paths.run, 'roles');
+  const leaseFile = path.join(folder, `${role.name}.json`);
+  let fence = '0';
+  let endsMs = 0;
+  let writing: Promise<void> = Promise.resolve();
+  const context = (): RoleContext => ({
+    fence,
+    address,
+    leaseFile,
+    selfArgv: deps.selfArgv,
+    paths: deps.paths,
+  });
+
+  /** One write at a time, of what is newest by then. */
+  const writeLease = () => {
+    writing = writing
+      .then(() => files.writeVolatile(leaseFile, `${JSON.stringify({ fence, endsMs })}\n`, 0o600))
+      .catch(() => {});
+    return writing;
+  };
+
+  return {
+    async start(right, signal) {
+      fence = right.fence;
+      const proceed = () => {
+        if (!signal.aborted && right.mayAct()) return;
+        throw new AgentError({
+          code: 'role.late',
+          exit: 'refused',
+          message: 'the lease ended during the start',
+        });
+      };
+      await files.makeFolder(folder, 0o700);
+      await writeLease();
+      proceed();
+      if (address !== undefined) await addresses.hold(address);
+      proceed();
+      await role.prepare?.(context(), signal);
+      for (const unit of role.units(context())) {
+        proceed();
+        await units.start({ ...unit, boundToAgent: true });
+      }
+    },
+    async stop(deadlineMs) {
+      endsMs = 0;
+      const names = role.units(context()).map(({ name }: RoleUnit) => name);
+      const until = deps.time.nowMs() + deadlineMs;
+      const left = () => Math.max(0, until - deps.time.nowMs());
+      // What has little time is stopped all at once; the address goes last, so that answers still get out.
+      if (deadlineMs <= URGENT_MS) {
+        const released = address === undefined ? Promise.resolve() : addresses.release(address);
+        await Promise.all([released, ...names.map((name) => units.stop(name, left()))]);
+      } else {
+        for (const name of names.reverse()) await units.stop(name, left());
+        if (address !== undefined) await addresses.release(address);
+      }
+      await writing;
+      await files.remove(leaseFile);
+    },
+    health: () => role.health(context()),
+    proven(newFence, newEndsMs) {
+      fence = newFence;
+      endsMs = newEndsMs;
+      // Before the start there is no folder, and nobody who reads it.
+      void writeLease();
+    },
+  };
+}
+
+/** Below this the rest of a lease is spent: see `timingOf`. */
+const URGENT_MS = 3_000;

@@ -1,0 +1,26 @@
+import type { Role } from '../role.ts';
+import { askPage } from './health.ts';
+
+const PORT = 80;
+
+/** The cluster's status as a web page at 10.42.255.1, wherever the role is. */
+export const page: Role = {
+  name: 'page',
+  serviceAddress: 1,
+  units: ({ selfArgv: [program, ...rest], address = '', paths, leaseFile, fence }) => [
+    {
+      name: 'role-page',
+      argv: [
+        program,
+        ...rest,
+        'page',
+        ...['--address', address],
+        ...['--port', String(PORT)],
+        ...['--socket', paths.socket],
+        ...['--lease', leaseFile],
+      ],
+      configDigest: fence,
+    },
+  ],
+  health: ({ address = '' }) => askPage(address, PORT),
+};

@@ -1,0 +1,153 @@
+import type { EtcdClient } from '../consensus/etcd/types.ts';
+import type { FoundCondition } from '../engine/controller.ts';
+import type { RoleState } from '../engine/resources.ts';
+import { failed, NO_FAILURES, pauseOf, type RestartPolicy } from '../engine/restart.ts';
+import { clock } from '../host.ts';
+import type { Log } from '../log.ts';
+import { serviceAddress } from '../mesh/address.ts';
+import { settled, type Time, withDeadline } from './deadline.ts';
+import { type SeenKey, type Sighting, sighted, timingOf } from './lease.ts';
+import { type Decision, planRole } from './plan.ts';
+import type { Role } from './role.ts';
+import { createTenure, type Effects, type Tenure } from './tenure.ts';
+import { turnMs } from './turn.ts';
+import { fits } from './versions.ts';
+import { readRole } from './watch.ts';
+import type { World } from './world.ts';
+
+/** A role that failed here is left to others for 30 s, then longer. */
+const FAULTS: RestartPolicy = { firstMs: 30_000, longestMs: 600_000, forgiveMs: 600_000 };
+
+export interface SeatDeps {
+  readonly role: Role;
+  readonly world: Pick<World, 'me' | 'leaseSeconds' | 'range'>;
+  readonly instance: string;
+  readonly client: Pick<EtcdClient, 'txn' | 'range'>;
+  readonly time: Time;
+  readonly log: Log;
+  readonly effects: (address: string | undefined) => Effects;
+  readonly changed: () => void;
+}
+
+export interface Seated {
+  readonly state: RoleState;
+  readonly conditions: readonly FoundCondition[];
+  readonly againMs: number;
+}
+
+/** One role as one node sees it: what it knows of the key, its own tenure, its faults. */
+export interface Seat {
+  readonly role: Role;
+  readonly tenure: Tenure;
+  see(key: SeenKey | undefined): void;
+  decide(world: World): Seated;
+}
+
+export function createSeat({ role, world, instance, client, time, log, effects, changed }: SeatDeps): Seat {
+  const timing = timingOf(world.leaseSeconds);
+  const address =
+    role.serviceAddress === undefined ? undefined : serviceAddress(world.range, role.serviceAddress);
+  let sighting: Sighting | undefined;
+  let faults = NO_FAILURES;
+  let backoffUntilMs = Number.NEGATIVE_INFINITY;
+  let lastFault: string | undefined;
+  let lastTryMs = Number.NEGATIVE_INFINITY;
+
+  const tenure = createTenure({
+    role: role.name,
+    client,
+    time,
+    timing,
+    effects: effects(address),
+    holder: { id: world.me, ...(address === undefined ? {} : { address }) },
+    instance,
+    isoNow: () => clock.wallClock().toISOString(),
+    startMs: role.startMs ?? 15_000,
+    stopMs: role.stopMs ?? 5_000,
+    changed,
+    ended: (reason, fault) => {
+      log[fault ? 'warning' : 'info']('role ended here', { role: role.name, reason });
+      if (!fault) return;
+      faults = failed(faults, time.nowMs(), FAULTS);
+      [lastFault, backoffUntilMs] = [reason, time.nowMs() + pauseOf(faults, FAULTS)];
+      changed();
+    },
+  });
+
+  const see = (key: SeenKey | undefined) => {
+    sighting = sighted(sighting, key, time.nowMs());
+    tenure.witness(key);
+    changed();
+  };
+
+  const attempt = async (silent: SeenKey | undefined): Promise<void> => {
+    lastTryMs = time.nowMs();
+    await tenure.take(silent);
+    if (tenure.state === 'holding') {
+      log.info('role held here', { role: role.name, fence: tenure.fence });
+    } else {
+      // Perhaps the watch is behind: look at the key itself, so that it counts as seen now.
+      await settled(withDeadline(readRole(client, role.name).then(see), timing.callMs, time));
+    }
+  };
+
+  return {
+    role,
+    tenure,
+    see,
+    decide(now) {
+      const nowMs = time.nowMs();
+      const decision = planRole(
+        {
+          me: now.me,
+          may: mayRun(role, now),
+          quorum: now.quorum,
+          tenure: tenure.state,
+          sighting,
+          turnMs: turnMs({ role: role.name, me: now.me, voters: now.voters, alive: now.alive }),
+          backoffUntilMs,
+          lastFault,
+          lastTryMs,
+          timing,
+        },
+        nowMs,
+      );
+      if (decision.act === 'take') void attempt(decision.silent);
+      if (decision.act === 'resign') void tenure.resign(decision.reason ?? 'it may not run here any more');
+      return {
+        state: stateOf(decision, now.me),
+        conditions: conditionsOf(role.name, decision),
+        againMs: decision.atMs === undefined ? 30_000 : Math.max(10, decision.atMs - nowMs),
+      };
+    },
+  };
+
+  function stateOf({ state, reason }: Decision, me: string): RoleState {
+    const ours = tenure.state === 'holding' || tenure.state === 'stopping';
+    return {
+      role: role.name,
+      state,
+      ...(reason === undefined ? {} : { reason }),
+      ...(ours ? { holder: me, fence: tenure.fence, ...(address === undefined ? {} : { address }) } : {}),
+    };
+  }
+}
+
+function mayRun(role: Role, world: World): true | string {
+  if (world.may !== true) return world.may;
+  const fit = fits(role.needs, world.versions, world.voterVersions);
+  return fit === true ? (role.mayRun?.() ?? true) : fit;
+}
+
+function conditionsOf(role: string, { state, reason = '' }: Decision): readonly FoundCondition[] {
+  if (state !== 'failed') return [];
+  return [
+    {
+      code: `role.${role}.failed`,
+      state: 'failed',
+      summary: `the role ${role} does not work on this node`,
+      evidence: reason,
+      endedBy: `another node takes it, and it is tried here again by itself; journalctl -u 'clusteros-role-*'`,
+    },
+  ];
+}

@@ -1,0 +1,35 @@
+import { createHash } from 'node:crypto';
+
+export interface Candidates {
+  readonly role: string;
+  readonly me: string;
+  readonly voters: readonly string[];
+  /** Ids that Serf sees alive; ourselves need not be among them. */
+  readonly alive: readonly string[];
+}
+
+/** Between two voters: long enough for the first one's transaction to be seen. */
+const VOTER_STEP_MS = 150;
+/** All voters have had their turn. */
+const OTHERS_FROM_MS = 2_000;
+const OTHERS_STEP_MS = 50;
+const LONGEST_MS = 5_000;
+
+/**
+ * How long to hold back, in ms, from when a role is free: the living voters first, each role in another order,
+ * then the others, so that two hundred nodes do not try at once. Only manners: that one wins is etcd's part. Pure.
+ */
+export function turnMs({ role, me, voters, alive }: Candidates): number {
+  const present = new Set([...alive, me]);
+  const order = (ids: readonly string[]) => [...ids].sort((a, b) => (rank(role, a) < rank(role, b) ? -1 : 1));
+  const voting = order(voters.filter((id) => present.has(id)));
+  const place = voting.indexOf(me);
+  if (place >= 0) return Math.min(place * VOTER_STEP_MS, LONGEST_MS);
+  const others = order([...present].filter((id) => !voters.includes(id)));
+  const from = voting.length === 0 ? 0 : OTHERS_FROM_MS;
+  return Math.min(from + others.indexOf(me) * OTHERS_STEP_MS, LONGEST_MS);
+}
+
+function rank(role: string, id: string): string {
+  return createHash('sha256').update(`${role}\0${id}`).digest('hex');
+}
