@@ -1,11 +1,12 @@
 import type { Controller } from '../engine/controller.ts';
-import { metricsHttp } from '../host.ts';
+import type { Page } from '../host/web.ts';
+import { web } from '../host.ts';
 
 export interface MetricsDeps {
   /** Prometheus text of this moment. */
   readonly text: () => string;
   /** Another in tests. */
-  readonly serve?: typeof metricsHttp.serveText;
+  readonly serve?: typeof web.listenWeb;
 }
 
 const RETRY_MS = 5_000;
@@ -14,7 +15,7 @@ const RETRY_MS = 5_000;
  * Serves the metrics on our mesh address alone, once there is one, and moves with it. Without a mesh there is
  * nobody who may read them but the operator: GET /v1/metrics on the socket.
  */
-export function createMetrics({ text, serve = metricsHttp.serveText }: MetricsDeps): Controller {
+export function createMetrics({ text, serve = web.listenWeb }: MetricsDeps): Controller {
   let listening: { readonly at: string; readonly close: () => Promise<void> } | undefined;
   const close = async () => {
     const last = listening;
@@ -37,7 +38,7 @@ export function createMetrics({ text, serve = metricsHttp.serveText }: MetricsDe
       if (listening?.at === at) return {};
       await close();
       try {
-        listening = { at, close: (await serve(address, port, text)).close };
+        listening = { at, close: (await serve(address, port, async (path) => pageOf(path, text))).close };
         return {};
       } catch (error) {
         return { conditions: [condition(at, port, error)], againMs: RETRY_MS };
@@ -45,6 +46,13 @@ export function createMetrics({ text, serve = metricsHttp.serveText }: MetricsDe
     },
     close,
   };
+}
+
+function pageOf(path: string, text: () => string): Page {
+  const type = 'text/plain; charset=utf-8';
+  if (path !== '/metrics') return { status: 404, type, body: 'there is only /metrics\n' };
+  const headers = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' };
+  return { status: 200, type, body: text(), headers };
 }
 
 function condition(at: string, port: number, error: unknown) {

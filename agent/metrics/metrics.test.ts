@@ -6,7 +6,7 @@ import { viewOf } from '../api/view.ts';
 import { DEFAULT_SETTINGS } from '../config/settings.ts';
 import type { Controller, View } from '../engine/controller.ts';
 import type { Mesh, Resources } from '../engine/resources.ts';
-import { metricsHttp } from '../host.ts';
+import { web } from '../host.ts';
 import { scene } from '../testing/scene.ts';
 import { createMetrics } from './controller.ts';
 import { type Measured, renderMetrics } from './render.ts';
@@ -78,7 +78,11 @@ test('metrics are served while the mesh is up, move with its address, and nothin
 
 test('a busy port is a condition that names it, and ends by itself', async (t) => {
   const { port, reconcile } = await station(t);
-  const other = await metricsHttp.serveText('127.0.0.1', port, () => '');
+  const other = await web.listenWeb('127.0.0.1', port, async () => ({
+    status: 200,
+    type: 'text/plain; charset=utf-8',
+    body: '',
+  }));
   const outcome = await reconcile({ ready: true, address: '127.0.0.1' });
   assert.equal(outcome.conditions?.[0]?.code, 'metrics.port-busy');
   assert.ok((outcome.againMs ?? 0) > 0);
