@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { acquire, fenced, holderOf, observe, resign } from './election.ts';
+import { startRig, until } from './rig.ts';
+import { EtcdError } from './types.ts';
+
+const code = (expected: string) => (error: unknown) => {
+  assert.ok(error instanceof EtcdError, String(error));
+  assert.equal(error.code, expected, `${error.message}: ${error.evidence}`);
+  return true;
+};
+
+test('the calls of one member', { timeout: 60_000 }, async (t) => {
+  const rig = await startRig(t, 1);
+  const client = rig.client();
+  const endpoint = rig.members[0]?.endpoint ?? '';
+
+  await t.test('values come back as they were put, in any script', async () => {
+    const value = 'größe ☃ 𝄞 "quoted"\n';
+    const { revision } = await client.put('kv/ä', value);
+    const { kvs, more } = await client.range('kv/ä');
+    assert.equal(more, false);
+    assert.deepEqual(kvs, [
+      { key: 'kv/ä', value, createRevision: revision, modRevision: revision, version: '1', lease: '0' },
+    ]);
+    assert.deepEqual((await client.range('kv/none')).kvs, []);
+  });
+
+  await t.test('a prefix, a limit, keys alone, an old revision, a deletion', async () => {
+    for (const name of ['a', 'b', 'c']) await client.put(`p/${name}`, name);
+    const before = (await client.put('p0', 'not below p/')).revision;
+    const limited = await client.range('p/', { prefix: true, limit: 2 });
+    assert.deepEqual([limited.kvs.map(({ value }) => value), limited.more], [['a', 'b'], true]);
+    const names = await client.range('p/', { prefix: true, keysOnly: true });
+    assert.deepEqual(
+      names.kvs.map(({ key, value }) => [key, value]),
+      [
+        ['p/a', ''],
+        ['p/b', ''],
+        ['p/c', ''],
+      ],
+    );
+    assert.equal((await client.delete('p/', { prefix: true })).deleted, 3);
+    assert.equal((await client.range('p/', { prefix: true, serializable: true })).kvs.length, 0);
+    assert.equal((await client.range('p/', { prefix: true, revision: before })).kvs.length, 3);
+    assert.ok((await client.range('', { prefix: true })).kvs.length >= 2);
+  });
+
+  await t.test('a transaction takes one branch and says which', async () => {
+    const once = () =>
+      client.txn({
+        compare: [{ key: 'txn', target: 'create', value: '0' }],
+        success: [
+          { kind: 'put', key: 'txn', value: 'first' },
+          { kind: 'delete', key: 'nothing' },
+        ],
+        failure: [{ kind: 'range', key: 'txn' }],
+      });
+    assert.deepEqual((await once()).responses, [{ kind: 'put' }, { kind: 'delete', deleted: 0 }]);
+    const second = await once();
+    assert.equal(second.succeeded, false);
+    assert.equal(second.responses[0]?.kind === 'range' && second.responses[0].kvs[0]?.value, 'first');
+    const compared = await client.txn({
+      compare: [
+        { key: 'txn', target: 'value', value: 'first' },
+        { key: 'txn', target: 'version', value: '1' },
+        { key: 'txn', target: 'mod', result: '>', value: '1' },
+        { key: 'txn', target: 'lease', value: '0' },
+      ],
+      success: [],
+    });
+    assert.equal(compared.succeeded, true);
+  });
+
+  await t.test('a lease that is not renewed takes its keys along', async () => {
+    const lease = await client.grantLease(1);
+    await client.put('leased', 'x', { lease: lease.id });
+    assert.equal((await client.range('leased')).kvs[0]?.lease, lease.id);
+    assert.deepEqual((await client.timeToLive(lease.id)).keys, ['leased']);
+    assert.ok((await client.keepAlive(lease.id)).ttl >= 1);
+    await until('the key is gone', async () => (await client.range('leased')).kvs.length === 0);
+    assert.equal((await client.keepAlive(lease.id)).ttl, 0);
+    assert.equal((await client.timeToLive(lease.id)).ttl, -1);
+    await assert.rejects(client.revokeLease(lease.id), code('etcd.not-found'));
+    await assert.rejects(client.put('x', 'y', { lease: lease.id }), code('etcd.not-found'));
+  });
+
+  await t.test('of two candidates one is elected, and a former holder is fenced off', async () => {
+    const [a, b] = [await client.grantLease(60), await client.grantLease(60)];
+    const stop = new AbortController();
+    const holders = observe(client, 'role', stop.signal);
+    assert.equal((await holders.next()).value, undefined);
+    const won = await acquire(client, 'role', 'a', a.id);
+    assert.ok(won.held);
+    assert.deepEqual(await acquire(client, 'role', 'a', a.id), won);
+    const lost = await acquire(client, 'role', 'b', b.id);
+    assert.ok(!lost.held && lost.holder.value === 'a');
+    assert.equal((await holders.next()).value?.value, 'a');
+    await client.revokeLease(a.id);
+    assert.equal((await holders.next()).value, undefined);
+    const next = await acquire(client, 'role', 'b', b.id);
+    assert.ok(next.held && BigInt(next.fence) > BigInt(won.fence));
+    assert.equal((await holders.next()).value?.value, 'b');
+    const late = await client.txn({
+      compare: [fenced('role', won.fence)],
+      success: [{ kind: 'put', key: 'done-by', value: 'a' }],
+    });
+    assert.equal(late.succeeded, false);
+    assert.equal(await resign(client, 'role', won.fence), false);
+    assert.equal((await holderOf(client, 'role'))?.value, 'b');
+    assert.equal(await resign(client, 'role', next.fence), true);
+    assert.equal(await holderOf(client, 'role'), undefined);
+    stop.abort();
+    await holders.return();
+  });
+
+  await t.test('status, members and alarms', async () => {
+    const status = await client.status(endpoint);
+    assert.match(status.version, /^3\.\d+\.\d+$/);
+    assert.equal(status.leader, status.memberId);
+    assert.ok(status.dbSize > 0 && status.dbSizeInUse > 0 && status.raftTerm !== '0');
+    for (const serializable of [true, false]) {
+      const [member, ...none] = await client.members({ serializable });
+      assert.deepEqual(none, []);
+      assert.equal(member?.id, status.memberId);
+      assert.deepEqual([member?.name, member?.learner], ['m1', false]);
+    }
+    assert.deepEqual(await client.alarms(), []);
+  });
+
+  await t.test('what was compacted is refused as such', async () => {
+    const { revision } = await client.put('old', '1');
+    const later = (await client.put('old', '2')).revision;
+    await client.compact(later);
+    await client.compact(later);
+    await assert.rejects(client.range('old', { revision }), code('etcd.compacted'));
+    await client.defragment(endpoint);
+    assert.equal((await client.range('old')).kvs[0]?.value, '2');
+  });
+});
