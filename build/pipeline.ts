@@ -148,7 +148,15 @@ async function assemble(plan: Plan, input: AssembleInput): Promise<Artifact> {
   try {
     const { epoch, archive } = packages;
     const { size } = await program.stat();
-    const root = await makeRootTree({ plan, packages: tar, agent: { handle: program, size }, ids, epoch });
+    const imageId = `${plan.base.name}-${plan.arch}-${packages.key.slice(0, 12)}`;
+    const root = await makeRootTree({
+      plan,
+      packages: tar,
+      agent: { handle: program, size },
+      ids,
+      epoch,
+      imageId,
+    });
     await assembleQcow2(file, {
       plan,
       root,

@@ -27,7 +27,14 @@ async function make(t: TestContext, content: Record<string, string>) {
   const [packages, handle] = await Promise.all([fs.open(tar), fs.open(path.join(folder, 'agent'))]);
   t.after(() => Promise.all([packages.close(), handle.close()]));
   const plan = planOf('http://proxy.example/debian', { files: [], links: [], units: [], removes: [] });
-  return await makeRootTree({ plan, packages, agent: { handle, size: 9 }, ids: IDS, epoch: EPOCH });
+  return await makeRootTree({
+    plan,
+    packages,
+    agent: { handle, size: 9 },
+    ids: IDS,
+    epoch: EPOCH,
+    imageId: 'test-1',
+  });
 }
 
 test('the tree has the packages, the agent last, and what depends on the disk', TOOLS, async (t) => {

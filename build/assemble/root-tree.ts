@@ -26,13 +26,16 @@ export interface RootTreeInput {
   readonly ids: DiskIdentifiers;
   /** Seconds since 1970, for files of ours. */
   readonly epoch: number;
+  /** What tells this image's packages from others': nodes compare it before they share a role. */
+  readonly imageId: string;
 }
 
-export async function makeRootTree({ plan, packages, agent, ids, epoch }: RootTreeInput): Promise<RootTree> {
+export async function makeRootTree(input: RootTreeInput): Promise<RootTree> {
+  const { plan, packages, agent, epoch } = input;
   const tree = applyOverlay(
     await readTarIndex(packages),
     {
-      files: [...plan.files, ...diskFiles(plan, ids)],
+      files: [...plan.files, ...diskFiles(input)],
       links: plan.links,
       units: plan.units,
       removes: [...plan.removes, '/etc/apt/sources.list'],
@@ -45,7 +48,7 @@ export async function makeRootTree({ plan, packages, agent, ids, epoch }: RootTr
 }
 
 /** Files that depend on the disk's ids or on where the packages come from. */
-function diskFiles(plan: Plan, ids: DiskIdentifiers): LayerFile[] {
+function diskFiles({ plan, ids, imageId }: RootTreeInput): LayerFile[] {
   const title = `Cluster-OS (${plan.base.name})`;
   return [
     {
@@ -58,6 +61,7 @@ function diskFiles(plan: Plan, ids: DiskIdentifiers): LayerFile[] {
       mode: 0o644,
       text: grubMenu({ rootUuid: ids.rootFileSystem, title }),
     },
+    { path: '/etc/clusteros/image.json', mode: 0o644, text: `${JSON.stringify({ id: imageId })}\n` },
     { path: '/etc/apt/sources.list.d/clusteros.sources', mode: 0o644, text: aptSourcesOfNode(plan) },
   ];
 }
