@@ -26,6 +26,8 @@ export interface OwnCardDeps {
 /** While an engine is missing: it may be installed. */
 const ASK_AGAIN_MS = 60_000;
 const MOST_ADDRESSES = 16;
+/** The range of the mesh may have been changed since. */
+const ANY_RANGE = '0.0.0.0/0';
 
 /**
  * Writes `ownCard`. The card as it was last signed lies on disk, so that its sequence never goes back; it is
@@ -54,7 +56,7 @@ export function ownCardController(deps: OwnCardDeps): Controller {
         versions = await readVersions(deps.configFolder);
         askedMs = deps.now();
       }
-      if (!lastKnown) last = await readLast(file, settings.mesh.range, deps.log);
+      if (!lastKnown) last = await readLast(file, deps.log);
       lastKnown = true;
       const content: Omit<Card, 'sequence'> = {
         version: 1,
@@ -119,11 +121,11 @@ function plain(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value));
 }
 
-async function readLast(file: string, range: string, log: Log): Promise<Card | undefined> {
+async function readLast(file: string, log: Log): Promise<Card | undefined> {
   const found = await files.readLimited(file, CARD_BYTES + 1);
   if (found === undefined) return undefined;
-  const { card, refused } = parseCard(found.bytes, range);
-  // Another range of the mesh refuses it too: the next sequence is then learned from the others.
+  const { card, refused } = parseCard(found.bytes, ANY_RANGE);
+  // The next sequence is then learned from the others.
   if (refused) log.warning('our last card could not be read; a new one is made', { reason: refused.reason });
   return card;
 }
