@@ -1,0 +1,65 @@
+import type { EtcdClient } from '../consensus/etcd/types.ts';
+import { AgentError } from '../errors.ts';
+import { KEYS } from '../registry/keys.ts';
+import type { Done } from './operations.ts';
+
+export interface AdmissionDeps {
+  readonly etcd: Pick<EtcdClient, 'txn'>;
+  readonly self: () => string | undefined;
+  /** Serf's force-leave with prune: the member is forgotten at once. */
+  readonly forceLeave: (id: string) => Promise<void>;
+  readonly now: () => Date;
+}
+
+/**
+ * Remove a node everywhere. The record in etcd is what counts: every node refuses the identity and takes it out
+ * of its mesh, and the leader takes its vote.
+ *
+ * @throws AgentError `evict.self`; EtcdError without a quorum
+ */
+export async function evict(deps: AdmissionDeps, node: string): Promise<Done> {
+  if (node === deps.self()) {
+    throw new AgentError({
+      code: 'evict.self',
+      exit: 'usage',
+      message: 'a node cannot evict itself',
+      fix: 'node-agent leave; or say it on another node',
+    });
+  }
+  const value = JSON.stringify({ at: deps.now().toISOString(), by: deps.self() });
+  const key = KEYS.evicted(node);
+  const { succeeded } = await deps.etcd.txn({
+    compare: [{ key, target: 'create', value: '0' }],
+    success: [{ kind: 'put', key, value }],
+  });
+  // Serf only shows it sooner: a node that it cannot tell now is refused all the same.
+  const pruned = await deps.forceLeave(node).then(
+    () => true,
+    () => false,
+  );
+  return {
+    done: succeeded ? `${node} is evicted` : `${node} was evicted before`,
+    note: `${pruned ? '' : 'Gossip still lists it for a while. '}It still knows the cluster key: node-agent key rotate makes that worthless.`,
+  };
+}
+
+/** @throws AgentError `readmit.not-evicted`; EtcdError without a quorum */
+export async function readmit({ etcd }: AdmissionDeps, node: string): Promise<Done> {
+  const key = KEYS.evicted(node);
+  const { succeeded } = await etcd.txn({
+    compare: [{ key, target: 'create', result: '!=', value: '0' }],
+    success: [{ kind: 'delete', key }],
+  });
+  if (succeeded) {
+    return {
+      done: `${node} is readmitted`,
+      note: 'It joins by itself, unless the cluster key was rotated: it then needs the new one.',
+    };
+  }
+  throw new AgentError({
+    code: 'readmit.not-evicted',
+    exit: 'usage',
+    message: `${node} is not evicted`,
+    fix: 'node-agent members',
+  });
+}

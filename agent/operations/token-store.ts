@@ -1,0 +1,128 @@
+import type { EtcdClient } from '../consensus/etcd/types.ts';
+import { AgentError } from '../errors.ts';
+import { KEYS, PREFIX } from '../registry/keys.ts';
+import { parseValue, tokenRecord } from '../registry/records.ts';
+import type { CreatedToken, Done, TokenView, TokenWish } from './operations.ts';
+import { makeToken, tokenKey, tokenText } from './tokens.ts';
+
+export interface TokenStoreDeps {
+  readonly etcd: Pick<EtcdClient, 'range' | 'txn'>;
+  /** The clock of this node decides what has expired: one that is far off shows in `status`. */
+  readonly now: () => Date;
+  readonly random: (bytes: number) => Uint8Array;
+}
+
+export type Taken = { readonly outcome: 'taken' } | { readonly outcome: 'refused'; readonly reason: string };
+
+/** Tokens gone longer than this are forgotten with the next one that is made. */
+const FORGET_MS = 7 * 86_400_000;
+const ATTEMPTS = 16;
+
+export type TokenStore = ReturnType<typeof createTokenStore>;
+
+/** The tokens in etcd, `tokens/<id>`. A use is taken by compare-and-swap, so that none is taken twice. */
+export function createTokenStore({ etcd, now, random }: TokenStoreDeps) {
+  const all = async () => {
+    const { kvs } = await etcd.range(KEYS.token(''), { prefix: true });
+    return kvs.flatMap(({ key, value }) => {
+      const record = parseValue(tokenRecord, value);
+      return record === undefined ? [] : [{ id: key.slice(KEYS.token('').length), record }];
+    });
+  };
+
+  const forgetOld = async () => {
+    const old = (await all()).filter(
+      ({ record }) => Date.parse(record.expires) + FORGET_MS < now().getTime(),
+    );
+    for (const { id } of old) await etcd.txn({ compare: [], success: removal(id) });
+  };
+
+  return {
+    async create({ ttlSeconds, uses, note }: TokenWish): Promise<CreatedToken> {
+      await forgetOld();
+      const token = makeToken(random);
+      const expires = new Date(now().getTime() + ttlSeconds * 1000).toISOString();
+      const record = { key: tokenKey(token).toString('base64'), expires, usesLeft: uses, note };
+      const key = KEYS.token(token.id);
+      const { succeeded } = await etcd.txn({
+        compare: [{ key, target: 'create', value: '0' }],
+        success: [{ kind: 'put', key, value: JSON.stringify(record) }],
+      });
+      if (!succeeded) throw new Error('a token of that id exists: the random numbers repeat themselves');
+      return { id: token.id, token: tokenText(token), expires, uses };
+    },
+
+    async list(): Promise<TokenView[]> {
+      const time = now().getTime();
+      return (await all())
+        .map(({ id, record: { expires, usesLeft, note } }) => ({
+          id,
+          expires,
+          expired: Date.parse(expires) <= time,
+          usesLeft,
+          note,
+        }))
+        .sort((a, b) => (a.expires < b.expires ? -1 : 1));
+    },
+
+    /** @throws AgentError `token.unknown` */
+    async revoke(id: string): Promise<Done> {
+      const { succeeded } = await etcd.txn({
+        compare: [{ key: KEYS.token(id), target: 'create', result: '!=', value: '0' }],
+        success: removal(id),
+      });
+      if (succeeded) return { done: `the token ${id} is revoked`, note: 'Who came in by it stays.' };
+      throw new AgentError({
+        code: 'token.unknown',
+        exit: 'usage',
+        message: `there is no token ${id}`,
+        fix: 'node-agent token list',
+      });
+    },
+
+    /**
+     * Take one use for a node. The same node asks again when it did not get the answer: that costs no second use.
+     *
+     * @throws EtcdError when etcd does not answer; a use may have been taken, and asking again is right
+     */
+    async take(id: string, node: string): Promise<Taken> {
+      for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+        const [kv] = (await etcd.range(KEYS.token(id))).kvs;
+        const record = kv && parseValue(tokenRecord, kv.value);
+        if (kv === undefined || record === undefined) return refused('it is unknown or was revoked');
+        if (Date.parse(record.expires) <= now().getTime()) return refused(`it expired at ${record.expires}`);
+        const use = useKey(id, node);
+        if ((await etcd.range(use)).kvs.length > 0) return { outcome: 'taken' };
+        if (record.usesLeft <= 0) return refused('all its uses are taken');
+        const next = JSON.stringify({ ...record, usesLeft: record.usesLeft - 1 });
+        const { succeeded } = await etcd.txn({
+          compare: [
+            { key: kv.key, target: 'mod', value: kv.modRevision },
+            { key: use, target: 'create', value: '0' },
+          ],
+          success: [
+            { kind: 'put', key: kv.key, value: next },
+            { kind: 'put', key: use, value: now().toISOString() },
+          ],
+        });
+        if (succeeded) return { outcome: 'taken' };
+      }
+      return refused('too many machines use it at once; try again');
+    },
+  };
+}
+
+function removal(id: string) {
+  return [
+    { kind: 'delete', key: KEYS.token(id) },
+    { kind: 'delete', key: useKey(id, ''), prefix: true },
+  ] as const;
+}
+
+function useKey(id: string, node: string): string {
+  return `${PREFIX}token-uses/${id}/${node}`;
+}
+
+function refused(reason: string): Taken {
+  return { outcome: 'refused', reason: `the token is not good: ${reason}` };
+}

@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { test } from 'node:test';
+import { createMemoryEtcd } from '../testing/memory-etcd.ts';
+import { evict, readmit } from './admission.ts';
+import { createEnrolServer, ENROL_KIND, enrol } from './enrol.ts';
+import { createTokenStore } from './token-store.ts';
+import { makeToken, parseToken, tokenKey, tokenText } from './tokens.ts';
+
+const START = Date.parse('2026-01-01T00:00:00Z');
+const KEY = Buffer.alloc(32, 9);
+
+function station() {
+  const etcd = createMemoryEtcd();
+  const time = { ms: START };
+  const tokens = createTokenStore({ etcd, now: () => new Date(time.ms), random: randomBytes });
+  const rotating = { now: false };
+  const answer = createEnrolServer({
+    tokens,
+    clusterKey: () => KEY,
+    clusterName: () => 'lab',
+    isRotating: () => rotating.now,
+  });
+  /** The channel: opens only for a key that the cluster knows under that identity. */
+  const join = (token: string, node: string) =>
+    enrol(token, { address: '10.0.0.1', port: 7947 }, async (_target, psk, kind) => {
+      assert.equal(kind, ENROL_KIND);
+      const [kv] = (await etcd.range(`/clusteros/v1/tokens/${psk.identity.slice(6)}`)).kvs;
+      const known = kv && Buffer.from(JSON.parse(kv.value).key, 'base64');
+      assert.ok(known === undefined || known.equals(psk.key), 'handshake failed');
+      return JSON.parse(JSON.stringify(await answer(psk.identity, node)));
+    });
+  return { etcd, time, tokens, rotating, join, answer };
+}
+
+test('a token is text that survives pasting, and different secrets make different keys', () => {
+  const token = makeToken(randomBytes);
+  assert.match(tokenText(token), /^[1-9A-HJ-NP-Za-km-z]{8}\.[1-9A-HJ-NP-Za-km-z]{24}$/);
+  assert.deepEqual(parseToken(`\ufeff ${tokenText(token)}\r\n`), token);
+  for (const bad of [
+    '',
+    '.',
+    'a.b',
+    `${tokenText(token)}x`,
+    tokenText(token).replace('.', ' '),
+    '0OIl0OIl.x',
+  ]) {
+    assert.equal(parseToken(bad), undefined);
+  }
+  assert.equal(tokenKey(token).length, 32);
+  assert.notDeepEqual(tokenKey(token), tokenKey({ ...token, id: '11111111' }));
+});
+
+test('a token lets in as many machines as it says, each as often as it asks, and no more', async () => {
+  const { tokens, join } = station();
+  const { token } = await tokens.create({ ttlSeconds: 3600, uses: 2 });
+  const first = await join(token, 'a');
+  assert.deepEqual([first.clusterKey, first.clusterName], [KEY, 'lab']);
+  await join(token, 'a');
+  await join(token, 'b');
+  await assert.rejects(join(token, 'c'), { code: 'enrol.refused', evidence: /all its uses are taken/ });
+  await join(token, 'a');
+  assert.equal((await tokens.list())[0]?.usesLeft, 0);
+});
+
+test('twenty machines at once take exactly the uses there are', async () => {
+  const { tokens } = station();
+  const { id } = await tokens.create({ ttlSeconds: 3600, uses: 5 });
+  const taken = await Promise.all(Array.from({ length: 20 }, (_, n) => tokens.take(id, `node${n}`)));
+  assert.equal(taken.filter(({ outcome }) => outcome === 'taken').length, 5);
+});
+
+test('an expired or revoked token lets nobody in, and is forgotten in the end', async () => {
+  const { etcd, tokens, time, join } = station();
+  const { token, id } = await tokens.create({ ttlSeconds: 60, uses: 2, note: 'rack' });
+  await join(token, 'a');
+  time.ms += 60_000;
+  await assert.rejects(join(token, 'b'), { evidence: /expired at 2026-01-01T00:01:00/ });
+  assert.deepEqual(await tokens.list(), [
+    { id, expires: '2026-01-01T00:01:00.000Z', expired: true, usesLeft: 1, note: 'rack' },
+  ]);
+  const other = await tokens.create({ ttlSeconds: 60, uses: 1 });
+  await join(other.token, 'x');
+  await tokens.revoke(other.id);
+  await assert.rejects(join(other.token, 'a'), { evidence: /revoked/ });
+  await assert.rejects(tokens.revoke(other.id), { code: 'token.unknown' });
+  time.ms += 8 * 86_400_000;
+  await tokens.create({ ttlSeconds: 60, uses: 1 });
+  assert.equal(etcd.keys().length, 1);
+});
+
+test('the store holds nothing by which the token could be written down again', async () => {
+  const { etcd, tokens } = station();
+  const { token } = await tokens.create({ ttlSeconds: 60, uses: 1 });
+  const all = JSON.stringify((await etcd.range('', { prefix: true })).kvs);
+  assert.ok(!all.includes(token.split('.')[1] ?? ''));
+});
+
+test('no key is handed out while it is being changed, nor to who came with the key itself', async () => {
+  const { tokens, rotating, join, answer } = station();
+  const { token } = await tokens.create({ ttlSeconds: 60, uses: 1 });
+  rotating.now = true;
+  await assert.rejects(join(token, 'a'), { evidence: /is being changed/ });
+  rotating.now = false;
+  assert.ok('refused' in (await answer('key:01234567', 'a')));
+  await join(token, 'a');
+});
+
+test('an answer that is none is refused, whatever it is', async () => {
+  const token = tokenText(makeToken(randomBytes));
+  const zero = { clusterKey: Buffer.alloc(32).toString('base64'), clusterName: 'lab' };
+  for (const answer of [undefined, null, 1, [], {}, zero, { ...zero, clusterKey: 'x' }, { refused: {} }]) {
+    await assert.rejects(
+      enrol(token, { address: '::1', port: 1 }, async () => answer),
+      { code: 'enrol.refused' },
+    );
+  }
+  await assert.rejects(
+    enrol('short', { address: '::1', port: 1 }, async () => ({})),
+    { code: 'enrol.bad-token' },
+  );
+});
+
+test('evicting is noted once, works although gossip cannot prune, and is undone by readmitting', async () => {
+  const etcd = createMemoryEtcd();
+  const deps = {
+    etcd,
+    self: () => 'me',
+    now: () => new Date(START),
+    forceLeave: async () => Promise.reject(new Error('serf is away')),
+  };
+  await assert.rejects(evict(deps, 'me'), { code: 'evict.self' });
+  assert.match((await evict(deps, 'you')).note ?? '', /key rotate/);
+  assert.match((await evict(deps, 'you')).done, /before/);
+  assert.deepEqual(etcd.keys(), ['/clusteros/v1/evicted/you']);
+  await readmit(deps, 'you');
+  assert.deepEqual(etcd.keys(), []);
+  await assert.rejects(readmit(deps, 'you'), { code: 'readmit.not-evicted' });
+});
