@@ -56,6 +56,20 @@ export function isBirth(value: unknown): value is Birth {
   }
 }
 
+/**
+ * A UUID for a genesis of this round: the first eight digits are the round, 0 for one without agreement. A later
+ * round may replace an unconfirmed genesis, see genesis.ts.
+ *
+ * @param random from crypto.randomUUID
+ */
+export function uuidOf(round: number, random: string): string {
+  return `${round.toString(16).padStart(8, '0')}${random.slice(8)}`;
+}
+
+export function roundOf({ uuid }: Pick<Genesis, 'uuid'>): number {
+  return Number.parseInt(uuid.slice(0, 8), 16);
+}
+
 /** How many nodes must carry a genesis before it stands. Two of any genesis with one number overlap. Pure. */
 export function neededFor({ expect }: Pick<Genesis, 'expect'>): number {
   return expect === undefined ? 2 : majorityOf(expect);

@@ -1,13 +1,24 @@
 import * as z from 'zod';
 import type { Identity } from '../identity/identity.ts';
 import type { Log } from '../log.ts';
-import { type Birth, birthSchema, expectSchema, isBirth, neededFor, signBirth, uuidSchema } from './birth.ts';
+import {
+  type Birth,
+  birthSchema,
+  expectSchema,
+  isBirth,
+  neededFor,
+  roundOf,
+  signBirth,
+  uuidOf,
+  uuidSchema,
+} from './birth.ts';
 import { type Durable, type FoundingPromise, type Keeper, promiseSchema } from './durable.ts';
 import {
   answerPromise,
   countPromises,
   type GenesisStep,
   isConfirmed,
+  mayVote,
   type PromiseAnswer,
   planGenesis,
   type Sight,
@@ -36,7 +47,8 @@ export interface FoundingDeps {
   readonly sight: () => Sight;
   /** @throws whatever keeps the other from answering in time */
   readonly call: (id: string, kind: FoundingKind, body: unknown) => Promise<unknown>;
-  readonly newUuid: () => string;
+  /** As crypto.randomUUID makes them. */
+  readonly randomUuid: () => string;
   readonly log: Pick<Log, 'info' | 'warning'>;
 }
 
@@ -49,10 +61,11 @@ const answerSchema = z.object({
   expects: z.union([expectSchema, z.literal('none')]).optional(),
 });
 
-export function createFounding({ self, keeper, sight, call, newUuid, log }: FoundingDeps): Founding {
+export function createFounding({ self, keeper, sight, call, randomUuid, log }: FoundingDeps): Founding {
   let competing: FoundingPromise | undefined;
   let yielded: readonly string[] = [];
   let leaving = false;
+  let holdsData = false;
 
   /** @returns the answers that came, whatever came wrong left out */
   async function askAll(to: readonly string[], promise: FoundingPromise) {
@@ -72,13 +85,11 @@ export function createFounding({ self, keeper, sight, call, newUuid, log }: Foun
   async function propose(promise: FoundingPromise, to: readonly string[]) {
     const promised = await keeper.change((durable) =>
       // While we waited for the disk another founder may have got our promise.
-      durable.genesis === undefined && (durable.promise?.round ?? 0) <= promise.round
-        ? { ...durable, promise }
-        : undefined,
+      !durable.confirmed && mayPromise(durable, promise) ? { ...durable, promise } : undefined,
     );
     if (promised.promise?.uuid !== promise.uuid) return [];
     const answers = await askAll(to, promise);
-    const count = countPromises(promise, answers);
+    const count = countPromises(promise, promised.genesis, answers);
     competing = count.competing;
     yielded = count.accepted;
     if (count.agreed) await found(promise.uuid, promise.expect, promise);
@@ -88,16 +99,23 @@ export function createFounding({ self, keeper, sight, call, newUuid, log }: Foun
   async function found(uuid: string, expect: number | undefined, agreed?: FoundingPromise) {
     const genesis = signBirth(self, { uuid, expect });
     const after = await keeper.change((durable) => {
-      if (durable.genesis !== undefined) return undefined;
-      const { promise } = durable;
-      if (agreed && (promise?.uuid !== agreed.uuid || promise.round !== agreed.round)) return undefined;
-      return { ...durable, genesis, confirmed: neededFor(genesis) === 1 };
+      const { promise, genesis: before } = durable;
+      if (durable.confirmed || (before !== undefined && agreed === undefined)) return undefined;
+      if (agreed && promise?.uuid !== agreed.uuid) return undefined;
+      const confirmed = neededFor(genesis) === 1;
+      // Our own data goes on under the new name; a former founder's place is left.
+      if (before === undefined || before.founder === self.id) return { ...durable, genesis, confirmed };
+      return { promise, genesis, confirmed, staleData: true };
     });
     if (after.genesis?.uuid === uuid) log.info('founded a cluster', { cluster: uuid, expect });
   }
 
   /** Take a genesis for our own; an asked node must stand by it first. */
-  async function take(genesis: Birth, ask: string | undefined, before: Birth | undefined, why: string) {
+  async function take(
+    { genesis, ask, why }: { genesis: Birth; ask?: string | undefined; why: string },
+    before: Birth | undefined,
+    confirmed: boolean,
+  ) {
     leaving = before !== undefined;
     try {
       if (ask !== undefined) {
@@ -108,7 +126,10 @@ export function createFounding({ self, keeper, sight, call, newUuid, log }: Foun
       }
       await keeper.change((durable) => {
         if (durable.genesis?.uuid !== before?.uuid) return undefined;
-        return { genesis, confirmed: ask !== undefined, ...(before ? { staleData: true } : {}) };
+        // While we asked we may have promised a later round.
+        if (!confirmed && ask === undefined && !mayVote(durable, genesis)) return undefined;
+        const promise = raise(durable.promise, genesis);
+        return { promise, genesis, confirmed: ask !== undefined, ...(before ? { staleData: true } : {}) };
       });
     } finally {
       leaving = false;
@@ -138,14 +159,28 @@ export function createFounding({ self, keeper, sight, call, newUuid, log }: Foun
       const now = sight();
       await confirm(now);
       const durable = keeper.now();
-      const step = planGenesis(durable, now, newUuid(), competing);
+      holdsData = own.hasData && !own.empty;
+      const step = planGenesis(durable, now, randomUuid(), competing);
       let differing: FoundingView['differing'] = [];
       if (step.kind === 'propose') differing = await propose(step.promise, step.to);
-      if (step.kind === 'found') await found(newUuid(), step.expect);
-      if (step.kind === 'adopt') await take(step.genesis, step.ask, undefined, 'it lives');
+      if (step.kind === 'found') await found(uuidOf(0, randomUuid()), step.expect);
+      const carriers = (genesis: Birth) =>
+        now.sightings.find((sighting) => sighting.genesis.uuid === genesis.uuid)?.carriers ?? [];
+      if (step.kind === 'adopt') {
+        await take(
+          { ...step, why: 'it lives' },
+          undefined,
+          isConfirmed(step.genesis, carriers(step.genesis)),
+        );
+      }
       const meeting = planMeeting({ ...own, durable }, now);
       if (meeting.kind === 'leave') {
-        await take(meeting.genesis, meeting.ask, durable.genesis, meeting.why);
+        const forced = meeting.genesis.ancestors?.includes(durable.genesis?.uuid ?? '') ?? false;
+        await take(
+          meeting,
+          durable.genesis,
+          forced || isConfirmed(meeting.genesis, carriers(meeting.genesis)),
+        );
       }
       return { step, meeting, differing };
     },
@@ -153,7 +188,7 @@ export function createFounding({ self, keeper, sight, call, newUuid, log }: Foun
     async answer(kind, asker, body) {
       if (kind === 'promise') {
         const { promise, yielded } = requestSchema.parse(body);
-        return keep((durable) => answerPromise(durable, sight(), asker, { promise, yielded }));
+        return keep((durable) => answerPromise(durable, sight(), asker, { promise, yielded }, holdsData));
       }
       const { uuid } = adoptSchema.parse(body);
       return keep((durable) => answerAdopt(durable, uuid, leaving));
@@ -169,4 +204,17 @@ export function createFounding({ self, keeper, sight, call, newUuid, log }: Foun
     });
     return made.answer as A;
   }
+}
+
+function mayPromise({ promise: held, genesis }: Durable, promise: FoundingPromise): boolean {
+  if (held?.uuid === promise.uuid) return true;
+  return (held?.round ?? 0) < promise.round && (genesis === undefined || roundOf(genesis) < promise.round);
+}
+
+/** A vote is a promise, too: none for an earlier round may follow. */
+function raise(promise: FoundingPromise | undefined, genesis: Birth): FoundingPromise | undefined {
+  const { uuid, founder, expect } = genesis;
+  const round = roundOf(genesis);
+  if (expect === undefined || round <= (promise?.round ?? 0)) return promise;
+  return { round, founder, uuid, expect };
 }

@@ -1,10 +1,12 @@
-import { type Birth, majorityOf, neededFor } from './birth.ts';
+import { type Birth, majorityOf, neededFor, roundOf, uuidOf } from './birth.ts';
 import type { Durable, FoundingPromise } from './durable.ts';
 
 /**
- * How a cluster begins, without effects. With an expected size E, a founder needs the promises of a majority of E
- * and each node gives one per round; what makes two clusters impossible is the second vote: a node carries one
- * genesis, a majority of E carriers confirms it, and nobody leaves a genesis but for a confirmed one.
+ * How a cluster begins, without effects: Paxos (Lamport, "Paxos Made Simple") among the E expected nodes, where to
+ * carry a genesis is to vote for it and a majority of carriers confirms it. A founder needs the promises of a
+ * majority for its round, and must know from them that no genesis of an earlier round can still be confirmed. A
+ * node promises one founder per round and votes only in rounds not below its promise. Unlike in Paxos a later
+ * round brings a genesis of its own, since the founder of the earlier one may be dead, and only it can start etcd.
  */
 
 /** What a node sees when it decides. Times are monotonic ms of this agent. */
@@ -53,6 +55,7 @@ export interface PromiseRequest {
 export interface PromiseAnswer {
   readonly accepted: boolean;
   readonly promise?: FoundingPromise | undefined;
+  /** What it carries; with a refusal also what it sees alive. */
   readonly genesis?: Birth | undefined;
   /** The asked node's own expected size, when it is another one. */
   readonly expects?: number | 'none' | undefined;
@@ -66,49 +69,72 @@ const JOIN_LOOK_MS = 10_000;
 const ALONE_MS = 12_000;
 
 /**
- * The next step of a node without a cluster. Pure.
+ * The next step of a node without a cluster, or with one that cannot be confirmed. Pure.
  *
- * @param uuid for a proposal of ours, when one is made now
+ * @param random for the UUID of a proposal of ours, when one is made now
  * @param competing the highest promise to somebody else that an asked node told us of
  */
 export function planGenesis(
   durable: Durable,
   sight: Sight,
-  uuid: string,
+  random: string,
   competing?: FoundingPromise,
 ): GenesisStep {
-  if (durable.genesis !== undefined) return { kind: 'none' };
-  const living = adoptable(sight);
-  if (living !== undefined) return living;
+  if (durable.genesis !== undefined && !isStuck(durable, sight)) return { kind: 'none' };
+  const living = adoptable(durable, sight);
+  if (living !== undefined) return durable.genesis === undefined ? living : { kind: 'none' };
   if (sight.bootstrap) return { kind: 'found', expect: 1 };
   return sight.expect === undefined
     ? withoutExpectation(sight)
-    : withExpectation(durable, sight, sight.expect, uuid, competing);
+    : withExpectation(durable, sight, sight.expect, random, competing);
 }
 
-/** A genesis that lives: its founder is here and carries it, or enough nodes do. Pure. */
-export function adoptable({
-  sightings,
-  present,
-}: Sight): Extract<GenesisStep, { kind: 'adopt' }> | undefined {
+/**
+ * A genesis that lives and that we may take: its founder is here and carries it, or enough nodes do. Pure.
+ */
+export function adoptable(
+  durable: Durable,
+  { sightings, present }: Sight,
+): Extract<GenesisStep, { kind: 'adopt' }> | undefined {
   const living = sightings
     .map((sighting) => ({ ...sighting, confirmed: isConfirmed(sighting.genesis, sighting.carriers) }))
     .filter(({ genesis, carriers, confirmed }) =>
       confirmed
         ? carriers.some((id) => present.includes(id))
-        : present.includes(genesis.founder) && carriers.includes(genesis.founder),
+        : present.includes(genesis.founder) &&
+          carriers.includes(genesis.founder) &&
+          mayVote(durable, genesis),
     )
     .sort(
       (a, b) =>
         Number(b.confirmed) - Number(a.confirmed) ||
+        roundOf(b.genesis) - roundOf(a.genesis) ||
         b.carriers.length - a.carriers.length ||
         (a.genesis.founder < b.genesis.founder ? -1 : 1),
     );
   const best = living[0];
-  if (best === undefined) return undefined;
+  if (best === undefined || durable.confirmed || best.genesis.uuid === durable.genesis?.uuid)
+    return undefined;
   const { genesis } = best;
   const ask = genesis.expect === undefined && present.includes(genesis.founder) ? genesis.founder : undefined;
   return { kind: 'adopt', genesis, ask };
+}
+
+/** May we carry this genesis, although it is not confirmed? Not against our promise, nor back to an older round. */
+export function mayVote({ promise, genesis: held }: Durable, genesis: Birth): boolean {
+  const round = roundOf(genesis);
+  if (genesis.expect === undefined) return held === undefined;
+  return (promise?.round ?? 0) <= round && (held === undefined || roundOf(held) < round);
+}
+
+/** Ours is unconfirmed, and cannot be: others carry rival ones, or its founder is gone. */
+function isStuck({ genesis, confirmed }: Durable, sight: Sight): boolean {
+  if (genesis === undefined || confirmed || genesis.expect !== sight.expect || sight.expect === undefined)
+    return false;
+  const rivals = sight.sightings.some(
+    (other) => other.genesis.uuid !== genesis.uuid && other.genesis.expect === genesis.expect,
+  );
+  return rivals || (genesis.founder !== sight.self && isLost(genesis.founder, sight));
 }
 
 /** @param carriers ids of the nodes that carry it, ourselves among them if we do */
@@ -117,28 +143,34 @@ export function isConfirmed(genesis: Birth, carriers: readonly string[]): boolea
 }
 
 function withExpectation(
-  { promise }: Durable,
+  { promise, genesis }: Durable,
   sight: Sight,
   expect: number,
-  uuid: string,
+  random: string,
   competing: FoundingPromise | undefined,
 ): GenesisStep {
   const needed = majorityOf(expect);
   const here = [...sight.present, sight.self].sort();
   if (here.length < needed) return { kind: 'wait', for: 'machines', seen: here.length, needed };
   const to = sight.present;
-  if (promise?.founder === sight.self) {
+  const nextRound =
+    Math.max(
+      promise?.round ?? 0,
+      competing?.round ?? 0,
+      ...sight.sightings.map((seen) => roundOf(seen.genesis)),
+    ) + 1;
+  const next = { round: nextRound, founder: sight.self, uuid: uuidOf(nextRound, random), expect };
+  if (promise?.founder === sight.self && genesis?.uuid !== promise.uuid) {
     // Also after a restart, and when we are not the lowest any more: those who promised wait for us.
     const higher = competing !== undefined && competing.round >= promise.round;
     const mayPass = higher && (competing.founder >= sight.self || isLost(competing.founder, sight));
-    const round = mayPass ? competing.round + 1 : promise.round;
-    return { kind: 'propose', promise: { ...promise, round, expect }, to };
+    return { kind: 'propose', promise: mayPass ? next : { ...promise, expect }, to };
   }
-  if (promise !== undefined && !isLost(promise.founder, sight))
+  const settled = genesis !== undefined && genesis.uuid === promise?.uuid;
+  if (promise !== undefined && !settled && !isLost(promise.founder, sight))
     return { kind: 'wait', for: 'founder', founder: promise.founder };
   if (here[0] !== sight.self) return { kind: 'wait', for: 'founder', founder: here[0] ?? '' };
-  const round = Math.max(promise?.round ?? 0, competing?.round ?? 0) + 1;
-  return { kind: 'propose', promise: { round, founder: sight.self, uuid, expect }, to };
+  return { kind: 'propose', promise: next, to };
 }
 
 function withoutExpectation(sight: Sight): GenesisStep {
@@ -154,54 +186,74 @@ function withoutExpectation(sight: Sight): GenesisStep {
   return lowest === self ? { kind: 'found' } : { kind: 'wait', for: 'founder', founder: lowest };
 }
 
-/** Not seen for a minute; after our own start we have to look for a minute first. */
-function isLost(id: string, { lastSeenMs, nowMs, startedMs, present }: Sight): boolean {
-  if (present.includes(id)) return false;
-  return nowMs - (lastSeenMs.get(id) ?? startedMs) >= FOUNDER_LOST_MS;
-}
-
 /**
  * Answer a founder that asks for our promise. What is to be kept must be on the disk before the answer leaves.
  * Pure.
+ *
+ * @param holdsData our own cluster holds what others wrote: it is not up for a vote
  */
 export function answerPromise(
   durable: Durable,
   sight: Sight,
   asker: string,
   { promise: asked, yielded }: PromiseRequest,
+  holdsData = false,
 ): { readonly answer: PromiseAnswer; readonly keep?: Durable } {
-  const { promise: held, genesis } = durable;
-  const refuse = (more: Partial<PromiseAnswer>) => ({ answer: { accepted: false, promise: held, ...more } });
-  if (asked.founder !== asker) return refuse({});
-  if (genesis !== undefined) return refuse({ genesis });
-  const seen = adoptable(sight);
-  if (seen !== undefined) return refuse({ genesis: seen.genesis });
+  const { promise: held, genesis, confirmed } = durable;
+  const refuse = (more: Partial<PromiseAnswer>) => ({
+    answer: { accepted: false, promise: held, genesis, ...more },
+  });
+  if (asked.founder !== asker || confirmed || holdsData) return refuse({});
+  if (genesis !== undefined && genesis.expect !== asked.expect) return refuse({});
   if (asked.expect !== sight.expect) return refuse({ expects: sight.expect ?? 'none' });
-  const accept = { answer: { accepted: true, promise: asked }, keep: { ...durable, promise: asked } };
-  if (held === undefined) return accept;
-  if (held.founder === asked.founder && held.uuid === asked.uuid && held.round <= asked.round) return accept;
-  if (asked.round <= held.round) return refuse({});
-  if (held.founder === asker) return accept;
+  const accept = {
+    answer: { accepted: true, promise: asked, genesis },
+    keep: { ...durable, promise: asked },
+  };
+  if (held?.founder === asker && held.uuid === asked.uuid && held.round === asked.round) return accept;
+  const living = adoptable(durable, sight);
+  if (living !== undefined) return refuse({ genesis: living.genesis });
+  if (asked.round <= Math.max(held?.round ?? 0, genesis ? roundOf(genesis) : 0)) return refuse({});
+  if (held === undefined || held.founder === asker || held.uuid === genesis?.uuid) return accept;
   // Our own proposal gives way to a lower id: from here on we never found with it.
   if (held.founder === sight.self) return asker < sight.self ? accept : refuse({});
   return yielded.includes(held.founder) || isLost(held.founder, sight) ? accept : refuse({});
 }
 
-/** What the answers to one round of asking come to. Pure. */
-export function countPromises(proposal: FoundingPromise, answers: ReadonlyMap<string, PromiseAnswer>) {
+/**
+ * What the answers to one round of asking come to. Pure.
+ *
+ * @param own the genesis that the asker carries
+ */
+export function countPromises(
+  proposal: FoundingPromise,
+  own: Birth | undefined,
+  answers: ReadonlyMap<string, PromiseAnswer>,
+) {
   const accepted = [...answers].filter(([, answer]) => answer.accepted).map(([id]) => id);
-  const others = [...answers.values()]
-    .filter((answer) => !answer.accepted)
+  const competing = [...answers.values()]
     .map(({ promise }) => promise)
     .filter((promise) => promise !== undefined && promise.uuid !== proposal.uuid)
-    .sort((a, b) => (b?.round ?? 0) - (a?.round ?? 0));
-  const geneses = [...answers.values()].map(({ genesis }) => genesis).filter((found) => found !== undefined);
+    .sort((a, b) => (b?.round ?? 0) - (a?.round ?? 0))[0];
+  const votes = new Map<string, number>();
+  for (const genesis of [own, ...accepted.map((id) => answers.get(id)?.genesis)]) {
+    if (genesis !== undefined) votes.set(genesis.uuid, (votes.get(genesis.uuid) ?? 0) + 1);
+  }
+  const majority = majorityOf(proposal.expect);
+  // Who has not promised may have voted for any earlier genesis.
+  const unknown = proposal.expect - accepted.length - 1;
+  const open = [...votes.values()].some((count) => count + unknown >= majority);
   return {
-    agreed: accepted.length + 1 >= majorityOf(proposal.expect),
+    agreed: accepted.length + 1 >= majority && !open,
     accepted,
-    competing: others[0],
-    geneses,
+    competing,
     /** Who expects another number of machines. */
     differing: [...answers].flatMap(([id, { expects }]) => (expects === undefined ? [] : [{ id, expects }])),
   };
+}
+
+/** Not seen for a minute; after our own start we have to look for a minute first. */
+function isLost(id: string, { lastSeenMs, nowMs, startedMs, present }: Sight): boolean {
+  if (present.includes(id)) return false;
+  return nowMs - (lastSeenMs.get(id) ?? startedMs) >= FOUNDER_LOST_MS;
 }

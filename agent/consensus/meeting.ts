@@ -1,6 +1,6 @@
 import type { Birth } from './birth.ts';
 import type { Durable } from './durable.ts';
-import { isConfirmed, type Sight, type Sighting } from './genesis.ts';
+import { isConfirmed, mayVote, type Sight, type Sighting } from './genesis.ts';
 
 /** What a node with a cluster knows of its own, for a meeting with another. */
 export interface OwnCluster {
@@ -56,9 +56,16 @@ function reasonToLeave(own: OwnCluster, genesis: Birth, other: Sighting, sight: 
     return lost ? 'an operator recovered our cluster there, and here it has no quorum' : undefined;
   }
   if (own.hasData && !own.empty) return undefined;
-  // With an expected size a node's choice is a vote: it changes for what has been confirmed only.
+  // With an expected size a node's choice is a vote: it changes for what is confirmed or of a later round.
   if (genesis.expect !== undefined || other.genesis.expect !== undefined) {
-    return theirs && !own.durable.confirmed ? 'the other one is confirmed, ours is not' : undefined;
+    if (own.durable.confirmed) return undefined;
+    if (theirs) return 'the other one is confirmed, ours is not';
+    const later =
+      other.genesis.expect === genesis.expect &&
+      mayVote(own.durable, other.genesis) &&
+      other.carriers.includes(other.genesis.founder) &&
+      sight.present.includes(other.genesis.founder);
+    return later ? 'neither is confirmed, the other one is of a later round' : undefined;
   }
   const founderLeft =
     !own.hasData && own.durable.clusterId === undefined && other.carriers.includes(genesis.founder);

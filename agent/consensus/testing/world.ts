@@ -18,6 +18,8 @@ export interface World {
   nowMs(): number;
   /** Every genesis that any machine ever held for confirmed. */
   readonly everConfirmed: ReadonlySet<string>;
+  /** Every genesis that came to be. */
+  readonly everFounded: ReadonlySet<string>;
 }
 
 export interface Machine {
@@ -63,6 +65,7 @@ export function createWorld({ size, random, expect, joins = false }: WorldOption
   let order = 0;
   let uuids = 0;
   const everConfirmed = new Set<string>();
+  const everFounded = new Set<string>();
   const later = (ms: number, act: () => void) => {
     queue.push({ atMs: nowMs + ms, order: order++, act });
   };
@@ -88,7 +91,7 @@ export function createWorld({ size, random, expect, joins = false }: WorldOption
           keeper,
           sight: () => sightOf(machine, run),
           call: (to, kind, body) => call(machine, run, to, kind, body),
-          newUuid: () => `00000000-0000-4000-8000-${String(++uuids).padStart(12, '0')}`,
+          randomUuid: () => `00000000-0000-4000-8000-${String(++uuids).padStart(12, '0')}`,
           log: QUIET,
         });
         const run: Run = {
@@ -115,6 +118,7 @@ export function createWorld({ size, random, expect, joins = false }: WorldOption
     groups: [machines.map((_, index) => index)],
     loss: 0,
     everConfirmed,
+    everFounded,
     nowMs: () => nowMs,
     async run(ms) {
       const end = nowMs + ms;
@@ -153,6 +157,7 @@ export function createWorld({ size, random, expect, joins = false }: WorldOption
           return;
         }
         machine.disk = durable;
+        if (durable.genesis) everFounded.add(durable.genesis.uuid);
         if (durable.confirmed && durable.genesis) everConfirmed.add(durable.genesis.uuid);
         // It may be on the disk without the machine having lived to know it.
         later(random.below(5), resolve);
