@@ -57,7 +57,7 @@ export function deaf(seconds: number): FoundCondition {
   return {
     code: 'gossip.deaf',
     state: 'failed',
-    summary: `Serf runs, but has not answered for ${seconds} s`,
+    summary: `Serf runs, but has not answered for ${Math.round(seconds)} s`,
     endedBy: 'it is started again by itself after 15 s',
   };
 }

@@ -174,7 +174,7 @@ export function gossipService(deps: GossipDeps): GossipService {
       close: async () => session.reset(),
     },
     leave: async () => {
-      await supervisor.leave(known());
+      await supervisor.leave(endpoint);
       nudge();
     },
     evict: async (id) => {

@@ -30,8 +30,8 @@ export interface Supervisor {
    * @returns why Serf does not run
    */
   supervise(wish: Wanted, nowMs: number): Promise<FoundCondition | undefined>;
-  /** Stop Serf for good. */
-  leave(endpoint: Endpoint): Promise<void>;
+  /** Stop Serf for good, with a good-bye when it runs. */
+  leave(endpoint: Endpoint | undefined): Promise<void>;
   readonly leaving: boolean;
   /** As of the last look. */
   readonly running: boolean;
@@ -139,7 +139,8 @@ export function createSupervisor(serf: SerfProcess, session: Session, log: Log):
     leave: (endpoint) => {
       leaving = true;
       return oneAtATime(async () => {
-        if ((await serf.observe()).state === 'running') await sayGoodbye(endpoint);
+        const { state } = await serf.observe();
+        if (state === 'running' && endpoint !== undefined) await sayGoodbye(endpoint);
         session.reset();
         await serf.stop(STOP_MS);
         await serf.forgetSnapshot();
