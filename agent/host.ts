@@ -6,7 +6,7 @@ export * as boottime from './host/boottime.ts';
 export * as children from './host/children.ts';
 export * as clock from './host/clock.ts';
 export * as fileStream from './host/file-stream.ts';
-export * as datagrams from './host/datagrams.ts';
+export * as udpSend from './host/udp-send.ts';
 export * as files from './host/files.ts';
 export * as inPlace from './host/in-place.ts';
 export * as lineFile from './host/line-file.ts';

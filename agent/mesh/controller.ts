@@ -1,0 +1,203 @@
+import { nodeName } from '../config/name.ts';
+import type { Settings } from '../config/settings.ts';
+import type { Controller, FoundCondition, Outcome, View } from '../engine/controller.ts';
+import type { Mesh } from '../engine/resources.ts';
+import { AgentError } from '../errors.ts';
+import { clock, network, udpSend } from '../host.ts';
+import { type Identity, shortHash } from '../identity/identity.ts';
+import { wireguardKeys } from '../identity/keys.ts';
+import { addressKeeper } from './address-keeper.ts';
+import { conditionOf, rangeConflict, rangeFull, unreachablePeers } from './conditions.ts';
+import { type Dump, differs } from './config.ts';
+import type { Driver } from './driver.ts';
+import {
+  ageClass,
+  ageOf,
+  type Contacts,
+  isHurried,
+  observe,
+  planProbes,
+  probed,
+  unreachable,
+} from './handshakes.ts';
+import { namesOf } from './node-names.ts';
+import { claimantOf, type PlannedPeer, planPeers, type SeenPeer } from './peers.ts';
+import { inRange, parseRange } from './range.ts';
+import type { Wireguard } from './wireguard.ts';
+
+const HURRIED_MS = 1_000;
+const CALM_MS = 10_000;
+/** Somebody may have removed the interface or an address. */
+const VERIFY_MS = 30_000;
+const FAILED_AGAIN_MS = 5_000;
+/** RFC 863: what is sent there has no meaning; it only makes WireGuard shake hands. */
+const DISCARD_PORT = 9;
+
+/** What a pass needs that is sure to be there. */
+interface Node {
+  readonly identity: Identity;
+  readonly settings: Settings;
+  readonly hasKey: boolean;
+}
+
+/** @param wireguard for the interface of the settings */
+export function meshController(state: string, wireguard: (name: string) => Wireguard): Controller {
+  const keeper = addressKeeper(state);
+  let contacts: Contacts = new Map();
+  let wantedBefore: ReadonlyMap<string, string | undefined> = new Map();
+  let ensured: { address: string; driver: Driver; atMs: number } | undefined;
+
+  async function interfaceFor(node: Node, address: string, signal: AbortSignal): Promise<Dump> {
+    const { mesh } = node.settings;
+    const speaker = wireguard(mesh.interface);
+    const range = parseRange(mesh.range);
+    const now = clock.monotonicMs();
+    if (ensured?.address === address && now - ensured.atMs < VERIFY_MS) {
+      try {
+        return await speaker.dump(signal);
+      } catch (error) {
+        // The interface has gone since we looked: make it again.
+        if (!(error instanceof AgentError) || error.code !== 'mesh.silent') throw error;
+      }
+    }
+    const publicKey = keysOf(node).publicKey;
+    const isOurs = (text: string) => inRange(range, text.split('/')[0] ?? '');
+    const wanted = { address, prefix: range.prefix, publicKey, isOurs };
+    const driver = await speaker.ensure(wanted, signal);
+    ensured = { address, driver, atMs: now };
+    return await speaker.dump(signal);
+  }
+
+  /** Plan, tell WireGuard when it must be told, and knock where nobody has answered. */
+  async function peersFor(node: Node, address: string, view: View, signal: AbortSignal) {
+    const speaker = wireguard(node.settings.mesh.interface);
+    const keys = keysOf(node);
+    const nowMs = clock.monotonicMs();
+    const dump = await interfaceFor(node, address, signal);
+    contacts = observe(contacts, dump.peers, nowMs, clock.wallClock().getTime() / 1000);
+    const seen = new Map<string, SeenPeer>(
+      dump.peers.map(({ publicKey, endpoint }) => [
+        publicKey,
+        { endpoint, handshakeAge: ageOf(contacts.get(publicKey), nowMs) },
+      ]),
+    );
+    const peers = planPeers({
+      ownId: node.identity.id,
+      ownKey: keys.publicKey,
+      ownAddress: address,
+      range: parseRange(node.settings.mesh.range),
+      cards: view.get('cards') ?? [],
+      members: view.get('gossip')?.members ?? [],
+      registry: view.get('registry'),
+      links: view.get('links') ?? [],
+      seen,
+      wantedBefore,
+      nowMs,
+    });
+    const config = { port: node.settings.mesh.port, peers };
+    if (differs(dump, keys.publicKey, config)) {
+      await speaker.configure({ ...config, privateKey: keys.privateKey }, signal);
+    }
+    wantedBefore = new Map(peers.map(({ id, wanted }) => [id, wanted]));
+    const due = planProbes(peers, contacts, nowMs);
+    await udpSend.sendToEach(
+      due.map((peer) => ({ address: peer.address, port: DISCARD_PORT })),
+      '',
+    );
+    contacts = probed(contacts, due, nowMs);
+    return { peers, nowMs };
+  }
+
+  async function pass(node: Node, address: string, view: View, signal: AbortSignal): Promise<Outcome> {
+    const { peers, nowMs } = await peersFor(node, address, view, signal);
+    const names = namesFor(node, view);
+    const nameOf = (id: string) => names.get(id) ?? id;
+    return {
+      outputs: { mesh: describe(address, ensured?.driver, peers, contacts, nameOf, nowMs) },
+      conditions: unreachablePeers(unreachable(peers, contacts, nowMs), nameOf),
+      againMs: isHurried(peers, contacts, nowMs) ? HURRIED_MS : CALM_MS,
+    };
+  }
+
+  return {
+    name: 'mesh',
+    inputs: ['facts', 'links', 'cards', 'gossip', 'registry', 'consensus'],
+    outputs: ['mesh'],
+    async reconcile(view, signal) {
+      const node = nodeOf(view);
+      if (node === undefined) return {};
+      const { mesh, cluster } = node.settings;
+      const consensus = view.get('consensus');
+      const evicted = new Set(view.get('registry')?.evicted ?? []);
+      const { claim, conditions } = await keeper.update({
+        cluster: cluster.name,
+        range: mesh.range,
+        id: node.identity.id,
+        registered: view.get('registry')?.addresses ?? {},
+        others: (view.get('cards') ?? []).filter(({ card }) => !evicted.has(card.id)).map(claimantOf),
+        voter: consensus === undefined ? undefined : consensus.place === 'voter',
+        established: consensus?.genesis !== undefined,
+      });
+      if (claim === undefined) return notReady(undefined, [...conditions, rangeFull(mesh.range)]);
+      const { address } = claim;
+      const links = view.get('links') ?? [];
+      const conflict = rangeConflict(links, mesh.interface, parseRange(mesh.range), mesh.range);
+      if (conflict !== undefined) return notReady(address, [...conditions, conflict]);
+      if (!node.hasKey) return notReady(address, conditions);
+      try {
+        const outcome = await pass(node, address, view, signal);
+        return { ...outcome, conditions: [...conditions, ...(outcome.conditions ?? [])] };
+      } catch (error) {
+        // The next pass looks at everything anew.
+        ensured = undefined;
+        if (!(error instanceof AgentError)) throw error;
+        return notReady(address, [...conditions, conditionOf(error)]);
+      }
+    },
+  };
+}
+
+function nodeOf(view: View): Node | undefined {
+  const facts = view.get('facts');
+  const settings = facts?.settings.settings;
+  const identity = facts?.identity;
+  if (settings === undefined || identity === undefined || identity instanceof AgentError) return undefined;
+  return { identity, settings, hasKey: Buffer.isBuffer(facts?.key) };
+}
+
+function keysOf({ identity }: Node): { privateKey: string; publicKey: string } {
+  const { privateKey, publicKey } = wireguardKeys(identity.seed);
+  return { privateKey: privateKey.toString('base64'), publicKey: publicKey.toString('base64') };
+}
+
+function namesFor({ identity, settings }: Node, view: View): ReadonlyMap<string, string> {
+  const own = { id: identity.id, name: nodeName(settings.name, network.hostname(), shortHash(identity)) };
+  return namesOf(own, view.get('cards') ?? [], view.get('registry'));
+}
+
+function notReady(address: string | undefined, conditions: readonly FoundCondition[]): Outcome {
+  const mesh: Mesh = { ready: false, driver: undefined, address, peers: [] };
+  return { outputs: { mesh }, conditions, againMs: FAILED_AGAIN_MS };
+}
+
+function describe(
+  address: string,
+  driver: Driver | undefined,
+  peers: readonly PlannedPeer[],
+  contacts: Contacts,
+  nameOf: (id: string) => string,
+  nowMs: number,
+): Mesh {
+  return {
+    ready: true,
+    driver,
+    address,
+    peers: peers.map((peer) => ({
+      id: peer.id,
+      name: nameOf(peer.id),
+      address: peer.address,
+      endpoint: peer.endpoint,
+      handshakeAge: ageClass(contacts.get(peer.publicKey), nowMs),
+    })),
+  };
+}
