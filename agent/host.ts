@@ -10,6 +10,7 @@ export * as udpSend from './host/udp-send.ts';
 export * as files from './host/files.ts';
 export * as inPlace from './host/in-place.ts';
 export * as lineFile from './host/line-file.ts';
+export * as folders from './host/folders.ts';
 export * as httpsJson from './host/https-json.ts';
 export * as logs from './host/logs.ts';
 export * as network from './host/network.ts';

@@ -1,0 +1,93 @@
+import type { Settings } from '../config/settings.ts';
+import type { Card, Gossip, KnownCard, Mesh } from '../engine/resources.ts';
+import { type Birth, isBirth } from './birth.ts';
+import type { Sight, Sighting } from './genesis.ts';
+
+/** Turns what discovery, gossip and mesh say into what genesis.ts decides on; remembers who was here when. */
+export interface Observer {
+  look(inputs: SightInputs): Sight;
+}
+
+export interface SightInputs {
+  readonly self: string;
+  readonly nowMs: number;
+  readonly settings: Pick<Settings, 'consensus' | 'discovery'>;
+  readonly cards: readonly KnownCard[];
+  readonly gossip?: Gossip | undefined;
+  readonly mesh?: Mesh | undefined;
+  readonly evicted: readonly string[];
+}
+
+const PROVEN_MS = 30_000;
+const HANDSHAKE_S = 180;
+
+/** @param startedMs monotonic ms of the agent's start */
+export function createObserver(startedMs: number): Observer {
+  const lastSeenMs = new Map<string, number>();
+  const births = new Map<string, boolean>();
+  let before = new Set<string>();
+  let newestContactMs: number | undefined;
+
+  /** The same genesis comes again in every look: its signature is checked once. */
+  const isVerified = (value: unknown): value is Birth => {
+    const text = JSON.stringify(value);
+    const known = births.get(text);
+    if (known !== undefined) return known;
+    if (births.size > 200) births.clear();
+    const verdict = isBirth(value);
+    births.set(text, verdict);
+    return verdict;
+  };
+
+  return {
+    look({ self, nowMs, settings, cards, gossip, mesh, evicted }) {
+      const others = cards.filter(({ card }) => card.id !== self && !evicted.includes(card.id));
+      const present = others
+        .filter((known) => isPresent(known, nowMs, gossip, mesh))
+        .map(({ card }) => card.id);
+      for (const id of present) lastSeenMs.set(id, nowMs);
+      if (present.some((id) => !before.has(id))) newestContactMs = nowMs;
+      before = new Set(present);
+      return {
+        self,
+        nowMs,
+        startedMs,
+        expect: settings.consensus.expect,
+        bootstrap: settings.consensus.bootstrap,
+        joins: settings.discovery.join.length > 0,
+        present,
+        lastSeenMs: new Map(lastSeenMs),
+        newestContactMs,
+        sightings: sightingsIn(
+          others.map(({ card }) => card),
+          isVerified,
+        ),
+      };
+    },
+  };
+}
+
+/** Proven over the peer channel a moment ago; or alive in Serf, and a peer in the mesh that has answered. Pure. */
+export function isPresent(
+  { card, provenMs }: KnownCard,
+  nowMs: number,
+  gossip: Gossip | undefined,
+  mesh: Mesh | undefined,
+): boolean {
+  const member = gossip?.members.find(({ id }) => id === card.id);
+  if (member !== undefined && member.status !== 'alive') return false;
+  if (provenMs !== undefined && nowMs - provenMs <= PROVEN_MS) return true;
+  const age = mesh?.peers.find(({ id }) => id === card.id)?.handshakeAge;
+  return member !== undefined && age !== undefined && age <= HANDSHAKE_S;
+}
+
+function sightingsIn(cards: readonly Card[], isVerified: (value: unknown) => value is Birth): Sighting[] {
+  const found = new Map<string, { genesis: Birth; carriers: string[] }>();
+  for (const { id, genesis } of cards) {
+    if (genesis === undefined || !isVerified(genesis)) continue;
+    const entry = found.get(genesis.uuid) ?? { genesis, carriers: [] };
+    entry.carriers.push(id);
+    found.set(genesis.uuid, entry);
+  }
+  return [...found.values()].map(({ genesis, carriers }) => ({ genesis, carriers: carriers.sort() }));
+}
