@@ -1,6 +1,9 @@
 import { createSecureContext } from 'node:tls';
 import type { Dispatcher, Pool } from 'undici';
+import { type FailureReason, failureOf, HttpsFailure } from './https-failure.ts';
 import { createSplitter } from './line-splitter.ts';
+
+export { HttpsFailure };
 
 /**
  * HTTPS with client certificates: one JSON document sent, one received, or a stream of lines. One pool of
@@ -48,25 +51,6 @@ export interface LinesOptions {
   readonly signal: AbortSignal;
 }
 
-export type FailureReason = 'refused' | 'timeout' | 'tls' | 'too-large' | 'broken' | 'aborted';
-
-/** Why there is no answer. */
-export class HttpsFailure extends Error {
-  readonly reason: FailureReason;
-  /** The request, or a part of it, may have reached the server. */
-  readonly sent: boolean;
-  /** The status, when the server refused a stream. */
-  readonly status: number | undefined;
-
-  constructor(reason: FailureReason, sent: boolean, message: string, cause?: unknown, status?: number) {
-    super(message, { cause });
-    this.name = 'HttpsFailure';
-    this.reason = reason;
-    this.sent = sent;
-    this.status = status;
-  }
-}
-
 const CONNECTIONS = 16;
 const IDLE_MS = 20_000;
 /** Of a stream, held for a slow reader before the connection is paused. */
@@ -75,25 +59,28 @@ const HELD_BYTES = 256 * 1024;
 /** Undici is loaded at the first call: 6 MB and 20 ms that a node without a cluster does not need. */
 export async function openOrigin(url: string, { tls, connectMs }: OriginOptions): Promise<Origin> {
   const { default: UndiciPool } = await import('undici/lib/dispatcher/pool.js');
+  const { default: buildConnector } = await import('undici/lib/core/connect.js');
+  // One context for all connections: making it costs more than a handshake.
+  const secureContext =
+    tls && createSecureContext({ ca: tls.ca, cert: tls.certificate, key: tls.key, minVersion: 'TLSv1.2' });
+  const connector = buildConnector({
+    timeout: connectMs,
+    keepAliveInitialDelay: 10_000,
+    ...(secureContext && { secureContext }),
+  });
   const pool = new UndiciPool(url, {
     connections: CONNECTIONS,
     pipelining: 1,
     keepAliveTimeout: IDLE_MS,
     headersTimeout: 0,
     bodyTimeout: 0,
-    connect: {
-      timeout: connectMs,
-      keepAliveInitialDelay: 10_000,
-      ...(tls && {
-        // One context for all connections: making it costs more than a handshake.
-        secureContext: createSecureContext({
-          ca: tls.ca,
-          cert: tls.certificate,
-          key: tls.key,
-          minVersion: 'TLSv1.2',
-        }),
+    connect: (options, callback) =>
+      connector(options, (...result) => {
+        const socket = result[1];
+        // The first error tells most: undici would show the end of the connection after it instead.
+        socket?.once('error', (error) => socket.destroy(error));
+        callback(...result);
       }),
-    },
   });
   return {
     post: (path, body, options) => post(pool, path, body, options),
@@ -296,17 +283,3 @@ function cut(splitter: ReturnType<typeof createSplitter>, chunk: Buffer): string
     throw new HttpsFailure('too-large', true, (cause as Error).message, cause);
   }
 }
-
-function failureOf(error: Error, sent: boolean): HttpsFailure {
-  if (error instanceof HttpsFailure) return error;
-  const code = (error as NodeJS.ErrnoException).code ?? error.name;
-  const message = `${code}: ${error.message}`.slice(0, 300);
-  // An alert against our certificate comes after the request was written (TLS 1.3), yet before it is read.
-  if (AGAINST_US.test(code)) return new HttpsFailure('tls', false, message, error);
-  if (TLS.test(code)) return new HttpsFailure('tls', sent, message, error);
-  if (code === 'UND_ERR_CONNECT_TIMEOUT') return new HttpsFailure('timeout', false, message, error);
-  return new HttpsFailure(sent ? 'broken' : 'refused', sent, message, error);
-}
-
-const AGAINST_US = /_ALERT_(\w*CERTIFICATE\w*|UNKNOWN_CA|HANDSHAKE_FAILURE|ACCESS_DENIED)$/;
-const TLS = /^(ERR_SSL_|ERR_TLS_|CERT_|EPROTO$|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|HOSTNAME_MISMATCH)/;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { authorityFrom } from '../certificates/authority.ts';
 import { acquire, fenced, holderOf, observe, resign } from './election.ts';
-import { startRig, until } from './rig.ts';
+import { materialOf, startRig, until } from './testing/rig.ts';
 import { EtcdError } from './types.ts';
 
 const code = (expected: string) => (error: unknown) => {
@@ -113,6 +114,24 @@ test('the calls of one member', { timeout: 60_000 }, async (t) => {
     stop.abort();
     await holders.return();
   });
+
+  await t.test(
+    'a client with a certificate of another cluster is told so, and its write is not done',
+    async () => {
+      const foreign = { ...materialOf(authorityFrom(Buffer.alloc(32, 99)), 'client'), ca: rig.tls.ca };
+      const stranger = rig.client({ tls: () => foreign });
+      await assert.rejects(stranger.put('stranger', 'x'), (error: unknown) => {
+        assert.ok(error instanceof EtcdError);
+        assert.deepEqual(
+          [error.code, error.outcomeUnknown],
+          ['etcd.permission', false],
+          error.evidence ?? '',
+        );
+        return true;
+      });
+      assert.deepEqual((await client.range('stranger')).kvs, []);
+    },
+  );
 
   await t.test('status, members and alarms', async () => {
     const status = await client.status(endpoint);

@@ -81,8 +81,9 @@ export function createEtcdClient(options: EtcdClientOptions): EtcdClient {
 
     status: (endpoint) => at(endpoint, '/v3/maintenance/status', {}, answers.statusOf),
     alarms: () => read('/v3/maintenance/alarm', { action: 'GET' }, answers.alarmsOf),
+    // Answers about alarms come without a header.
     disarm: (memberID, alarm) =>
-      write('/v3/maintenance/alarm', { action: 'DEACTIVATE', memberID, alarm }, done),
+      write('/v3/maintenance/alarm', { action: 'DEACTIVATE', memberID, alarm }, () => undefined),
     compact: async (upTo) => {
       try {
         await write('/v3/kv/compaction', { revision: upTo, physical: false }, done);

@@ -2,12 +2,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import * as net from 'node:net';
 import type { TestContext } from 'node:test';
-import { makeSandbox } from '../../testing/sandbox.ts';
-import { type Authority, authorityCertificate, authorityFrom } from '../certificates/authority.ts';
-import { mintLeaf } from '../certificates/leaf.ts';
-import { createEtcdClient } from './client.ts';
-import { clientUrlOf, memberArgv, memberConfig, peerUrlOf } from './config.ts';
-import type { EtcdClient, EtcdClientOptions, TlsMaterial } from './types.ts';
+import { makeSandbox } from '../../../testing/sandbox.ts';
+import { type Authority, authorityCertificate, authorityFrom } from '../../certificates/authority.ts';
+import { mintLeaf } from '../../certificates/leaf.ts';
+import { createEtcdClient } from '../client.ts';
+import { clientUrlOf, memberArgv, memberConfig, peerUrlOf } from '../config.ts';
+import type { EtcdClient, EtcdClientOptions, TlsMaterial } from '../types.ts';
 
 /** For tests: real etcd members with mTLS on addresses 127.x.y.z of this machine. */
 export interface Rig {
