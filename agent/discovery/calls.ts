@@ -26,7 +26,7 @@ export const CONCURRENCY = 4;
 
 /** Who is not (yet) alive in gossip proves its presence this often, so that a genesis counts who is there. */
 export const PRESENCE_MS = 20_000;
-const LONGEST_MS = 60_000;
+const LONGEST_MS = 30_000;
 const FIRST_MS = 1_000;
 const SELF_MS = 300_000;
 /** Addresses on cards are tried only while we are alone, and rarely. */

@@ -25,6 +25,8 @@ export interface OwnCardDeps {
 
 /** While an engine is missing: it may be installed. */
 const ASK_AGAIN_MS = 60_000;
+/** Others may have shown us a newer card of ours. */
+const LOOK_MS = 10_000;
 const MOST_ADDRESSES = 16;
 /** The range of the mesh may have been changed since. */
 const ANY_RANGE = '0.0.0.0/0';
@@ -83,8 +85,7 @@ export function ownCardController(deps: OwnCardDeps): Controller {
       if (signed?.card !== card || signed.keyMark !== key.fingerprint) {
         signed = { card, keyMark: key.fingerprint, value: makeCard(card, identity, key.card) };
       }
-      const again = versions.serf === 'missing' || versions.etcd === 'missing';
-      return { outputs: { ownCard: signed.value }, ...(again ? { againMs: ASK_AGAIN_MS } : {}) };
+      return { outputs: { ownCard: signed.value }, againMs: LOOK_MS };
     },
   };
 }

@@ -43,16 +43,16 @@ const standing = {
 };
 const introduction = {
   id: z.string().min(32).max(44),
-  card: z.unknown(),
+  card: z.unknown().optional(),
   proof: z.string().length(88),
   ...standing,
 };
 const requestSchema = z.strictObject({
   ...introduction,
   kind: z.string().regex(/^[a-z][a-z-]{0,31}$/),
-  body: z.unknown(),
+  body: z.unknown().optional(),
 });
-const answerSchema = z.strictObject({ ...introduction, answer: z.unknown() });
+const answerSchema = z.strictObject({ ...introduction, answer: z.unknown().optional() });
 const refusedSchema = z.strictObject({
   refused: z.string().min(1).max(300),
   code: z.string().regex(/^[a-z][a-z-]{0,31}$/),

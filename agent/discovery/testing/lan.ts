@@ -1,0 +1,58 @@
+/**
+ * A node on a LAN for tests: runs links and beacon (and, with `full`, all of discovery) under the real engine and
+ * prints its contacts as JSON lines. Run inside a network namespace: `node lan.ts KEY-BYTE ID-BYTE [full]`.
+ */
+import { mkdirSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
+import { DEFAULT_SETTINGS } from '../../config/settings.ts';
+import { type Engine, runControllers } from '../../engine/controller.ts';
+import type { Resources } from '../../engine/resources.ts';
+import { createStore } from '../../engine/store.ts';
+import { createLog } from '../../log.ts';
+import { pathsFrom } from '../../paths.ts';
+import { createDiscovery } from '../discovery.ts';
+import { identityOf } from './peers.ts';
+
+const [key = '1', id = '1', join = ''] = process.argv.slice(2);
+const folder = mkdtempSync(path.join(tmpdir(), 'lan-test.'));
+const paths = pathsFrom({
+  CLUSTEROS_STATE_DIR: path.join(folder, 'state'),
+  CLUSTEROS_CONFIG: path.join(folder, 'etc/node.yaml'),
+});
+mkdirSync(paths.state, { recursive: true });
+const say = (value: object) => process.stdout.write(`${JSON.stringify(value)}\n`);
+const log = createLog({ write: (line) => say({ log: line.trimEnd() }), level: 'info' });
+const store = createStore<Resources>();
+const stop = new AbortController();
+const settings = {
+  ...DEFAULT_SETTINGS,
+  discovery: { ...DEFAULT_SETTINGS.discovery, join: join === '' ? [] : [join] },
+};
+store.set('facts', {
+  identity: identityOf(Number(id)),
+  identityCreated: false,
+  key: Buffer.alloc(32, Number(key)),
+  settings: { settings },
+  seed: [],
+  holdsSeedSettings: false,
+  storage: undefined,
+});
+store.set('mesh', { ready: false, driver: undefined, address: `10.42.0.${id}`, peers: [] });
+const discovery = createDiscovery({ paths, log });
+let engine: Engine | undefined;
+const tell = () =>
+  say({
+    contacts: store.get('contacts') ?? [],
+    cards: (store.get('cards') ?? []).map(({ card, address }) => ({ id: card.id, address })),
+    links: store.get('links') ?? [],
+    clone: discovery.clones.isClone(),
+    conditions: engine?.conditions().map(({ code }) => code) ?? [],
+  });
+store.watch(['contacts', 'cards', 'links'], tell);
+engine = runControllers(discovery.controllers, store, log, stop.signal);
+const timer = setInterval(tell, 500);
+process.on('SIGTERM', () => {
+  clearInterval(timer);
+  stop.abort('SIGTERM');
+});
