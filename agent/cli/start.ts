@@ -1,3 +1,4 @@
+import { startCluster } from '../cluster.ts';
 import { runDaemon } from '../daemon.ts';
 import { processes } from '../host.ts';
 import { createLog } from '../log.ts';
@@ -13,5 +14,6 @@ export async function start(
   const stop = processes.stopSignal();
   const log = createLog({ write: (line) => print('stderr', line), format: json ? 'json' : 'text' });
   log.info('starting', { version: VERSION, pid: processes.self().pid });
-  await runDaemon({ paths, environment, log, manager: serviceManager(environment), stop });
+  const cluster = startCluster({ paths, environment, log, stop });
+  await runDaemon({ paths, environment, log, manager: serviceManager(environment), stop, cluster });
 }

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { writeSync } from 'node:fs';
+import { isSea } from 'node:sea';
 
 /** Our environment and arguments, read once by `main.ts` and passed on as values. */
 export function environment(): Readonly<Record<string, string | undefined>> {
@@ -13,6 +14,15 @@ export function argumentsGiven(): string[] {
 
 export function self() {
   return { pid: process.pid, uid: process.getuid?.() ?? 0, node: process.version, arch: process.arch };
+}
+
+/**
+ * The words by which this program is started again: the single executable alone, or Node with its script.
+ * Options of Node's are kept.
+ */
+export function selfArgv(): [string, ...string[]] {
+  const script = isSea() ? [] : [...process.execArgv, ...process.argv.slice(1, 2)];
+  return [process.execPath, ...script];
 }
 
 /** Permission bits that nothing we create may have, whatever the caller's umask was. */

@@ -3,6 +3,7 @@ import type { Units } from '../engine/units.ts';
 import type { Paths } from '../paths.ts';
 import { meshController } from './controller.ts';
 import { namesController, writeHosts } from './hosts-file.ts';
+import { look } from './interface.ts';
 import { firewallController, removeFirewall } from './nftables.ts';
 import { createWireguard, type Wireguard } from './wireguard.ts';
 
@@ -17,6 +18,12 @@ export interface MeshDomain {
   holdAddress(address: string): Promise<void>;
   /** Take it away again; not having it is fine. @throws AgentError */
   releaseAddress(address: string): Promise<void>;
+  /**
+   * The service addresses that the interface has, also those from before this process.
+   *
+   * @param name of the interface, where no controller has run in this process; wg0 when absent
+   */
+  listHeld(name?: string): Promise<readonly string[]>;
   /**
    * Remove interface, wireguard-go, names and firewall, for a node that leaves or is reset; to be called when the
    * controllers have ended.
@@ -43,6 +50,10 @@ export function createMesh({ paths, units }: { paths: Paths; units: Units }): Me
     ],
     holdAddress: (address) => speaker().holdAddress(address),
     releaseAddress: (address) => speaker().releaseAddress(address),
+    async listHeld(name = 'wg0') {
+      const found = await look(current?.name ?? name);
+      return (found?.addresses ?? []).filter((it) => it.endsWith('/32')).map((it) => it.slice(0, -3));
+    },
     async tearDown(name) {
       const results = await Promise.allSettled([
         speaker(name).tearDown(),
