@@ -4,8 +4,20 @@ export interface Ip {
   readonly value: bigint;
 }
 
+/** The same few hundred addresses are compared again and again, whenever a beacon is heard. */
+const parsed = new Map<string, Ip | undefined>();
+const PARSED_MOST = 4_096;
+
 /** @returns undefined for what is no IP address; zones (`%eth0`) are none of an address */
 export function parseIp(text: string): Ip | undefined {
+  if (parsed.has(text)) return parsed.get(text);
+  if (parsed.size >= PARSED_MOST) parsed.clear();
+  const ip = parse(text);
+  parsed.set(text, ip);
+  return ip;
+}
+
+function parse(text: string): Ip | undefined {
   const four = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text)?.slice(1).map(Number);
   if (four !== undefined) {
     if (four.some((byte) => byte > 255)) return undefined;

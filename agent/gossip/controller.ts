@@ -95,8 +95,10 @@ export function gossipService(deps: GossipDeps): GossipService {
     // Without a cable a Serf that runs goes on as it is: the address may come back.
     const kept = supervisor.running ? current : undefined;
     const advertise = choice.address ?? kept;
-    if (advertise === undefined) return noAddress('claimed' in choice ? choice.claimed : {});
+    const problem = choice.address === undefined ? noAddress(choice.claimed) : undefined;
+    if (advertise === undefined) return problem;
     return {
+      warning: problem,
       settings: {
         id: identity.id,
         advertise,
@@ -153,7 +155,8 @@ export function gossipService(deps: GossipDeps): GossipService {
       refused: deps.refused?.() ?? new Set(),
       nowMs,
     });
-    return { outputs: gossip(true), againMs: Math.min(joinsMs, IDLE_MS) };
+    const conditions = wish.warning === undefined ? [] : [wish.warning];
+    return { outputs: gossip(true), conditions, againMs: Math.min(joinsMs, IDLE_MS) };
   }
 
   const known = (): Endpoint => {

@@ -12,6 +12,8 @@ import type { Session } from './session.ts';
 import { planSerf } from './supervise.ts';
 
 export interface Wanted {
+  /** Something that is not as it should be although Serf can run. */
+  readonly warning?: FoundCondition | undefined;
   readonly settings: SerfSettings;
   readonly keyring: Keyring;
 }
@@ -44,6 +46,8 @@ export interface Supervisor {
 /** The unit's state is looked at this often while Serf answers: under systemd that is a process each time. */
 const OBSERVE_MS = 10_000;
 const STOP_MS = 5_000;
+/** A Serf answers within milliseconds; what else has the port may say nothing at all. */
+const ORPHAN_MS = 1_000;
 
 export function createSupervisor(serf: SerfProcess, session: Session, log: Log): Supervisor {
   let restart = NO_FAILURES;
@@ -164,8 +168,12 @@ export function createSupervisor(serf: SerfProcess, session: Session, log: Log):
 }
 
 /** Work with a connection of its own. @throws AgentError of the RPC */
-export async function withSerf<T>(endpoint: Endpoint, work: (serf: SerfClient) => Promise<T>): Promise<T> {
-  const client = await connectSerf(endpoint);
+export async function withSerf<T>(
+  endpoint: Endpoint,
+  work: (serf: SerfClient) => Promise<T>,
+  connectMs?: number,
+): Promise<T> {
+  const client = await connectSerf(endpoint, connectMs);
   try {
     return await work(client);
   } finally {
@@ -180,7 +188,7 @@ export function endpointOf({ rpcPort, rpcSecret }: Pick<SerfSettings, 'rpcPort' 
 /** A Serf that no unit knows of but that has our secret is ours: its record was lost in a crash. */
 async function endOrphan(endpoint: Endpoint): Promise<boolean> {
   try {
-    await withSerf(endpoint, (client) => client.leave());
+    await withSerf(endpoint, (client) => client.leave(), ORPHAN_MS);
     return true;
   } catch {
     // Somebody else's program: the condition tells.

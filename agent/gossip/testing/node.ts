@@ -11,7 +11,7 @@ import { clock } from '../../host.ts';
 import { type Identity, identityFromSeed } from '../../identity/identity.ts';
 import { createLog } from '../../log.ts';
 import { makeSandbox } from '../../testing/sandbox.ts';
-import { type GossipService, gossipService } from '../controller.ts';
+import { type GossipDeps, type GossipService, gossipService } from '../controller.ts';
 import { knownCard } from './fixtures.ts';
 
 /** The gossip part of an agent on an address of loopback, with the real Serf. */
@@ -43,6 +43,7 @@ export interface TestNodeOptions {
   readonly port: number;
   readonly key: Buffer;
   readonly units?: (usual: Units) => Units;
+  readonly keyring?: NonNullable<GossipDeps['keyring']>;
 }
 
 export async function startNode(t: TestContext, options: TestNodeOptions): Promise<TestNode> {
@@ -64,6 +65,7 @@ export async function startNode(t: TestContext, options: TestNodeOptions): Promi
       log: createLog({ write: (line) => log.push(line), level: 'debug' }),
       onRefusal: (address, reason) => refusals.push({ address, reason }),
       bind: options.address,
+      ...(options.keyring && { keyring: options.keyring }),
     });
   const node: TestNode = {
     id: identity.id,
