@@ -26,3 +26,4 @@ export * as udpSend from './host/udp-send.ts';
 export * as unixSocket from './host/unix-socket.ts';
 export * as usage from './host/usage.ts';
 export * as web from './host/web.ts';
+export * as wipe from './host/wipe.ts';

@@ -3,7 +3,7 @@ import { LABEL } from '../config/settings.ts';
 import { AgentError } from '../errors.ts';
 import { decodeKey } from '../identity/identity.ts';
 import type { TokenStore } from './token-store.ts';
-import { parseToken, pskIdentity, tokenKey } from './tokens.ts';
+import { parseToken, tokenKey } from './tokens.ts';
 
 /** The kind of the request on the peer channel. */
 export const ENROL_KIND = 'enroll';
@@ -24,12 +24,11 @@ export type EnrolAnswer =
  * What a member answers to a machine that came with a token. The channel has made sure that it holds the
  * token's secret and the private key of its id.
  *
- * @param psk the identity that the channel was opened with, `token:<id>`
+ * @param tokenId by which the machine came in; absent when it holds a cluster key
  * @param node id of the machine
  */
 export function createEnrolServer(deps: EnrolServerDeps) {
-  return async (psk: string, node: string): Promise<EnrolAnswer> => {
-    const tokenId = /^token:([1-9A-HJ-NP-Za-km-z]{8})$/.exec(psk)?.[1];
+  return async (tokenId: string | undefined, node: string): Promise<EnrolAnswer> => {
     if (tokenId === undefined)
       return { refused: 'enrolment needs a token; a holder of the key joins as it is' };
     if (deps.isRotating()) return { refused: 'the cluster key is being changed; try again in a few minutes' };
@@ -41,12 +40,17 @@ export function createEnrolServer(deps: EnrolServerDeps) {
   };
 }
 
-/** How the channel is asked under a token's key: opens it as `identity` with `key`, and returns the answer's body. */
+/** `PeerChannel.call`, as far as it is needed here: opens the channel under the token's key. */
 export type TokenCall = (
   target: { readonly address: string; readonly port: number },
-  psk: { readonly identity: string; readonly key: Buffer },
   kind: string,
-) => Promise<unknown>;
+  body: unknown,
+  options: { readonly token: { readonly id: string; readonly key: Buffer } },
+) => Promise<{
+  readonly answer?: unknown;
+  readonly refused?: { readonly reason: string } | undefined;
+  readonly failed?: string | undefined;
+}>;
 
 const answerSchema = z.object({ clusterKey: z.string().max(64), clusterName: z.string().regex(LABEL) });
 
@@ -56,11 +60,11 @@ const answerSchema = z.object({ clusterKey: z.string().max(64), clusterName: z.s
  * @throws AgentError `enrol.bad-token`, `enrol.refused`; and what the channel throws
  */
 export async function enrol(
-  token: string,
+  text: string,
   target: { readonly address: string; readonly port: number },
   call: TokenCall,
 ): Promise<{ clusterKey: Buffer; clusterName: string }> {
-  const parsed = parseToken(token);
+  const parsed = parseToken(text);
   if (parsed === undefined) {
     throw new AgentError({
       code: 'enrol.bad-token',
@@ -69,18 +73,21 @@ export async function enrol(
       fix: 'copy the whole line that node-agent token create printed',
     });
   }
-  const answer = await call(target, { identity: pskIdentity(parsed.id), key: tokenKey(parsed) }, ENROL_KIND);
+  const token = { id: parsed.id, key: tokenKey(parsed) };
+  const { answer, refused, failed } = await call(target, ENROL_KIND, {}, { token });
   const good = answerSchema.safeParse(answer).data;
   const clusterKey = good && decodeKey(good.clusterKey);
-  if (good !== undefined && clusterKey !== undefined && clusterKey.some((byte) => byte !== 0)) {
+  if (good && clusterKey?.some((byte) => byte !== 0)) {
     return { clusterKey, clusterName: good.clusterName };
   }
-  const { refused } = (answer ?? {}) as { refused?: unknown };
+  const said = (answer as { refused?: unknown } | null | undefined)?.refused;
+  const reason =
+    refused?.reason ?? failed ?? (typeof said === 'string' ? said : 'its answer is not understood');
   throw new AgentError({
-    code: 'enrol.refused',
-    exit: 'refused',
+    code: failed === undefined ? 'enrol.refused' : 'enrol.unreachable',
+    exit: failed === undefined ? 'refused' : 'notDone',
     message: `${target.address} did not enrol this machine`,
-    evidence: typeof refused === 'string' ? refused.slice(0, 300) : 'its answer is not understood',
-    fix: 'make another token on a member: node-agent token create',
+    evidence: reason.slice(0, 300),
+    fix: 'if the token is used up or expired, make another one on a member: node-agent token create',
   });
 }

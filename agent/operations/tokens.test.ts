@@ -23,12 +23,12 @@ function station() {
   });
   /** The channel: opens only for a key that the cluster knows under that identity. */
   const join = (token: string, node: string) =>
-    enrol(token, { address: '10.0.0.1', port: 7947 }, async (_target, psk, kind) => {
+    enrol(token, { address: '10.0.0.1', port: 7947 }, async (_target, kind, _body, options) => {
       assert.equal(kind, ENROL_KIND);
-      const [kv] = (await etcd.range(`/clusteros/v1/tokens/${psk.identity.slice(6)}`)).kvs;
+      const [kv] = (await etcd.range(`/clusteros/v1/tokens/${options.token.id}`)).kvs;
       const known = kv && Buffer.from(JSON.parse(kv.value).key, 'base64');
-      assert.ok(known === undefined || known.equals(psk.key), 'handshake failed');
-      return JSON.parse(JSON.stringify(await answer(psk.identity, node)));
+      assert.ok(known === undefined || known.equals(options.token.key), 'handshake failed');
+      return { answer: JSON.parse(JSON.stringify(await answer(options.token.id, node))) };
     });
   return { etcd, time, tokens, rotating, join, answer };
 }
@@ -102,7 +102,7 @@ test('no key is handed out while it is being changed, nor to who came with the k
   rotating.now = true;
   await assert.rejects(join(token, 'a'), { evidence: /is being changed/ });
   rotating.now = false;
-  assert.ok('refused' in (await answer('key:01234567', 'a')));
+  assert.ok('refused' in (await answer(undefined, 'a')));
   await join(token, 'a');
 });
 
@@ -111,7 +111,7 @@ test('an answer that is none is refused, whatever it is', async () => {
   const zero = { clusterKey: Buffer.alloc(32).toString('base64'), clusterName: 'lab' };
   for (const answer of [undefined, null, 1, [], {}, zero, { ...zero, clusterKey: 'x' }, { refused: {} }]) {
     await assert.rejects(
-      enrol(token, { address: '::1', port: 1 }, async () => answer),
+      enrol(token, { address: '::1', port: 1 }, async () => ({ answer })),
       { code: 'enrol.refused' },
     );
   }

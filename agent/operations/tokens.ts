@@ -37,11 +37,6 @@ export function tokenKey({ id, secret }: TokenText): Buffer {
   return Buffer.from(hkdfSync('sha256', secret, id, LABEL, 32));
 }
 
-/** Under which name the channel looks up the key. */
-export function pskIdentity(id: string): string {
-  return `token:${id}`;
-}
-
 /** Evenly distributed: bytes that would favour some letters are drawn again. */
 function base58Text(length: number, random: (bytes: number) => Uint8Array): string {
   let text = '';

@@ -1,0 +1,133 @@
+import type { EtcdClient } from '../consensus/etcd/types.ts';
+import { AgentError } from '../errors.ts';
+import { fingerprint } from '../identity/keys.ts';
+import { PREFIX } from '../registry/keys.ts';
+import { parseValue } from '../registry/records.ts';
+import { type Ack, ackSchema, type Phase, type Rotation, rotationSchema } from './rotation.ts';
+import { openSealed, seal } from './seal.ts';
+
+export const ROTATION_KEY = `${PREFIX}rotation`;
+const ACKS = `${PREFIX}rotation-acks/`;
+const SEALED = `${PREFIX}rotation-sealed/`;
+
+export type RotationEtcd = Pick<EtcdClient, 'range' | 'put' | 'delete' | 'txn'>;
+
+export interface Recipient {
+  readonly id: string;
+  /** base64 of its WireGuard public key, from its verified card. */
+  readonly meshKey: string;
+}
+
+export interface StoredRotation {
+  readonly rotation: Rotation;
+  /** For compare-and-swap. */
+  readonly revision: string;
+}
+
+/** The rotation that is under way or was the last; undefined when there never was one. */
+export async function readRotation(etcd: Pick<RotationEtcd, 'range'>): Promise<StoredRotation | undefined> {
+  const [kv] = (await etcd.range(ROTATION_KEY)).kvs;
+  const rotation = kv && parseValue(rotationSchema, kv.value);
+  return rotation && { rotation, revision: kv.modRevision };
+}
+
+/**
+ * Begin: seal the new key for everybody who is registered and not evicted, then write down the rotation. A crash
+ * before the last step leaves nothing but sealed copies of a key that nobody uses.
+ *
+ * @param random bytes from the system's generator
+ * @throws AgentError `rotation.under-way`
+ */
+export async function beginRotation(
+  etcd: RotationEtcd,
+  recipients: readonly Recipient[],
+  oldKey: Buffer,
+  random: (bytes: number) => Buffer,
+  now: Date,
+): Promise<Rotation> {
+  const before = await readRotation(etcd);
+  if (before !== undefined && before.rotation.phase !== 'done') throw underWay(before.rotation.phase);
+  const newKey = random(32);
+  const rotation: Rotation = {
+    id: random(8).toString('hex'),
+    phase: 'distribute',
+    oldFingerprint: fingerprint(oldKey),
+    newFingerprint: fingerprint(newKey),
+    startedAt: now.toISOString(),
+  };
+  for (const { id, meshKey } of recipients) {
+    const sealed = seal(newKey, Buffer.from(meshKey, 'base64'), rotation.id, random(32));
+    await etcd.put(sealedKey(rotation.id, id), sealed);
+  }
+  const { succeeded } = await etcd.txn({
+    compare: [{ key: ROTATION_KEY, target: 'mod', value: before?.revision ?? '0' }],
+    success: [
+      { kind: 'put', key: ROTATION_KEY, value: JSON.stringify(rotation) },
+      { kind: 'delete', key: ACKS, prefix: true },
+    ],
+  });
+  if (!succeeded) {
+    await etcd.delete(sealedKey(rotation.id, ''), { prefix: true });
+    throw underWay('distribute');
+  }
+  if (before !== undefined) await etcd.delete(sealedKey(before.rotation.id, ''), { prefix: true });
+  return rotation;
+}
+
+/** Our copy of the new key; undefined when there is none for us. */
+export async function takeSealed(
+  etcd: Pick<RotationEtcd, 'range'>,
+  rotation: Rotation,
+  self: string,
+  meshPrivateKey: Uint8Array,
+): Promise<Buffer | undefined> {
+  const [kv] = (await etcd.range(sealedKey(rotation.id, self))).kvs;
+  const key = kv && openSealed(kv.value, meshPrivateKey, rotation.id);
+  return key?.length === 32 && fingerprint(key) === rotation.newFingerprint ? key : undefined;
+}
+
+export async function readAcks(etcd: Pick<RotationEtcd, 'range'>): Promise<ReadonlyMap<string, Ack>> {
+  const { kvs } = await etcd.range(ACKS, { prefix: true });
+  return new Map(
+    kvs.flatMap(({ key, value }) => {
+      const ack = parseValue(ackSchema, value);
+      return ack === undefined ? [] : [[key.slice(ACKS.length), ack] as const];
+    }),
+  );
+}
+
+export async function acknowledge(
+  etcd: Pick<RotationEtcd, 'put'>,
+  self: string,
+  rotation: string,
+  phase: Phase,
+): Promise<void> {
+  await etcd.put(`${ACKS}${self}`, JSON.stringify({ rotation, phase }));
+}
+
+/** @returns false when another driver was first */
+export async function moveRotation(
+  etcd: Pick<RotationEtcd, 'txn'>,
+  { rotation, revision }: StoredRotation,
+  to: { readonly phase: Phase } | { readonly turn: string },
+): Promise<boolean> {
+  const { turn: _over, ...rest } = rotation;
+  const { succeeded } = await etcd.txn({
+    compare: [{ key: ROTATION_KEY, target: 'mod', value: revision }],
+    success: [{ kind: 'put', key: ROTATION_KEY, value: JSON.stringify({ ...rest, ...to }) }],
+  });
+  return succeeded;
+}
+
+function sealedKey(rotation: string, node: string): string {
+  return `${SEALED}${rotation}/${node}`;
+}
+
+function underWay(phase: Phase): AgentError {
+  return new AgentError({
+    code: 'rotation.under-way',
+    exit: 'notDone',
+    message: `the cluster key is being changed already (phase ${phase})`,
+    fix: 'wait for it: node-agent status',
+  });
+}

@@ -1,0 +1,221 @@
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { statSync, writeFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { publicKeyOf } from '../identity/ed25519.ts';
+import { fingerprint } from '../identity/keys.ts';
+import { createMemoryEtcd } from '../testing/memory-etcd.ts';
+import { makeSandbox } from '../testing/sandbox.ts';
+import { certificateKeys, type DriverScene, type HeldKeys, keysInUse } from './rotation.ts';
+import { rotationPass } from './rotation-pass.ts';
+import { beginRotation, readRotation, takeSealed } from './rotation-records.ts';
+import { adoptNextKey, holdNextKey, loadHeldKeys, nextKeyFile } from './rotation-store.ts';
+import { openSealed, seal } from './seal.ts';
+
+const OLD = Buffer.alloc(32, 1);
+const ID = (index: number) => 'ABCDEFGH'.charAt(index).repeat(43);
+
+interface Machine {
+  readonly id: string;
+  readonly meshPrivateKey: Buffer;
+  alive: boolean;
+  /** On its disk. */
+  held: HeldKeys;
+  /** What channel and etcd were last made to be, or made at boot. */
+  applied: HeldKeys;
+}
+
+/** A cluster in memory whose machines crash, die and come back as the random numbers say. */
+async function simulate(seed: number, crashes: boolean) {
+  let state = seed;
+  const random = (below: number) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+  const count = 3 + random(4);
+  const machines = Array.from({ length: count }, (_, index): Machine => {
+    const held = { current: OLD };
+    const meshPrivateKey = createHash('sha256').update(`${index}`).digest();
+    return { id: ID(index), meshPrivateKey, alive: true, held, applied: held };
+  });
+  const voters = machines.slice(0, 3).map(({ id }) => id);
+  const etcd = createMemoryEtcd();
+  let gossip: DriverScene['gossip'] = 'old';
+  const recipients = machines.map(({ id, meshPrivateKey }) => ({
+    id,
+    meshKey: publicKeyOf('x25519', meshPrivateKey).toString('base64'),
+  }));
+  await beginRotation(etcd, recipients, OLD, randomBytes, new Date(0));
+
+  const pass = async (machine: Machine, drives: boolean) => {
+    const power = () => {
+      if (crashes && random(12) === 0) throw new Error('power cut');
+    };
+    const alive = machines.filter((other) => other.alive);
+    await rotationPass(
+      etcd,
+      {
+        fingerprint,
+        store: {
+          load: async () => machine.held,
+          holdNext: async (next) => {
+            power();
+            machine.held = { ...machine.held, next };
+            power();
+          },
+          adopt: async (next) => {
+            machine.held = { current: next.key, next };
+            power();
+            machine.held = { current: next.key };
+          },
+          forgetNext: async () => {
+            machine.held = { current: machine.held.current };
+          },
+        },
+        apply: async (held) => {
+          power();
+          const restarts =
+            certificateKeys(held).trusted.length !== certificateKeys(machine.applied).trusted.length;
+          const { rotation } = (await readRotation(etcd)) ?? assert.fail();
+          const behind = held.next !== undefined && held.next.phase !== rotation.phase;
+          if (restarts && !behind && voters.includes(machine.id)) assert.equal(rotation.turn, machine.id);
+          machine.applied = held;
+          power();
+        },
+        gossip: {
+          state: async () => gossip,
+          move: async (wanted) => {
+            power();
+            gossip = wanted;
+          },
+        },
+      },
+      {
+        id: machine.id,
+        meshPrivateKey: machine.meshPrivateKey,
+        isVoter: voters.includes(machine.id),
+        drives,
+      },
+      {
+        alive: alive.map(({ id }) => id),
+        voters,
+        quorum: alive.filter(({ id }) => voters.includes(id)).length >= 2,
+      },
+    );
+  };
+
+  for (let round = 0; round < 4_000; round += 1) {
+    const machine = machines[random(count)] ?? assert.fail();
+    const hasTaken = machine.held.next !== undefined || !machine.held.current.equals(OLD);
+    const others = machines.filter((other) => other.alive && other !== machine);
+    const quorate = others.filter(({ id }) => voters.includes(id)).length >= 2;
+    if (crashes && round < 2_000 && machine.alive && hasTaken && quorate && random(15) === 0)
+      machine.alive = false;
+    else if (!machine.alive && (round >= 2_000 || random(10) === 0)) {
+      machine.alive = true;
+      machine.applied = machine.held;
+    }
+    if (!machine.alive) continue;
+    const leader = machines.find(({ alive, id }) => alive && voters.includes(id));
+    await pass(machine, machine === leader || random(20) === 0).catch((error: Error) => {
+      if (error.message !== 'power cut') throw error;
+      machine.applied = machine.held;
+    });
+    assertConnected(machines, seed);
+  }
+  const end = await readRotation(etcd);
+  return { machines, end, gossip };
+}
+
+/** Any two that are up share a key, and each one's certificate is trusted by the other. */
+function assertConnected(machines: readonly Machine[], seed: number): void {
+  const alive = machines.filter((machine) => machine.alive);
+  for (const a of alive) {
+    for (const b of alive) {
+      const shared = keysInUse(a.applied).some((key) =>
+        keysInUse(b.applied).some((other) => other.equals(key)),
+      );
+      assert.ok(shared, `seed ${seed}: two machines share no key`);
+    }
+  }
+}
+
+test('without trouble everybody ends with the new key, and no pair is ever apart', async () => {
+  for (let seed = 1; seed <= 5; seed += 1) {
+    const { machines, end, gossip } = await simulate(seed, false);
+    assert.equal(end?.rotation.phase, 'done');
+    assert.equal(gossip, 'only-new');
+    for (const { held } of machines) {
+      assert.equal(fingerprint(held.current), end?.rotation.newFingerprint);
+      assert.equal(held.next, undefined);
+    }
+  }
+});
+
+test('power cuts at any step, machines that die and return, and second drivers do not split the cluster', async () => {
+  for (let seed = 1; seed <= 25; seed += 1) {
+    const { machines, end } = await simulate(seed, true);
+    assert.equal(end?.rotation.phase, 'done', `seed ${seed}`);
+    for (const { held } of machines) assert.equal(fingerprint(held.current), end?.rotation.newFingerprint);
+  }
+});
+
+test('in each phase what one node sends and shows is understood and trusted by all a phase apart', () => {
+  const next = (phase: NonNullable<HeldKeys['next']>['phase']): HeldKeys => ({
+    current: OLD,
+    next: { rotation: 'ab', phase, key: Buffer.alloc(32, 2) },
+  });
+  const path = [{ current: OLD }, ...(['distribute', 'use', 'trust', 'certify', 'drop'] as const).map(next)];
+  path.push({ current: Buffer.alloc(32, 2) });
+  for (const [index, held] of path.entries()) {
+    for (const other of path.slice(Math.max(0, index - 1), index + 2)) {
+      const sends = keysInUse(held)[0] ?? assert.fail();
+      assert.ok(
+        keysInUse(other).some((key) => key.equals(sends)),
+        `step ${index}`,
+      );
+      const { leaf } = certificateKeys(held);
+      assert.ok(
+        certificateKeys(other).trusted.some((key) => key.equals(leaf)),
+        `step ${index}`,
+      );
+    }
+  }
+});
+
+test('only its own node opens a sealed key, and a second rotation must wait for the first', async () => {
+  const [mine, theirs] = [randomBytes(32), randomBytes(32)];
+  const sealed = seal(OLD, publicKeyOf('x25519', mine), 'context', randomBytes(32));
+  assert.deepEqual(openSealed(sealed, mine, 'context'), OLD);
+  assert.equal(openSealed(sealed, theirs, 'context'), undefined);
+  assert.equal(openSealed(sealed, mine, 'another'), undefined);
+  for (const bad of ['', 'x', sealed.slice(4), Buffer.alloc(96).toString('base64')]) {
+    assert.equal(openSealed(bad, mine, 'context'), undefined);
+  }
+  const etcd = createMemoryEtcd();
+  const meshKey = publicKeyOf('x25519', mine).toString('base64');
+  const rotation = await beginRotation(etcd, [{ id: ID(0), meshKey }], OLD, randomBytes, new Date(0));
+  const key = await takeSealed(etcd, rotation, ID(0), mine);
+  assert.equal(key && fingerprint(key), rotation.newFingerprint);
+  assert.equal(await takeSealed(etcd, rotation, ID(1), theirs), undefined);
+  await assert.rejects(beginRotation(etcd, [], OLD, randomBytes, new Date(0)), {
+    code: 'rotation.under-way',
+  });
+});
+
+test('the keys on the disk are read back, a torn next key counts as none, and adopting may be cut short', async (t) => {
+  const { paths, put } = makeSandbox(t);
+  assert.equal(await loadHeldKeys(paths.state), undefined);
+  put('state/cluster.key', `${OLD.toString('base64')}\n`);
+  const next = { rotation: '0123456789abcdef', phase: 'trust', key: Buffer.alloc(32, 2) } as const;
+  await holdNextKey(paths.state, next);
+  assert.equal(statSync(nextKeyFile(paths.state)).mode & 0o777, 0o600);
+  assert.deepEqual(await loadHeldKeys(paths.state), { current: OLD, next });
+  await adoptNextKey(paths.state, next);
+  assert.deepEqual(await loadHeldKeys(paths.state), { current: next.key });
+  await holdNextKey(paths.state, next);
+  const between = await loadHeldKeys(paths.state);
+  assert.deepEqual(between && keysInUse(between), [next.key]);
+  writeFileSync(nextKeyFile(paths.state), '{"version":1,"rot');
+  assert.deepEqual(await loadHeldKeys(paths.state), { current: next.key });
+});

@@ -1,0 +1,195 @@
+import * as z from 'zod';
+import { nodeId } from '../registry/records.ts';
+
+/**
+ * A change of the cluster key while the cluster runs, as a machine whose state stands in etcd: whoever sits
+ * beside the Raft leader drives it, and everybody follows. Each phase is over when every node that is alive has
+ * acknowledged it, so that nobody sends what another cannot yet read.
+ */
+export const PHASES = ['distribute', 'use', 'trust', 'certify', 'drop', 'done'] as const;
+export type Phase = (typeof PHASES)[number];
+
+/**
+ * What a node does to acknowledge a phase.
+ *
+ * - distribute: has opened its sealed copy, holds it on the disk, and understands both keys
+ * - use: sends with the new key (peer channel, beacon, cards); the leader has gossip do the same everywhere
+ * - trust: etcd's CA file holds both CAs; read at its start, so one node at a time
+ * - certify: etcd's certificate is signed by the new CA
+ * - drop: the new key is the cluster key; the old one is understood no more, by etcd neither
+ * - done: nothing; stays in etcd so that a node that was away learns it
+ */
+export const ROLLING: ReadonlySet<Phase> = new Set(['trust', 'certify', 'drop']);
+
+export interface Rotation {
+  readonly id: string;
+  readonly phase: Phase;
+  /** By which people know the keys. */
+  readonly oldFingerprint: string;
+  readonly newFingerprint: string;
+  /** The voter whose etcd may restart now, in a rolling phase. */
+  readonly turn?: string | undefined;
+  /** ISO 8601. */
+  readonly startedAt: string;
+}
+
+export const rotationSchema = z.object({
+  id: z.string().regex(/^[0-9a-f]{16}$/),
+  phase: z.enum(PHASES),
+  oldFingerprint: z.string().regex(/^[0-9a-f]{8}$/),
+  newFingerprint: z.string().regex(/^[0-9a-f]{8}$/),
+  turn: nodeId.optional(),
+  startedAt: z.string().max(40),
+});
+
+/** How far a node has come. */
+export interface Ack {
+  readonly rotation: string;
+  readonly phase: Phase;
+}
+
+export const ackSchema = z.object({
+  rotation: z.string().regex(/^[0-9a-f]{16}$/),
+  phase: z.enum(PHASES),
+});
+
+/** What the driver sees. */
+export interface DriverScene {
+  readonly self: string;
+  /** Members that are alive and not evicted, ourselves among them. */
+  readonly alive: readonly string[];
+  readonly voters: readonly string[];
+  readonly quorum: boolean;
+  readonly acks: ReadonlyMap<string, Ack>;
+  /** Gossip sends with the new key everywhere; then: knows no other. */
+  readonly gossip: 'old' | 'new' | 'only-new';
+}
+
+export type DriverStep =
+  | { readonly step: 'advance'; readonly phase: Phase }
+  | { readonly step: 'turn'; readonly node: string }
+  /** Install and use the new gossip key, or remove the old one. */
+  | { readonly step: 'gossip'; readonly wanted: 'new' | 'only-new' }
+  | { readonly step: 'wait'; readonly missing: readonly string[]; readonly reason: string }
+  | { readonly step: 'none' };
+
+/** The driver's next step. Pure. */
+export function drive(rotation: Rotation, scene: DriverScene): DriverStep {
+  const { phase, turn } = rotation;
+  if (phase === 'done') return { step: 'none' };
+  if (!scene.quorum) return wait([], 'the cluster has no quorum');
+  const missing = scene.alive.filter((id) => !hasReached(scene.acks.get(id), rotation.id, phase));
+  if (phase === 'use' && missing.length === 0 && scene.gossip === 'old')
+    return { step: 'gossip', wanted: 'new' };
+  // Only when nobody is left who would need the old one.
+  if (phase === 'drop' && missing.length === 0 && scene.gossip !== 'only-new') {
+    return { step: 'gossip', wanted: 'only-new' };
+  }
+  if (missing.length === 0) return { step: 'advance', phase: PHASES[PHASES.indexOf(phase) + 1] ?? 'done' };
+  if (!ROLLING.has(phase)) return wait(missing, 'not yet acknowledged');
+  const waitingVoters = scene.voters.filter((id) => missing.includes(id));
+  if (turn !== undefined && waitingVoters.includes(turn)) return wait(missing, 'restarting one by one');
+  // Ourselves last: the driver would change with the leader.
+  const next = waitingVoters.find((id) => id !== scene.self) ?? waitingVoters[0];
+  return next === undefined ? wait(missing, 'not yet acknowledged') : { step: 'turn', node: next };
+}
+
+function wait(missing: readonly string[], reason: string): DriverStep {
+  return { step: 'wait', missing, reason };
+}
+
+/** Has the node acknowledged this phase or a later one? Pure. */
+export function hasReached(ack: Ack | undefined, rotation: string, phase: Phase): boolean {
+  return ack?.rotation === rotation && PHASES.indexOf(ack.phase) >= PHASES.indexOf(phase);
+}
+
+/** The keys of a node as they stand on its disk. */
+export interface HeldKeys {
+  /** state/cluster.key */
+  readonly current: Buffer;
+  /** state/cluster.key.next: the other key during a rotation, and how far we have come. */
+  readonly next?: NextKey | undefined;
+}
+
+export interface NextKey {
+  readonly rotation: string;
+  readonly phase: Phase;
+  readonly key: Buffer;
+}
+
+/**
+ * The keys that a node understands; the first is the one that it sends with. Pure.
+ *
+ * From `use` on the others understand the new one: they had all acknowledged `distribute`. From `drop` on nobody
+ * sends with the old one: they had all acknowledged `use`.
+ */
+export function keysInUse({ current, next }: HeldKeys): readonly Buffer[] {
+  if (next === undefined || next.key.equals(current)) return [current];
+  if (next.phase === 'distribute') return [current, next.key];
+  return isAtLeast(next.phase, 'drop') ? [next.key] : [next.key, current];
+}
+
+/** Whose CAs etcd here trusts, and which one signs its certificate. Pure. */
+export function certificateKeys({ current, next }: HeldKeys): { trusted: readonly Buffer[]; leaf: Buffer } {
+  if (next === undefined || next.key.equals(current) || !isAtLeast(next.phase, 'trust')) {
+    return { trusted: [current], leaf: current };
+  }
+  if (isAtLeast(next.phase, 'drop')) return { trusted: [next.key], leaf: next.key };
+  return {
+    trusted: [current, next.key],
+    leaf: isAtLeast(next.phase, 'certify') ? next.key : current,
+  };
+}
+
+function isAtLeast(phase: Phase, other: Phase): boolean {
+  return PHASES.indexOf(phase) >= PHASES.indexOf(other);
+}
+
+export type FollowerStep =
+  /** Get our sealed copy and hold it. */
+  | { readonly step: 'take' }
+  /** Write down that we are in this phase; the next pass applies and acknowledges it. */
+  | { readonly step: 'enter'; readonly phase: Phase }
+  /** Put the new key in the old one's place. */
+  | { readonly step: 'adopt' }
+  /** Make channel and etcd as the keys say, then tell the driver. */
+  | { readonly step: 'acknowledge'; readonly phase: Phase }
+  | { readonly step: 'forget' }
+  | { readonly step: 'wait'; readonly for: 'turn' }
+  | { readonly step: 'none' };
+
+export interface FollowerScene {
+  readonly self: string;
+  readonly isVoter: boolean;
+  readonly held: HeldKeys;
+  readonly heldFingerprint: string;
+  /** Ours, as it stands in etcd. */
+  readonly ack: Ack | undefined;
+}
+
+/**
+ * A node's next step after the rotation in etcd. A node that was away catches up phase by phase; one that died
+ * at any moment does the last step again. Pure.
+ */
+export function follow(rotation: Rotation | undefined, scene: FollowerScene): FollowerStep {
+  const { held, self, isVoter, ack } = scene;
+  if (rotation === undefined) return held.next === undefined ? { step: 'none' } : { step: 'forget' };
+  if (scene.heldFingerprint === rotation.newFingerprint) {
+    if (held.next !== undefined) return { step: 'forget' };
+    const reached = rotation.phase === 'done' ? 'done' : 'drop';
+    return hasReached(ack, rotation.id, reached) ? { step: 'none' } : { step: 'acknowledge', phase: reached };
+  }
+  if (held.next?.rotation !== rotation.id) return { step: 'take' };
+  const { phase: here } = held.next;
+  if (here === 'drop') return { step: 'adopt' };
+  // Acknowledged only as far as it is done.
+  if (!hasReached(ack, rotation.id, here)) return { step: 'acknowledge', phase: here };
+  const [mine, theirs] = [PHASES.indexOf(here), PHASES.indexOf(rotation.phase)];
+  const phase = PHASES[mine + 1];
+  if (mine >= theirs || phase === undefined || phase === 'done' || phase === 'distribute')
+    return { step: 'none' };
+  // A phase that is over for the others needs no turn: they do not wait for us.
+  const needsTurn = isVoter && ROLLING.has(phase) && phase === rotation.phase;
+  if (needsTurn && rotation.turn !== self) return { step: 'wait', for: 'turn' };
+  return { step: 'enter', phase };
+}
