@@ -8,7 +8,7 @@ own=$rig/$name
 trap '' INT TERM HUP
 echo "$name" >/proc/sys/kernel/hostname
 # What runs here is root on the machine of the tests: outside of the rig it may only read.
-mount --bind "$rig" "$rig"
+mount --rbind "$rig" "$rig"
 mount -o remount,bind,ro /
 mount -t sysfs sysfs /sys
 mount --bind "$own/tmp" /tmp

@@ -106,7 +106,8 @@ async function plug(rig: Rig, spec: HostSpec, init: number): Promise<void> {
       const mac = `02:63:00:0${index}:${number.slice(0, 2)}:${number.slice(2)}`;
       return [
         `link add ${port} type veth peer name eth${index} address ${mac} netns ${init}`,
-        `link set ${port} master ${network} addrgenmode none up`,
+        `link set ${port} master ${network} addrgenmode none`,
+        `link set ${port} up`,
       ];
     }),
   );

@@ -63,7 +63,8 @@ export async function createRig(networks: readonly string[], address?: string): 
       ...networks.flatMap((name) => [
         // Snooping without a querier would hold back multicast.
         `link add ${name} type bridge stp_state 0 mcast_snooping 0`,
-        `link set ${name} addrgenmode none up`,
+        `link set ${name} addrgenmode none`,
+        `link set ${name} up`,
       ]),
       ...(address === undefined ? [] : [`addr add ${address} brd + dev ${networks[0]}`]),
     ]);
