@@ -1,0 +1,95 @@
+import type { EtcdClient } from '../consensus/etcd/types.ts';
+import type { Consensus, Registry } from '../engine/resources.ts';
+import { AgentError } from '../errors.ts';
+import { cardFacts } from '../events/card-facts.ts';
+import { evict, readmit } from './admission.ts';
+import { addJoin } from './joins.ts';
+import type { Done, Operations, RecoverWish } from './operations.ts';
+import { requestReset } from './reset.ts';
+import { beginRotation, type Recipient } from './rotation-records.ts';
+import { createTokenStore } from './token-store.ts';
+
+export interface OperationDeps {
+  readonly etcd: Pick<EtcdClient, 'range' | 'put' | 'delete' | 'txn'>;
+  readonly paths: { readonly state: string };
+  readonly self: () => string | undefined;
+  readonly clusterKey: () => Buffer | undefined;
+  readonly consensus: () => Consensus | undefined;
+  readonly registry: () => Registry | undefined;
+  readonly now: () => Date;
+  /** From the system's generator. */
+  readonly random: (bytes: number) => Buffer;
+  /** Called with all addresses when one was added. */
+  readonly joinsChanged: (addresses: readonly string[]) => void;
+  /** Serf's, with prune. */
+  readonly forceLeave: (id: string) => Promise<void>;
+  readonly leave: () => Promise<Done>;
+  readonly recover: (wish: RecoverWish) => Promise<Done>;
+  /** The reset is written down: have the agent perform it, by ending and starting again or at once. */
+  readonly resetRequested: () => void;
+}
+
+/** What the API's orders do. Whatever needs the cluster first makes sure that there is one with a quorum. */
+export function createOperations(deps: OperationDeps): Operations {
+  const tokens = createTokenStore(deps);
+  const withQuorum =
+    <A extends unknown[], T>(act: (...args: A) => Promise<T>) =>
+    async (...args: A): Promise<T> => {
+      refuseWithoutQuorum(deps.consensus());
+      return act(...args);
+    };
+  return {
+    join: async (address) => {
+      deps.joinsChanged(await addJoin(deps.paths.state, address));
+      return { done: `${address} is asked from now on`, note: 'node-agent members shows when it answers.' };
+    },
+    leave: deps.leave,
+    createToken: withQuorum(tokens.create),
+    listTokens: withQuorum(tokens.list),
+    revokeToken: withQuorum(tokens.revoke),
+    evict: withQuorum((node) => evict(deps, node)),
+    readmit: withQuorum((node) => readmit(deps, node)),
+    rotateKey: withQuorum(() => rotateKey(deps)),
+    reset: async () => {
+      await requestReset(deps.paths, deps.now());
+      deps.resetRequested();
+      return {
+        done: 'this node forgets everything',
+        note: 'A seed that is still attached will be taken again at the next start.',
+      };
+    },
+    recover: deps.recover,
+  };
+}
+
+async function rotateKey({ etcd, clusterKey, registry, random, now }: OperationDeps): Promise<Done> {
+  const key = clusterKey();
+  if (key === undefined) throw notNow('this node holds no cluster key');
+  const { nodes = [], evicted = [] } = registry() ?? {};
+  const recipients = nodes.flatMap(({ id, signed }): Recipient[] => {
+    const facts = cardFacts(signed);
+    // The card speaks for the node that it names, and for no other.
+    const meshKey = facts?.id === id ? facts.meshKey : undefined;
+    return meshKey === undefined || evicted.includes(id) ? [] : [{ id, meshKey }];
+  });
+  if (recipients.length === 0) throw notNow('the registry of the cluster is not known here yet');
+  const rotation = await beginRotation(etcd, recipients, key, random, now());
+  return {
+    done: `the cluster key changes from ${rotation.oldFingerprint} to ${rotation.newFingerprint} on ${recipients.length} nodes`,
+    note: 'node-agent events -f shows how far it is. Nodes that are off now get the new key by hand: node-agent key show.',
+  };
+}
+
+function refuseWithoutQuorum(consensus: Consensus | undefined): void {
+  if (consensus?.genesis === undefined) throw notNow('this node is in no cluster yet');
+  if (!consensus.quorum) throw notNow('the cluster has no quorum, or it cannot be reached from here');
+}
+
+function notNow(message: string): AgentError {
+  return new AgentError({
+    code: 'cluster.not-now',
+    exit: 'notDone',
+    message,
+    fix: 'node-agent status says what is waited for',
+  });
+}
