@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { differs, parseDump, renderConfig } from './config.ts';
+import { differs, parseDump, renderConfig, withRetained } from './config.ts';
 import { parseInterface, planInterface } from './interface.ts';
 import type { PlannedPeer } from './peers.ts';
 
@@ -123,4 +123,21 @@ test('an old address goes before the new one comes, and services that we do not 
     'link set dev wg0 mtu 1420',
     'link set dev wg0 up',
   ]);
+});
+
+test('peers of an earlier run stay while their cards are unknown, without what others have now', () => {
+  const dump = parseDump(DUMP);
+  const keys = (planned: PlannedPeer[], forgotten: string[]) =>
+    withRetained(planned, dump, new Set(forgotten)).map(({ publicKey, allowedIps }) => [
+      publicKey,
+      ...allowedIps,
+    ]);
+  assert.deepEqual(keys([bare], []), [
+    ['KEYB=', '10.42.0.8/32'],
+    ['KEYA=', '10.42.0.9/32', '10.42.255.1/32'],
+  ]);
+  assert.deepEqual(keys([bare], ['KEYA=']), [['KEYB=', '10.42.0.8/32']]);
+  const holder = { ...bare, allowedIps: ['10.42.0.8/32', '10.42.255.1/32'] };
+  assert.deepEqual(keys([holder], [])[1], ['KEYA=', '10.42.0.9/32']);
+  assert.equal(differs(dump, 'PUB=', { port: 51820, peers: withRetained([], dump, new Set()) }), false);
 });

@@ -1,11 +1,14 @@
 import type { PlannedPeer } from './peers.ts';
 
+/** What WireGuard itself knows of a peer. */
+export type ConfiguredPeer = Pick<PlannedPeer, 'publicKey' | 'allowedIps' | 'endpoint' | 'keepalive'>;
+
 /** What the interface shall be. */
 export interface MeshConfig {
   /** base64; a secret. */
   readonly privateKey: string;
   readonly port: number;
-  readonly peers: readonly PlannedPeer[];
+  readonly peers: readonly ConfiguredPeer[];
 }
 
 /** What `wg show wg0 dump` says. */
@@ -84,6 +87,26 @@ export function differs(
       there.allowedIps.join() !== peer.allowedIps.join()
     );
   });
+}
+
+/**
+ * The planned peers and those that WireGuard still has from an earlier run of the agent: while the cards of other
+ * nodes are being found again, etcd's connections through the mesh must not break. Pure.
+ *
+ * @param forgotten keys of nodes that are known and are no peers for a reason
+ */
+export function withRetained(
+  planned: readonly PlannedPeer[],
+  dump: Dump,
+  forgotten: ReadonlySet<string>,
+): ConfiguredPeer[] {
+  const keys = new Set([...forgotten, ...planned.map(({ publicKey }) => publicKey)]);
+  const taken = new Set(planned.flatMap(({ allowedIps }) => allowedIps));
+  const retained = dump.peers
+    .filter(({ publicKey }) => !keys.has(publicKey))
+    .map((peer) => ({ ...peer, allowedIps: peer.allowedIps.filter((ip) => !taken.has(ip)) }))
+    .filter(({ allowedIps }) => allowedIps.length > 0);
+  return [...planned, ...retained];
 }
 
 function known(word: string): string | undefined {

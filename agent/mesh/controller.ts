@@ -8,7 +8,7 @@ import { type Identity, shortHash } from '../identity/identity.ts';
 import { wireguardKeys } from '../identity/keys.ts';
 import { addressKeeper } from './address-keeper.ts';
 import { conditionOf, rangeConflict, rangeFull, unreachablePeers } from './conditions.ts';
-import { type Dump, differs } from './config.ts';
+import { type Dump, differs, withRetained } from './config.ts';
 import type { Driver } from './driver.ts';
 import {
   ageClass,
@@ -30,6 +30,8 @@ const CALM_MS = 10_000;
 /** Somebody may have removed the interface or an address. */
 const VERIFY_MS = 30_000;
 const FAILED_AGAIN_MS = 5_000;
+/** How long the peers of an agent before us stay, while the cards are being found again. */
+const START_MS = 60_000;
 /** RFC 863: what is sent there has no meaning; it only makes WireGuard shake hands. */
 const DISCARD_PORT = 9;
 
@@ -43,6 +45,7 @@ interface Node {
 /** @param wireguard for the interface of the settings */
 export function meshController(state: string, wireguard: (name: string) => Wireguard): Controller {
   const keeper = addressKeeper(state);
+  const startedMs = clock.monotonicMs();
   let contacts: Contacts = new Map();
   let wantedBefore: ReadonlyMap<string, string | undefined> = new Map();
   let ensured: { address: string; driver: Driver; atMs: number } | undefined;
@@ -94,7 +97,10 @@ export function meshController(state: string, wireguard: (name: string) => Wireg
       wantedBefore,
       nowMs,
     });
-    const config = { port: node.settings.mesh.port, peers };
+    const starting = nowMs - startedMs < START_MS || view.get('cards') === undefined;
+    const forgotten = new Set((view.get('cards') ?? []).map(({ card }) => card.meshKey));
+    const configured = starting ? withRetained(peers, dump, forgotten) : peers;
+    const config = { port: node.settings.mesh.port, peers: configured };
     if (differs(dump, keys.publicKey, config)) {
       await speaker.configure({ ...config, privateKey: keys.privateKey }, signal);
     }
