@@ -1,0 +1,229 @@
+import type { FoundCondition } from '../engine/controller.ts';
+import type { UnitState } from '../engine/units.ts';
+import type { Durable } from './durable.ts';
+import type { EtcdMember } from './etcd/types.ts';
+import type { FoundingView } from './founding.ts';
+import type { Sight } from './genesis.ts';
+import type { JoiningStep } from './joining.ts';
+import { seriesOf } from './membership.ts';
+
+/** What the conditions are made of. */
+export interface ConditionFacts {
+  readonly durable: Durable;
+  readonly sight: Sight;
+  readonly founding: FoundingView;
+  readonly joining: JoiningStep;
+  readonly unit: UnitState;
+  readonly meshReady: boolean;
+  readonly quorum: boolean;
+  /** Monotonic ms since when there is no quorum. */
+  readonly quorumLostMs?: number | undefined;
+  readonly members: readonly EtcdMember[];
+  readonly alarms: readonly string[];
+  readonly nameOf: (id: string) => string;
+  /** Id to version of etcd, of the nodes of our cluster. */
+  readonly versions: ReadonlyMap<string, string>;
+  readonly peerPort: number;
+  readonly clientPort: number;
+}
+
+/** Everything about the cluster that is not as it should be, in the operator's words. Pure. */
+export function conditionsOf(facts: ConditionFacts): FoundCondition[] {
+  return [
+    ...beginning(facts),
+    ...rivals(facts),
+    ...engine(facts),
+    ...quorum(facts),
+    ...joining(facts),
+    ...database(facts),
+    ...versions(facts),
+  ];
+}
+
+function beginning({
+  durable,
+  sight,
+  founding: { step, differing },
+  nameOf,
+}: ConditionFacts): FoundCondition[] {
+  const found: FoundCondition[] = [];
+  if (differing.length > 0) {
+    found.push({
+      code: 'consensus.expect-differs',
+      state: 'misconfigured',
+      summary: `nodes expect different numbers of machines: here ${sight.expect ?? 'none'}`,
+      evidence: differing.map(({ id, expects }) => `${nameOf(id)} expects ${expects}`).join('\n'),
+      endedBy: 'give all nodes the same consensus.expect',
+    });
+  }
+  if (durable.genesis !== undefined) return found;
+  const seen = [sight.self, ...sight.present].map(nameOf).sort().join(', ');
+  const waiting = (summary: string, endedBy: string): FoundCondition => ({
+    code: 'consensus.waiting',
+    state: 'waiting',
+    summary,
+    evidence: `seen: ${seen}`,
+    endedBy,
+  });
+  if (step.kind === 'wait' && step.for === 'machines') {
+    const { seen: count, needed } = step;
+    found.push(
+      waiting(
+        `waiting for machines: ${count} of ${sight.expect} seen, ${needed} needed`,
+        `${needed - count} more of the ${sight.expect} expected machines`,
+      ),
+    );
+  } else if (step.kind === 'wait' && step.for === 'join') {
+    found.push(
+      waiting(
+        'waiting for one of the machines to join',
+        'a machine of discovery.join that answers; or, to begin here: consensus.bootstrap: true',
+      ),
+    );
+  } else if (step.kind === 'wait' && step.for === 'founder' && step.founder !== undefined) {
+    const others = `${nameOf(step.founder)} to begin the cluster`;
+    found.push(waiting(`waiting for ${others}`, `${others}; another one does if it is gone for a minute`));
+  } else {
+    found.push(waiting('looking for machines before a cluster begins', 'a few more seconds'));
+  }
+  return found;
+}
+
+function rivals({ durable, founding: { meeting }, sight, nameOf }: ConditionFacts): FoundCondition[] {
+  if (meeting.kind !== 'conflict' || durable.genesis === undefined) return [];
+  const ours = sight.sightings.find(({ genesis }) => genesis.uuid === durable.genesis?.uuid)?.carriers ?? [];
+  const line = (uuid: string, ids: readonly string[]) => `${uuid}: ${ids.map(nameOf).join(', ')}`;
+  return [
+    {
+      code: 'consensus.two-clusters',
+      state: durable.confirmed ? 'failed' : 'waiting',
+      summary: `there are ${meeting.others.length + 1} clusters with one key; they are kept apart`,
+      evidence: [
+        line(durable.genesis.uuid, [sight.self, ...ours].sort()),
+        ...meeting.others.map(({ genesis, carriers }) => line(genesis.uuid, carriers)),
+      ].join('\n'),
+      endedBy: 'decide which one to give up, and on each of its nodes: node-agent reset --yes',
+    },
+  ];
+}
+
+function engine({ unit, peerPort, clientPort, joining: { kind } }: ConditionFacts): FoundCondition[] {
+  if (unit.state === 'running' || kind === 'client' || kind === 'wait') return [];
+  const said = unit.lastLines.join('\n');
+  if (/address already in use/.test(said)) {
+    return [
+      {
+        code: 'consensus.port-busy',
+        state: 'failed',
+        summary: `etcd cannot start: port ${peerPort} or ${clientPort} is in use`,
+        evidence: unit.lastLines.filter((line) => line.includes('already in use')).at(-1),
+        endedBy: `stop what listens there (ss -ltnp 'sport = :${peerPort} or sport = :${clientPort}')`,
+      },
+    ];
+  }
+  if (/no space left on device/.test(said)) {
+    return [
+      {
+        code: 'consensus.disk-full',
+        state: 'failed',
+        summary: 'etcd cannot write: the disk is full',
+        evidence: unit.lastLines.at(-1),
+        endedBy: 'free some space on the disk; etcd is started again by itself',
+      },
+    ];
+  }
+  if (unit.state !== 'failed') return [];
+  return [
+    {
+      code: 'consensus.etcd-failed',
+      state: 'failed',
+      summary: `etcd ended with ${unit.exit?.signal ?? `exit code ${unit.exit?.code ?? 'unknown'}`}`,
+      evidence: unit.lastLines.slice(-3).join('\n') || undefined,
+      endedBy: 'it is started again by itself; journalctl -u clusteros-etcd tells more',
+    },
+  ];
+}
+
+function quorum(facts: ConditionFacts): FoundCondition[] {
+  const { durable, sight, members, quorumLostMs, nameOf } = facts;
+  if (durable.genesis === undefined || facts.quorum || quorumLostMs === undefined) return [];
+  if (!facts.meshReady) return [];
+  const voters = members.filter(({ learner }) => !learner).map(({ name }) => name);
+  const missing = voters.filter((id) => id !== sight.self && !sight.present.includes(id));
+  const seconds = Math.round((sight.nowMs - quorumLostMs) / 1000);
+  const needed = Math.floor(voters.length / 2) + 1;
+  const known = voters.length > 0;
+  return [
+    {
+      code: 'consensus.no-quorum',
+      state: 'waiting',
+      summary: known
+        ? `no majority of the ${voters.length} voters answers; ${needed} are needed`
+        : 'no voter of the cluster answers',
+      evidence: `for ${seconds} s${missing.length > 0 ? `; missing: ${missing.map(nameOf).join(', ')}` : ''}`,
+      endedBy:
+        missing.length > 0
+          ? `the return of ${missing.map(nameOf).join(' or ')}; if they are gone for ever: node-agent recover`
+          : 'voters that answer; if they are gone for ever: node-agent recover',
+    },
+  ];
+}
+
+function joining({ joining: { kind }, durable, meshReady, quorum }: ConditionFacts): FoundCondition[] {
+  if (durable.genesis === undefined) return [];
+  const condition = (summary: string, endedBy: string): FoundCondition => ({
+    code: 'consensus.joining',
+    state: 'waiting',
+    summary,
+    endedBy,
+  });
+  if (!meshReady) return [condition('the cluster is reached over the mesh, which is not up', 'the mesh')];
+  if (kind === 'report-lost') {
+    return [
+      {
+        code: 'consensus.removed',
+        state: 'waiting',
+        summary: 'this voter has lost its data; its old membership has to end',
+        endedBy: 'the leader removes it within seconds, then the node is added anew',
+      },
+    ];
+  }
+  if (kind === 'start' && quorum) return [condition('etcd starts as a member', 'a few seconds')];
+  return [];
+}
+
+function database({ alarms }: ConditionFacts): FoundCondition[] {
+  const found: FoundCondition[] = [];
+  if (alarms.includes('NOSPACE')) {
+    found.push({
+      code: 'consensus.disk-full',
+      state: 'failed',
+      summary: "etcd's database has reached its limit; nothing can be written",
+      endedBy: 'it is compacted by itself; else remove keys that nobody needs (etcdctl del)',
+    });
+  }
+  if (alarms.includes('CORRUPT')) {
+    found.push({
+      code: 'consensus.corrupt',
+      state: 'failed',
+      summary: "the data of etcd's members differs",
+      endedBy:
+        'on the member with wrong data: node-agent leave, then join; or node-agent recover --from-snapshot',
+    });
+  }
+  return found;
+}
+
+function versions({ versions: known, nameOf }: ConditionFacts): FoundCondition[] {
+  const series = new Set([...known.values()].filter((version) => version !== 'missing').map(seriesOf));
+  if (series.size < 2) return [];
+  return [
+    {
+      code: 'consensus.versions-differ',
+      state: 'misconfigured',
+      summary: `nodes have different releases of etcd: ${[...series].sort().join(', ')}`,
+      evidence: [...known].map(([id, version]) => `${nameOf(id)}: ${version}`).join('\n'),
+      endedBy: 'install the same image on all nodes; until then only those of one release vote',
+    },
+  ];
+}

@@ -1,0 +1,91 @@
+import * as path from 'node:path';
+import { digestOfConfig } from '../engine/child-units.ts';
+import type { TlsFiles } from '../engine/resources.ts';
+import { failed, mayTry, NO_FAILURES, type RestartPolicy } from '../engine/restart.ts';
+import type { UnitState, Units } from '../engine/units.ts';
+import { clock, files } from '../host.ts';
+import type { Paths } from '../paths.ts';
+import { authorityFrom } from './certificates/authority.ts';
+import { certificateFiles, ensureCertificates } from './certificates/files.ts';
+import { dataFolder } from './data.ts';
+import { type MemberWish, memberArgv, memberConfig } from './etcd/config.ts';
+
+/** etcd on this node: its files, its unit, its restarts. */
+export interface LocalEtcd {
+  readonly tls: TlsFiles;
+  /** Make the certificates fit; they do not change while they do. */
+  certify(caKeys: readonly Uint8Array[], nodeId: string, meshAddress: string): Promise<void>;
+  observe(): Promise<UnitState>;
+  /** Start it if it does not run. After a failed run only when the pause is over. */
+  start(wish: Wish, nowMs: number, force?: boolean): Promise<void>;
+  /** It runs with settings or a list of authorities that are not those of now. */
+  isOutdated(wish: Wish, unit: UnitState): Promise<boolean>;
+  stop(): Promise<void>;
+}
+
+export type Wish = Omit<MemberWish, 'tls' | 'dataFolder'>;
+
+const STOP_MS = 20_000;
+const POLICY: RestartPolicy = { firstMs: 1_000, longestMs: 20_000, forgiveMs: 60_000 };
+
+export function createLocalEtcd(paths: Paths, units: Units): LocalEtcd {
+  const run = path.join(paths.run, 'etcd');
+  const configFile = path.join(run, 'etcd.yaml');
+  const tls = certificateFiles(path.join(run, 'tls'));
+  let restarts = NO_FAILURES;
+  let wasStarted = false;
+
+  /** Without what only matters for the first start of a data folder. */
+  async function digest(wish: Wish): Promise<string> {
+    const lasting = memberConfig({ ...wish, members: {}, state: 'existing', token: '', dataFolder: '', tls });
+    const authorities = await files.readLimited(tls.ca, 64 * 1024);
+    return digestOfConfig(lasting, authorities?.bytes.toString('latin1') ?? '');
+  }
+
+  return {
+    tls,
+    async certify(caKeys, nodeId, meshAddress) {
+      const [first, ...rest] = caKeys.map(authorityFrom);
+      if (first === undefined) return;
+      await files.makeFolder(run, 0o700);
+      await ensureCertificates(path.dirname(tls.ca), { authorities: [first, ...rest], nodeId, meshAddress });
+    },
+    observe: () => units.observe('etcd'),
+    async start(wish, nowMs, force = false) {
+      const { state } = await units.observe('etcd');
+      if (state === 'running') {
+        wasStarted = true;
+        return;
+      }
+      if (wasStarted) restarts = failed(restarts, nowMs, POLICY);
+      wasStarted = false;
+      if (!force && !mayTry(restarts, nowMs, POLICY)) return;
+      await files.makeFolder(run, 0o700);
+      await files.makeFolder(dataFolder(paths.state), 0o700);
+      const config = memberConfig({ ...wish, tls, dataFolder: dataFolder(paths.state) });
+      const text = force ? JSON.stringify({ ...JSON.parse(config), 'force-new-cluster': true }) : config;
+      await files.writeVolatile(configFile, text, 0o600);
+      await units.start({ name: 'etcd', argv: memberArgv(configFile), configDigest: await digest(wish) });
+      wasStarted = true;
+    },
+    isOutdated: async (wish, unit) =>
+      unit.state === 'running' &&
+      unit.configDigest !== undefined &&
+      unit.configDigest !== (await digest(wish)),
+    async stop() {
+      await units.stop('etcd', STOP_MS);
+      wasStarted = false;
+      restarts = NO_FAILURES;
+    },
+  };
+}
+
+/** Wait until it holds, with a deadline. @returns whether it came to hold */
+export async function awaited(holds: () => Promise<boolean>, limitMs: number, signal?: AbortSignal) {
+  const end = clock.monotonicMs() + limitMs;
+  while (clock.monotonicMs() < end && !signal?.aborted) {
+    if (await holds().catch(() => false)) return true;
+    await clock.pause(250, signal);
+  }
+  return false;
+}
