@@ -47,6 +47,10 @@ export interface TestNodeOptions {
 }
 
 export async function startNode(t: TestContext, options: TestNodeOptions): Promise<TestNode> {
+  // Before the sandbox is asked for, since what is registered first is done first: without its record in there
+  // Serf would not be found any more.
+  let end = async () => {};
+  t.after(() => end());
   const { paths, environment } = makeSandbox(t);
   const usual = childUnits(paths.run, environment);
   const units = options.units?.(usual) ?? usual;
@@ -108,10 +112,10 @@ export async function startNode(t: TestContext, options: TestNodeOptions): Promi
     move: (address) => store.set('links', [loopback(address)]),
   };
   node.move(options.address);
-  t.after(async () => {
+  end = async () => {
     await node.stopAgent();
     await usual.stop('serf', 2_000);
-  });
+  };
   return node;
 }
 
