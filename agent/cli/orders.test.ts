@@ -112,7 +112,9 @@ test('join sends its address, events print one line each', async (t) => {
   assert.equal(JSON.parse(await run('events', '-f', '--json')).seq, 1);
 });
 
-test('key show prints what a seed takes, and only after a yes', { skip: process.getuid?.() !== 0 }, async (t) => {
+test('key show prints what a seed takes, and only after a yes', {
+  skip: process.getuid?.() !== 0,
+}, async (t) => {
   const { run, put } = await station(t);
   const key = Buffer.alloc(32, 7).toString('base64');
   await assert.rejects(run('key', 'show', '-y'), { code: 'key.none' });
