@@ -6,7 +6,7 @@ import { clock } from '../host.ts';
 import type { Log } from '../log.ts';
 import { serviceAddress } from '../mesh/address.ts';
 import { settled, type Time, withDeadline } from './deadline.ts';
-import { type SeenKey, type Sighting, sighted, timingOf } from './lease.ts';
+import { type LeaseTiming, type SeenKey, type Sighting, sighted, timingOf } from './lease.ts';
 import { type Decision, planRole } from './plan.ts';
 import type { Role } from './role.ts';
 import { createTenure, type Effects, type Tenure } from './tenure.ts';
@@ -27,6 +27,8 @@ export interface SeatDeps {
   readonly log: Log;
   readonly effects: (address: string | undefined) => Effects;
   readonly changed: () => void;
+  /** Another than the setting's; for tests. */
+  readonly timing?: LeaseTiming;
 }
 
 export interface Seated {
@@ -43,8 +45,18 @@ export interface Seat {
   decide(world: World): Seated;
 }
 
-export function createSeat({ role, world, instance, client, time, log, effects, changed }: SeatDeps): Seat {
-  const timing = timingOf(world.leaseSeconds);
+export function createSeat({
+  role,
+  world,
+  instance,
+  client,
+  time,
+  log,
+  effects,
+  changed,
+  ...rest
+}: SeatDeps): Seat {
+  const timing = rest.timing ?? timingOf(world.leaseSeconds);
   const address =
     role.serviceAddress === undefined ? undefined : serviceAddress(world.range, role.serviceAddress);
   let sighting: Sighting | undefined;

@@ -152,7 +152,7 @@ export function createTenure(deps: TenureDeps): Tenure {
         return;
       }
       const left = provenMs + timing.stopAfterMs - time.nowMs();
-      await time.pause(Math.min(left, WATCH_MS), over.signal);
+      await time.pause(Math.min(Math.max(1, left), WATCH_MS), over.signal);
     }
   };
 
