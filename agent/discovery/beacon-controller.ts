@@ -46,6 +46,8 @@ export function beaconController(deps: BeaconDeps): Controller {
     if (table.size !== before.size) nudge();
   };
   const onBeacon = (bytes: Buffer, from: string, link: string | undefined) => {
+    // Without a key nobody can be told from a stranger.
+    if (keys.length === 0) return;
     const heard = decodeBeacon(
       bytes,
       keys.map(({ beacon }) => beacon),
@@ -82,6 +84,7 @@ export function beaconController(deps: BeaconDeps): Controller {
     name: 'beacon',
     inputs: ['facts', 'links', 'gossip', 'consensus'],
     outputs: ['contacts'],
+    whileHalted: true,
     async reconcile(view): Promise<Outcome> {
       nudge = view.nudge;
       const facts = view.get('facts');

@@ -135,6 +135,7 @@ export function createCards(deps: CardsDeps): Cards {
       name: 'cards',
       inputs: ['contacts', 'gossip', 'registry', 'ownCard', 'facts'],
       outputs: ['cards'],
+      whileHalted: true,
       async reconcile(view): Promise<Outcome> {
         nudge = view.nudge;
         const self = deps.self();

@@ -28,6 +28,11 @@ export interface DiscoveryDeps {
   readonly instance?: string;
   /** Cluster keys that count now, newest first; the key in `facts` alone when absent. For rotation. */
   readonly clusterKeys?: () => readonly Buffer[] | undefined;
+  /**
+   * True while the node takes no part (it left, is being reset): it is then silent. Not for a clone: that one
+   * must go on looking whether the other machine is still there.
+   */
+  readonly silent?: () => boolean;
 }
 
 export interface Discovery {
@@ -56,6 +61,7 @@ export function createDiscovery(deps: DiscoveryDeps): Discovery {
   const keyring = createKeyring();
   let self: ChannelSelf | undefined;
   const keys = (view: View): readonly DiscoveryKey[] => {
+    if (deps.silent?.()) return [];
     const key = view.get('facts')?.key;
     return keyring(deps.clusterKeys?.() ?? (Buffer.isBuffer(key) ? [key] : []));
   };
@@ -91,6 +97,7 @@ export function createDiscovery(deps: DiscoveryDeps): Discovery {
     name: 'peer-channel',
     inputs: ['facts', 'ownCard', 'registry', 'consensus'],
     outputs: [],
+    whileHalted: true,
     async reconcile(view): Promise<Outcome> {
       self = selfFrom(view, keys(view), wallClock());
       const port = view.get('facts')?.settings.settings?.discovery.port;
@@ -127,6 +134,7 @@ function clonesController(clones: Clones): Controller {
     name: 'clones',
     inputs: ['consensus'],
     outputs: [],
+    whileHalted: true,
     async reconcile(view): Promise<Outcome> {
       clones.onChange(view.nudge);
       if (!loaded) await clones.load();

@@ -22,6 +22,7 @@ export function linksController(deps: { readonly interfaces?: () => readonly Int
     name: 'links',
     inputs: ['facts'],
     outputs: ['links'],
+    whileHalted: true,
     reconcile: async (view): Promise<Outcome> => {
       const mesh = view.get('facts')?.settings.settings?.mesh.interface ?? 'wg0';
       const found = interfaces();

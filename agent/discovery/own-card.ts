@@ -46,6 +46,7 @@ export function ownCardController(deps: OwnCardDeps): Controller {
     name: 'own-card',
     inputs: ['facts', 'links', 'mesh', 'consensus'],
     outputs: ['ownCard'],
+    whileHalted: true,
     async reconcile(view): Promise<Outcome> {
       const facts = view.get('facts');
       const identity = facts?.identity;

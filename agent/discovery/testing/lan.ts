@@ -50,7 +50,13 @@ const tell = () =>
     conditions: engine?.conditions().map(({ code }) => code) ?? [],
   });
 store.watch(['contacts', 'cards', 'links'], tell);
-engine = runControllers(discovery.controllers, store, log, stop.signal);
+engine = runControllers({
+  controllers: discovery.controllers,
+  store,
+  log,
+  stop: stop.signal,
+  halted: discovery.clones.isClone,
+});
 const timer = setInterval(tell, 500);
 process.on('SIGTERM', () => {
   clearInterval(timer);

@@ -91,6 +91,8 @@ function startNode(t: TestContext, pid: number, args: readonly string[]): LanNod
         const late = setTimeout(() => {
           reject(new Error(`not seen: ${what}; last ${JSON.stringify(seen)}\n${lines.join('\n')}`));
         }, timeoutMs);
+        // Whoever waits for the first of two nodes leaves the other's wait behind.
+        late.unref();
         news = () => {
           if (seen === undefined || !fits(seen)) return;
           clearTimeout(late);
