@@ -56,7 +56,7 @@ inNamespaces(import.meta.filename, () => {
     assert.equal(nodes[0].last.mesh?.driver, 'wireguard-go');
     assert.match(
       machines[0].run('ip', 'address', 'show', 'wg0'),
-      new RegExp(`mtu 1420[^]*${addresses[0]}/16`),
+      new RegExp(`mtu 1420[\\s\\S]*${addresses[0]}/16`),
     );
     assert.equal(statSync(`${machines[0].folder}/run/wireguard.conf`).mode & 0o777, 0o600);
   });

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Resources } from '../../engine/resources.ts';
+import { identityFromSeed } from '../../identity/identity.ts';
 import type { Command, Report } from './mesh-node.ts';
 
 const MARK = 'CLUSTEROS_TEST_NAMESPACE';
@@ -36,10 +37,14 @@ export function inNamespaces(file: string, define: () => void): void {
 /** A machine: namespaces of its own, kept by a sleeping process. */
 export interface Machine {
   readonly folder: string;
+  /** Of the process that keeps the namespaces. */
+  readonly pid: string;
   /** Run a program in it; its output, or an error. */
   run(...argv: string[]): string;
   status(...argv: string[]): number;
-  start(seed: string, settings?: object): RunningNode;
+  /** @param through words in front of the program, such as setpriv's */
+  start(seed: string, settings?: object, through?: readonly string[]): RunningNode;
+  idOf(seed: string): string;
 }
 
 export interface RunningNode {
@@ -50,6 +55,11 @@ export interface RunningNode {
   until(what: string, condition: (node: RunningNode) => boolean, withinMs?: number): Promise<void>;
   kill(): Promise<void>;
 }
+
+const folders: string[] = [];
+process.once('exit', () => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
 
 /** Two machines on one cable: 192.168.77.1 and 192.168.77.2. */
 export async function twoMachines(): Promise<[Machine, Machine]> {
@@ -73,16 +83,18 @@ async function hold(): Promise<ChildProcess> {
 
 function machineIn(pid: string, number: number): Machine {
   const folder = mkdtempSync(path.join(tmpdir(), `mesh-test-${number}.`));
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  folders.push(folder);
   mkdirSync(path.join(folder, 'run'));
   const enter = ['-t', pid, '--net', '--mount', '--'];
   const machine: Machine = {
     folder,
+    pid,
+    idOf: (seed) => identityFromSeed(Buffer.from(seed, 'hex'), new Date(0)).id,
     run: (...argv) => checked('nsenter', [...enter, ...argv]),
     status: (...argv) => spawnSync('nsenter', [...enter, ...argv]).status ?? -1,
-    start: (seed, settings = {}) => {
+    start: (seed, settings = {}, through = []) => {
       const script = path.join(import.meta.dirname, 'mesh-node.ts');
-      const words = [process.execPath, script, folder, seed, JSON.stringify(settings)];
+      const words = [...through, process.execPath, script, folder, seed, JSON.stringify(settings)];
       return running(spawn('nsenter', [...enter, ...words], { stdio: ['pipe', 'pipe', 'inherit'] }));
     },
   };
@@ -110,6 +122,7 @@ function running(child: ChildProcess): RunningNode {
       }
     },
     async kill() {
+      if (child.exitCode !== null) return;
       const ended = new Promise((resolve) => child.once('exit', resolve));
       child.kill('SIGKILL');
       await ended;
