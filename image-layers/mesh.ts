@@ -1,3 +1,4 @@
+import { renderSerfWrapper } from '../agent/gossip/operator.ts';
 import type { Layer } from './layer.ts';
 import { SANDBOX } from './sandbox.ts';
 
@@ -56,17 +57,7 @@ CapabilityBoundingSet=CAP_NET_ADMIN
 RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_INET6
 `,
     },
-    {
-      path: '/etc/profile.d/clusteros.sh',
-      mode: 0o644,
-      text: `# For \`serf members\` and the like: Serf's own variables, for root only.
-if [ -r /run/clusteros/serf/rpc-secret ]; then
-  export SERF_RPC_ADDR=127.0.0.1:7950
-  SERF_RPC_AUTH=$(cat /run/clusteros/serf/rpc-secret)
-  export SERF_RPC_AUTH
-fi
-`,
-    },
+    { path: '/usr/local/bin/serf', mode: 0o755, text: renderSerfWrapper('/run/clusteros') },
   ],
   links: [],
   // The agent starts Serf with the cluster's key; a second one without a key must never run. Likewise the rules
