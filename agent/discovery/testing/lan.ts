@@ -1,9 +1,8 @@
 /**
- * A node on a LAN for tests: runs links and beacon (and, with `full`, all of discovery) under the real engine and
- * prints its contacts as JSON lines. Run inside a network namespace: `node lan.ts KEY-BYTE ID-BYTE [full]`.
+ * A node on a LAN for tests: all of discovery under the real engine, telling what it sees as JSON lines. Run it
+ * inside a network namespace: `node lan.ts FOLDER KEY-BYTE ID-BYTE [JOIN]`.
  */
-import { mkdirSync, mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync } from 'node:fs';
 import * as path from 'node:path';
 import { DEFAULT_SETTINGS } from '../../config/settings.ts';
 import { type Engine, runControllers } from '../../engine/controller.ts';
@@ -14,8 +13,7 @@ import { pathsFrom } from '../../paths.ts';
 import { createDiscovery } from '../discovery.ts';
 import { identityOf } from './peers.ts';
 
-const [key = '1', id = '1', join = ''] = process.argv.slice(2);
-const folder = mkdtempSync(path.join(tmpdir(), 'lan-test.'));
+const [folder = '', key = '1', id = '1', join = ''] = process.argv.slice(2);
 const paths = pathsFrom({
   CLUSTEROS_STATE_DIR: path.join(folder, 'state'),
   CLUSTEROS_CONFIG: path.join(folder, 'etc/node.yaml'),

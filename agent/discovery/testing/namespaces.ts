@@ -1,4 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
@@ -70,10 +72,15 @@ const WAIT =
 
 function startNode(t: TestContext, pid: number, args: readonly string[]): LanNode {
   const program = path.join(import.meta.dirname, 'lan.ts');
-  const child = spawn('nsenter', ['-t', String(pid), '-n', process.execPath, program, ...args], {
+  const folder = mkdtempSync(path.join(tmpdir(), 'lan-test.'));
+  const child = spawn('nsenter', ['-t', String(pid), '-n', process.execPath, program, folder, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  t.after(() => child.kill('SIGKILL'));
+  t.after(async () => {
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    if (child.kill('SIGKILL')) await ended;
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  });
   const lines: string[] = [];
   let seen: Seen | undefined;
   let news = () => {};
