@@ -27,6 +27,9 @@ export interface ConditionFacts {
   readonly clientPort: number;
 }
 
+/** A change of leaders is shorter. */
+const BLINK_MS = 5_000;
+
 /** Everything about the cluster that is not as it should be, in the operator's words. Pure. */
 export function conditionsOf(facts: ConditionFacts): FoundCondition[] {
   return [
@@ -147,7 +150,7 @@ function engine({ unit, peerPort, clientPort, joining: { kind } }: ConditionFact
 function quorum(facts: ConditionFacts): FoundCondition[] {
   const { durable, sight, members, quorumLostMs, nameOf } = facts;
   if (durable.genesis === undefined || facts.quorum || quorumLostMs === undefined) return [];
-  if (!facts.meshReady) return [];
+  if (!facts.meshReady || sight.nowMs - quorumLostMs < BLINK_MS) return [];
   const voters = members.filter(({ learner }) => !learner).map(({ name }) => name);
   const missing = voters.filter((id) => id !== sight.self && !sight.present.includes(id));
   const seconds = Math.round((sight.nowMs - quorumLostMs) / 1000);

@@ -23,6 +23,8 @@ export interface Durable {
   readonly started?: boolean | undefined;
   /** What lies in etcd's folder is of another cluster or membership: it is set aside before anything else. */
   readonly staleData?: boolean | undefined;
+  /** An operator made this node leave: it takes part again when told. */
+  readonly left?: boolean | undefined;
   /** etcd's cluster id, as first seen for this genesis. */
   readonly clusterId?: string | undefined;
 }
@@ -41,6 +43,7 @@ const fileSchema = z.object({
   confirmed: z.boolean().optional(),
   started: z.boolean().optional(),
   staleData: z.boolean().optional(),
+  left: z.boolean().optional(),
   clusterId: z
     .string()
     .regex(/^\d{1,20}$/)

@@ -167,8 +167,8 @@ export function createSteward(log: Log): Steward {
   return {
     async pass(inputs) {
       const { client, look, nowMs, self } = inputs;
-      // A change right before our time as leader is not known: etcd itself refuses what comes too soon.
-      lastChangeMs ??= Number.NEGATIVE_INFINITY;
+      // What changed right before our time as leader is not known.
+      lastChangeMs ??= nowMs;
       const [found, leaving, evicted, lost] = await Promise.all([
         measure(inputs),
         readWishes(client, 'leaving'),

@@ -1,0 +1,321 @@
+import { randomUUID } from 'node:crypto';
+import type { PeerChannel } from '../discovery/channel/channel.ts';
+import type { Controller, FoundCondition, Outcome, View } from '../engine/controller.ts';
+import type { Consensus, KnownCard, Place } from '../engine/resources.ts';
+import type { Units } from '../engine/units.ts';
+import { AgentError } from '../errors.ts';
+import { clock } from '../host.ts';
+import type { Identity } from '../identity/identity.ts';
+import { clusterSubkey } from '../identity/keys.ts';
+import type { Log } from '../log.ts';
+import type { Paths } from '../paths.ts';
+import { endpointsOf } from './cluster-look.ts';
+import { type ConditionFacts, conditionsOf } from './conditions.ts';
+import { setAside } from './data.ts';
+import { createKeeper, type Durable, type Keeper, loadDurable, saveDurable } from './durable.ts';
+import { clientUrlOf, peerUrlOf, QUOTA_BYTES } from './etcd/config.ts';
+import { createFounding, type Founding, type FoundingKind } from './founding.ts';
+import { leaveCluster } from './leave.ts';
+import { createMember, type Member, type MemberInputs, type MemberView } from './member.ts';
+import { forceNewCluster, type RecoverDeps, recoverFromSnapshot } from './recover.ts';
+import { createObserver, type SightInputs } from './sight.ts';
+
+export interface ConsensusDeps {
+  readonly paths: Paths;
+  readonly log: Log;
+  readonly units: Units;
+  readonly channel: Pick<PeerChannel, 'handle' | 'call'>;
+  /** `ca` subkeys, newest first, several during a rotation of the cluster key; from the held key when absent. */
+  readonly caKeys?: (view: View) => readonly Uint8Array[];
+}
+
+export interface ConsensusPart {
+  readonly controller: Controller;
+  /** Take this node out of its cluster. @throws AgentError `leave.*` */
+  leave(): Promise<string>;
+  /** Take part again after {@link leave}. */
+  rejoin(): Promise<void>;
+  /** @throws AgentError `recover.*` */
+  recoverFromSnapshot(file: string | undefined): Promise<string>;
+  /** @throws AgentError `recover.*` */
+  forceNewCluster(): Promise<string>;
+}
+
+/** All that lives as long as the node has one identity. */
+interface Life {
+  readonly identity: Identity;
+  readonly keeper: Keeper;
+  readonly founding: Founding;
+  readonly member: Member;
+  inputs: Omit<MemberInputs, 'nowMs' | 'present'>;
+}
+
+const CALM_MS = 4_000;
+const SOON_MS = 1_000;
+const KINDS: readonly FoundingKind[] = ['promise', 'adopt'];
+
+/** Raft's life on this node: whether there is a cluster, what this node is in it, what its leader has to do. */
+export function createConsensus({ paths, log, units, channel, caKeys }: ConsensusDeps): ConsensusPart {
+  const observer = createObserver(clock.monotonicMs());
+  let life: Life | undefined;
+  let evicted: readonly string[] = [];
+  let leaving = false;
+  let turn: Promise<unknown> = Promise.resolve();
+  let nudge = () => {};
+
+  for (const kind of KINDS) {
+    channel.handle(kind, (peer, body) => {
+      if (life === undefined || life.keeper.now().left)
+        throw new Error('not ready to take part in a founding');
+      return life.founding.answer(kind, peer.id, body);
+    });
+  }
+
+  /** Passes and an operator's orders, one at a time. */
+  function exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const mine = turn.then(work);
+    turn = mine.catch(() => {});
+    return mine;
+  }
+
+  const sight = (now: Life) =>
+    observer.look({ ...sightInputs(now.inputs), nowMs: clock.monotonicMs(), evicted });
+
+  async function begin(identity: Identity, inputs: Life['inputs']): Promise<Life> {
+    const keeper = createKeeper(await loadDurable(paths.state), (durable) =>
+      saveDurable(paths.state, durable),
+    );
+    const made: Life = {
+      identity,
+      keeper,
+      inputs,
+      member: createMember({ paths, units, log, keeper }),
+      founding: createFounding({
+        self: identity,
+        keeper,
+        sight: () => sight(made),
+        call: (id, kind, body) => callNode(made, id, kind, body),
+        randomUuid: randomUUID,
+        log,
+      }),
+    };
+    return made;
+  }
+
+  async function callNode({ inputs }: Life, id: string, kind: FoundingKind, body: unknown): Promise<unknown> {
+    const known = inputs.cards.find(({ card }) => card.id === id);
+    const seen = inputs.gossip?.members.find((member) => member.id === id)?.address;
+    const address = known?.address ?? seen ?? known?.card.addresses[0];
+    if (known === undefined || address === undefined) throw new Error(`nobody knows where ${id} is`);
+    const called = await channel.call({ address, port: known.card.ports.peer }, kind, body);
+    // Another machine may have the address by now.
+    if (called.peer?.id !== id)
+      throw new Error(called.failed ?? called.refused?.reason ?? 'another node answered');
+    return called.answer;
+  }
+
+  async function pass(view: View, signal: AbortSignal): Promise<Outcome> {
+    const inputs = inputsFrom(view, leaving, caKeys);
+    if (inputs === undefined) return {};
+    if (life?.identity.id !== inputs.identity.id) life = await begin(inputs.identity, inputs);
+    life.inputs = inputs;
+    nudge = view.nudge;
+    evicted = view.get('registry')?.evicted ?? [];
+    const { keeper, member } = life;
+    if (keeper.now().left) return await away(life);
+    const hasRivals = sight(life).sightings.some(
+      ({ genesis }) => genesis.uuid !== keeper.now().genesis?.uuid,
+    );
+    const hasData = keeper.now().started === true && !keeper.now().staleData;
+    const founding = await life.founding.pass({
+      hasData,
+      empty: hasRivals && hasData ? await member.isEmpty() : false,
+      quorumLostMs: lastLostMs,
+    });
+    const now = sight(life);
+    const seen = await member.pass({ ...inputs, nowMs: now.nowMs, present: now.present }, signal);
+    lastLostMs = seen.quorumLostMs;
+    const durable = keeper.now();
+    const conditions = conditionsOf({
+      durable,
+      sight: now,
+      founding,
+      joining: seen.joining,
+      unit: seen.unit,
+      meshReady: inputs.mesh?.ready === true,
+      quorum: seen.look.members !== undefined,
+      quorumLostMs: seen.quorumLostMs,
+      members: seen.look.members ?? seen.look.remembered,
+      alarms: seen.alarms,
+      nameOf: (id) => (id === inputs.self ? 'this node' : nameIn(inputs.cards, id)),
+      versions: versionsIn(inputs.cards, durable, seen),
+      peerPort: inputs.settings.consensus.peer_port,
+      clientPort: inputs.settings.consensus.client_port,
+    } satisfies ConditionFacts);
+    const calm =
+      seen.look.members !== undefined &&
+      (seen.joining.kind === 'run' || seen.joining.kind === 'client') &&
+      (seen.membership === undefined || seen.membership.kind === 'calm') &&
+      durable.confirmed === true;
+    return {
+      outputs: { consensus: consensusOf(durable, seen, inputs.self, member.etcd.tls) },
+      conditions,
+      againMs: calm ? CALM_MS : SOON_MS,
+    };
+  }
+  let lastLostMs: number | undefined;
+
+  async function away({ member }: Life): Promise<Outcome> {
+    await member.etcd.stop();
+    await setAside(paths.state);
+    const condition: FoundCondition = {
+      code: 'consensus.left',
+      state: 'waiting',
+      summary: 'this node has left its cluster',
+      endedBy: 'node-agent join ADDRESS, to take part again; or node-agent reset --yes',
+    };
+    return { outputs: { consensus: NO_CLUSTER }, conditions: [condition], againMs: CALM_MS };
+  }
+
+  function living(): Life {
+    if (life !== undefined) return life;
+    throw new AgentError({
+      code: 'consensus.not-ready',
+      exit: 'refused',
+      message: 'this node takes no part in a cluster yet',
+      fix: 'node-agent status tells what it waits for',
+    });
+  }
+
+  function recovery(): RecoverDeps {
+    const { inputs, identity, keeper, member } = living();
+    const { self, settings, mesh } = inputs;
+    if (!mesh?.ready || mesh.address === undefined) {
+      throw new AgentError({
+        code: 'recover.mesh',
+        exit: 'refused',
+        message: 'the mesh is not up, and etcd needs its address',
+        fix: 'node-agent status tells why',
+      });
+    }
+    const { peer_port: peerPort, client_port: clientPort, timers } = settings.consensus;
+    return {
+      paths,
+      log,
+      keeper,
+      identity,
+      etcd: member.etcd,
+      client: member.client,
+      wish: { nodeId: self, meshAddress: mesh.address, peerPort, clientPort, timers },
+      ownPeerUrl: peerUrlOf(mesh.address, peerPort),
+      localEndpoint: clientUrlOf('127.0.0.1', clientPort),
+    };
+  }
+
+  return {
+    controller: {
+      name: 'consensus',
+      inputs: ['facts', 'cards', 'gossip', 'mesh', 'registry'],
+      outputs: ['consensus'],
+      timeoutMs: 180_000,
+      reconcile: (view, signal) => exclusive(() => pass(view, signal)),
+      close: async () => life?.member.client.close(),
+    },
+    async leave() {
+      const { keeper, member, inputs } = living();
+      leaving = true;
+      try {
+        return await leaveCluster({ keeper, member, self: inputs.self, exclusive, state: paths.state, log });
+      } finally {
+        leaving = false;
+        nudge();
+      }
+    },
+    async rejoin() {
+      await living().keeper.change((durable) => ({ ...durable, left: undefined }));
+      nudge();
+    },
+    recoverFromSnapshot: (file) =>
+      exclusive(() => recoverFromSnapshot(recovery(), file)).finally(() => nudge()),
+    forceNewCluster: () => exclusive(() => forceNewCluster(recovery())).finally(() => nudge()),
+  };
+}
+
+const NO_CLUSTER: Consensus = {
+  confirmed: false,
+  place: 'none',
+  quorum: false,
+  voters: [],
+  learners: [],
+  endpoints: [],
+  alarms: [],
+};
+
+function inputsFrom(view: View, leaving: boolean, caKeys: ConsensusDeps['caKeys']) {
+  const facts = view.get('facts');
+  const identity = facts?.identity;
+  const settings = facts?.settings.settings;
+  if (!identity || identity instanceof AgentError || settings === undefined) return undefined;
+  const key = Buffer.isBuffer(facts?.key) ? facts.key : undefined;
+  if (key === undefined) return undefined;
+  return {
+    identity,
+    self: identity.id,
+    settings,
+    caKeys: caKeys?.(view) ?? [clusterSubkey(key, 'ca')],
+    mesh: view.get('mesh'),
+    gossip: view.get('gossip'),
+    cards: view.get('cards') ?? [],
+    leaving,
+  };
+}
+
+function sightInputs(inputs: Life['inputs']): Omit<SightInputs, 'nowMs' | 'evicted'> {
+  const { self, settings, cards, gossip, mesh } = inputs;
+  return { self, settings, cards, gossip, mesh };
+}
+
+function consensusOf(durable: Durable, seen: MemberView, self: string, tls: Consensus['tls']): Consensus {
+  const { genesis, confirmed = false, clusterId } = durable;
+  if (genesis === undefined) return NO_CLUSTER;
+  const { members, remembered, status, leader } = seen.look;
+  const known = members ?? remembered;
+  const own = known.find(({ name }) => name === self);
+  const place: Place = own === undefined ? 'client' : own.learner ? 'learner' : 'voter';
+  const quorum = members !== undefined;
+  const names = (learner: boolean) =>
+    known
+      .filter((member) => member.learner === learner && member.name !== '')
+      .map(({ name }) => name)
+      .sort();
+  return {
+    genesis,
+    confirmed,
+    place: clusterId === undefined && own === undefined ? 'none' : place,
+    quorum,
+    leader: quorum ? leader : undefined,
+    voters: names(false),
+    learners: names(true),
+    endpoints: clusterId === undefined ? [] : endpointsOf(known),
+    tls,
+    databaseBytes: status?.dbSize,
+    quotaBytes: QUOTA_BYTES,
+    alarms: seen.alarms,
+  };
+}
+
+function versionsIn(
+  cards: readonly KnownCard[],
+  { genesis }: Durable,
+  seen: MemberView,
+): Map<string, string> {
+  const known = cards
+    .filter(({ card }) => genesis !== undefined && card.genesis?.uuid === genesis.uuid)
+    .map(({ card }) => [card.id, card.versions.etcd] as const);
+  const own = seen.look.local && seen.look.status ? [['this node', seen.look.status.version] as const] : [];
+  return new Map([...known, ...own]);
+}
+
+function nameIn(cards: readonly KnownCard[], id: string): string {
+  return cards.find(({ card }) => card.id === id)?.card.name ?? id;
+}

@@ -1,0 +1,322 @@
+import type { Settings } from '../config/settings.ts';
+import type { Gossip, KnownCard, Mesh } from '../engine/resources.ts';
+import type { UnitState, Units } from '../engine/units.ts';
+import type { Log } from '../log.ts';
+import type { Paths } from '../paths.ts';
+import { type ClusterLook, endpointsOf, lookAtCluster, NOTHING_SEEN } from './cluster-look.ts';
+import { holdsData, setAside } from './data.ts';
+import type { Keeper } from './durable.ts';
+import { createEtcdClient } from './etcd/client.ts';
+import { clientUrlOf, peerUrlOf } from './etcd/config.ts';
+import { tlsFromFiles } from './etcd/tls-files.ts';
+import { createTransport } from './etcd/transport.ts';
+import type { EtcdClient, EtcdClientOptions, EtcdMember } from './etcd/types.ts';
+import { type JoiningStep, planJoining } from './joining.ts';
+import { GENESIS_KEY, holdsOnlyOurs, wishKey } from './keys.ts';
+import { createLocalEtcd, type LocalEtcd, type Wish } from './local-etcd.ts';
+import { keepsSnapshots } from './maintenance.ts';
+import type { MembershipStep } from './membership.ts';
+import { SNAPSHOT_EVERY_MS, takeSnapshot } from './snapshots.ts';
+import { createSteward } from './steward.ts';
+
+/** This node as a member or client of its cluster's etcd. */
+export interface Member {
+  readonly client: EtcdClient;
+  readonly etcd: LocalEtcd;
+  /** One look and at most one step. */
+  pass(inputs: MemberInputs, signal: AbortSignal): Promise<MemberView>;
+  /** Nothing was written to the cluster but by agents, and nobody else is a member. */
+  isEmpty(): Promise<boolean>;
+  /** No other node carries our genesis. */
+  isAlone(): boolean;
+}
+
+export interface MemberInputs {
+  readonly self: string;
+  readonly settings: Settings;
+  readonly caKeys: readonly Uint8Array[];
+  readonly mesh: Mesh | undefined;
+  readonly gossip: Gossip | undefined;
+  readonly cards: readonly KnownCard[];
+  readonly present: readonly string[];
+  readonly nowMs: number;
+  /** An operator makes the node leave: its wish stands. */
+  readonly leaving: boolean;
+}
+
+export interface MemberView {
+  readonly unit: UnitState;
+  readonly joining: JoiningStep;
+  readonly look: ClusterLook;
+  readonly hasData: boolean;
+  readonly alarms: readonly string[];
+  readonly membership?: MembershipStep | undefined;
+  /** Monotonic ms since when no majority answers. */
+  readonly quorumLostMs?: number | undefined;
+}
+
+export interface MemberDeps {
+  readonly paths: Paths;
+  readonly units: Units;
+  readonly log: Log;
+  readonly keeper: Keeper;
+}
+
+const CALL_MS = 3_000;
+const ALARMS_MS = 15_000;
+const MOST_ENDPOINTS = 8;
+const HAND_OVER = '/v3/maintenance/transfer-leadership';
+
+export function createMember({ paths, units, log, keeper }: MemberDeps): Member {
+  const etcd = createLocalEtcd(paths, units);
+  const steward = createSteward(log);
+  let endpoints: readonly string[] = [];
+  let look = NOTHING_SEEN;
+  let uuid: string | undefined;
+  let alone = true;
+  let greeted = false;
+  let absentSinceMs: number | undefined;
+  let quorumLostMs: number | undefined;
+  let alarms: readonly string[] = [];
+  let alarmsMs = Number.NEGATIVE_INFINITY;
+  let snapshotMs: number | undefined;
+  const options: EtcdClientOptions = {
+    endpoints: () => endpoints,
+    tls: tlsFromFiles(() => etcd.tls),
+    timeoutMs: CALL_MS,
+    clusterId: () => keeper.now().clusterId,
+  };
+  const client = createEtcdClient(options);
+  const transport = createTransport(options);
+
+  const isOwn = (self: string, ownPeerUrl: string) => (member: EtcdMember) =>
+    member.name === self || (member.name === '' && member.peerUrls.includes(ownPeerUrl));
+
+  function begin(): void {
+    look = NOTHING_SEEN;
+    greeted = false;
+    absentSinceMs = undefined;
+    quorumLostMs = undefined;
+    snapshotMs = undefined;
+    alarms = [];
+    steward.rest();
+  }
+
+  /** Believe the endpoints only when the cluster behind them has our genesis; from then on by etcd's own id. */
+  async function pin(self: string): Promise<void> {
+    const { genesis, clusterId, started } = keeper.now();
+    if (genesis === undefined || clusterId !== undefined || look.status === undefined) return;
+    let same = look.local && genesis.founder === self && started === true;
+    if (!same) {
+      const [kv] = (await client.range(GENESIS_KEY)).kvs;
+      same = kv !== undefined && uuidIn(kv.value) === genesis.uuid;
+    }
+    const { clusterId: found } = look.status;
+    if (!same) return;
+    await keeper.change((durable) =>
+      durable.genesis?.uuid === genesis.uuid ? { ...durable, clusterId: found } : undefined,
+    );
+  }
+
+  /** What a member says of its cluster once, when it can be written. */
+  async function greet({ self, leaving }: MemberInputs): Promise<void> {
+    const { genesis } = keeper.now();
+    if (greeted || genesis === undefined || look.members === undefined) return;
+    if (genesis.founder === self && look.local) {
+      const [kv] = (await client.range(GENESIS_KEY)).kvs;
+      if (uuidIn(kv?.value ?? '') !== genesis.uuid) await client.put(GENESIS_KEY, JSON.stringify(genesis));
+    }
+    if (!leaving) await client.delete(wishKey('leaving', self));
+    greeted = true;
+  }
+
+  async function act(step: JoiningStep, inputs: MemberInputs, wish: Wish, unit: UnitState): Promise<void> {
+    const { nowMs, self } = inputs;
+    if (step.kind === 'set-aside') {
+      await etcd.stop();
+      const to = await setAside(paths.state);
+      if (to !== undefined) log.warning("put etcd's data aside", { why: step.why, to });
+      await keeper.change((durable) => ({ ...durable, staleData: undefined }));
+      look = NOTHING_SEEN;
+    } else if (step.kind === 'start') {
+      await etcd.start({ ...wish, members: step.members, state: step.state }, nowMs);
+    } else if (step.kind === 'report-lost') {
+      await client.put(wishKey('lost', self), '');
+    } else if (step.kind === 'run') {
+      if (look.local && look.status?.leader !== '0' && !keeper.now().started) {
+        await keeper.change((durable) => ({ ...durable, started: true }));
+      }
+      // Voters one after the other: a restart of all at once would stop the cluster.
+      if (look.members !== undefined && (await etcd.isOutdated(wish, unit)) && isTurn(inputs)) {
+        log.info('etcd is started again with new settings');
+        await etcd.stop();
+      }
+    }
+  }
+
+  function isTurn({ self, nowMs }: MemberInputs): boolean {
+    const names = (look.members ?? []).map(({ name }) => name).sort();
+    return Math.floor(nowMs / 15_000) % Math.max(1, names.length) === Math.max(0, names.indexOf(self));
+  }
+
+  async function serve(
+    inputs: MemberInputs,
+    ownPeerUrl: string,
+    local: string,
+    signal: AbortSignal,
+  ): Promise<MembershipStep | undefined> {
+    const { self, nowMs, gossip, mesh, cards, settings } = inputs;
+    const { members, status } = look;
+    const { genesis, confirmed } = keeper.now();
+    if (members === undefined || status === undefined || !look.local || genesis === undefined)
+      return undefined;
+    if (nowMs - alarmsMs >= ALARMS_MS) {
+      alarmsMs = nowMs;
+      alarms = [...new Set((await client.alarms()).map(({ alarm }) => alarm))];
+    }
+    const voters = members.filter(({ learner }) => !learner).map(({ name }) => name);
+    snapshotMs ??= nowMs - SNAPSHOT_EVERY_MS + 120_000;
+    if (nowMs - snapshotMs >= SNAPSHOT_EVERY_MS && keepsSnapshots(self, voters)) {
+      snapshotMs = nowMs;
+      await takeSnapshot(client, local, paths.state, signal).then(
+        (file) => log.info('took a snapshot', { file }),
+        (error: unknown) => log.warning('no snapshot could be taken', { reason: String(error) }),
+      );
+    }
+    if (status.leader !== status.memberId || !confirmed || !gossip || !mesh) {
+      steward.rest();
+      return undefined;
+    }
+    const handOver = async (targetID: string) => {
+      const done = { parse: () => undefined, timeoutMs: CALL_MS, leader: true };
+      await transport.post(local, HAND_OVER, { targetID }, done);
+    };
+    return steward.pass({
+      client,
+      handOver,
+      self,
+      uuid: genesis.uuid,
+      ownPeerUrl,
+      look: { ...look, members, status },
+      cards,
+      gossip,
+      mesh,
+      nowMs,
+      graceMs: settings.consensus.grace * 1000,
+    });
+  }
+
+  return {
+    client,
+    etcd,
+    isAlone: () => alone,
+    async isEmpty() {
+      if ((look.members ?? look.remembered).length !== 1) return false;
+      return holdsOnlyOurs(client).catch(() => false);
+    },
+    async pass(inputs, signal) {
+      const { self, settings, mesh, nowMs, caKeys } = inputs;
+      const { consensus } = settings;
+      const { genesis } = keeper.now();
+      if (genesis?.uuid !== uuid) begin();
+      uuid = genesis?.uuid;
+      alone = !inputs.cards.some(({ card }) => card.id !== self && card.genesis?.uuid === uuid);
+      const unit = await etcd.observe();
+      const hasData = await holdsData(paths.state);
+      const view = (joining: JoiningStep, membership?: MembershipStep): MemberView => ({
+        unit,
+        joining,
+        look,
+        hasData,
+        alarms,
+        membership,
+        quorumLostMs,
+      });
+      if (mesh?.ready !== true || mesh.address === undefined || caKeys.length === 0)
+        return view({ kind: 'wait' });
+      await etcd.certify(caKeys, self, mesh.address);
+      const ownPeerUrl = peerUrlOf(mesh.address, consensus.peer_port);
+      const local = clientUrlOf('127.0.0.1', consensus.client_port);
+      const remembered = look.members ?? look.remembered;
+      const votes =
+        unit.state === 'running' &&
+        (remembered.some((member) => member.name === self && !member.learner) || genesis?.founder === self);
+      const others = otherEndpoints(inputs, remembered, genesis?.uuid, look.members !== undefined);
+      endpoints = [...(votes ? [local] : []), ...others].slice(0, MOST_ENDPOINTS);
+      const running = unit.state === 'running' ? local : undefined;
+      if (genesis !== undefined && (endpoints.length > 0 || running)) {
+        look = await lookAtCluster(client, running, endpoints, look);
+        await pin(self).catch(() => {});
+      }
+      // Before that the answers may be of another cluster.
+      if (keeper.now().clusterId === undefined) look = { ...look, members: undefined };
+      quorumLostMs = look.members !== undefined ? undefined : genesis && (quorumLostMs ?? nowMs);
+      const absent = look.members !== undefined && !look.members.some(isOwn(self, ownPeerUrl));
+      absentSinceMs = absent ? (absentSinceMs ?? nowMs) : undefined;
+      const joining = planJoining({
+        durable: keeper.now(),
+        self,
+        ownPeerUrl,
+        hasData,
+        unit: unit.state,
+        members: look.members,
+        idOf: (url) => idBehind(inputs, url),
+        absentSinceMs,
+        nowMs,
+      });
+      const wish: Wish = {
+        nodeId: self,
+        meshAddress: mesh.address,
+        peerPort: consensus.peer_port,
+        clientPort: consensus.client_port,
+        members: { [self]: ownPeerUrl },
+        state: 'existing',
+        token: genesis?.uuid ?? '',
+        timers: consensus.timers,
+      };
+      await act(joining, inputs, wish, unit);
+      await greet(inputs).catch(() => {});
+      return view(joining, await serve(inputs, ownPeerUrl, local, signal).catch(refused));
+    },
+  };
+
+  /** The cluster changed under us; the next pass looks again. */
+  function refused(error: unknown): MembershipStep {
+    log.debug('the cluster could not be cared for', { reason: String(error) });
+    return { kind: 'wait', for: 'the cluster to answer' };
+  }
+}
+
+/** The voters that are known, then whoever carries our genesis, those that are here first. */
+function otherEndpoints(
+  { cards, mesh, present, self }: MemberInputs,
+  members: readonly EtcdMember[],
+  uuid: string | undefined,
+  current: boolean,
+): string[] {
+  const carriers = cards
+    .filter(({ card }) => card.id !== self && card.genesis?.uuid === uuid && uuid !== undefined)
+    .sort((a, b) => Number(present.includes(b.card.id)) - Number(present.includes(a.card.id)))
+    .map(({ card }) => {
+      const address = mesh?.peers.find(({ id }) => id === card.id)?.address ?? card.meshAddress;
+      return clientUrlOf(address, card.ports.etcd);
+    });
+  const voters = endpointsOf(members.filter(({ name }) => name !== self));
+  return current && voters.length > 0 ? voters : [...new Set([...voters, ...carriers])];
+}
+
+function idBehind({ cards, mesh }: MemberInputs, url: string): string | undefined {
+  return cards.find(({ card }) => {
+    const address = mesh?.peers.find(({ id }) => id === card.id)?.address ?? card.meshAddress;
+    return peerUrlOf(address, card.ports.raft) === url;
+  })?.card.id;
+}
+
+function uuidIn(text: string): string | undefined {
+  try {
+    return (JSON.parse(text) as { uuid?: string } | null)?.uuid;
+  } catch {
+    // Whatever stands there is not ours.
+    return undefined;
+  }
+}
