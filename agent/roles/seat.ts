@@ -77,9 +77,11 @@ export function createSeat({
     startMs: role.startMs ?? 15_000,
     stopMs: role.stopMs ?? 5_000,
     changed,
-    ended: (reason, fault) => {
-      log[fault ? 'warning' : 'info']('role ended here', { role: role.name, reason });
-      if (!fault) return;
+    ended: (reason, how) => {
+      log[how === 'given-back' ? 'info' : 'warning']('role ended here', { role: role.name, reason });
+      // Whoever gives a role back wants another to have it.
+      if (how === 'given-back') lastTryMs = time.nowMs() + timing.leaseMs;
+      if (how !== 'fault') return;
       faults = failed(faults, time.nowMs(), FAULTS);
       [lastFault, backoffUntilMs] = [reason, time.nowMs() + pauseOf(faults, FAULTS)];
       changed();

@@ -20,6 +20,9 @@ export interface Effects {
   proven(fence: string, endsMs: number): void;
 }
 
+/** Given back in order; the role does not work here; or the lease, or the role itself, was lost. */
+export type End = 'given-back' | 'fault' | 'lost';
+
 export interface TenureDeps {
   readonly role: string;
   readonly client: Pick<EtcdClient, 'txn'>;
@@ -36,8 +39,8 @@ export interface TenureDeps {
   /** How long an orderly stop may take. */
   readonly stopMs: number;
   readonly changed: () => void;
-  /** The tenure ended, or never began, for this reason. `fault`: of the role itself. */
-  readonly ended: (reason: string, fault: boolean) => void;
+  /** A tenure ended for this reason. */
+  readonly ended: (reason: string, how: End) => void;
 }
 
 export interface Tenure {
@@ -129,10 +132,9 @@ export function createTenure(deps: TenureDeps): Tenure {
         return await remove(late);
       }
       begin();
-    } catch (error) {
+    } catch {
       // Whether the key was written is unknown; if it was, the watch shows it and it is removed.
       set('idle');
-      deps.ended(textOf(error), false);
     }
   };
 
@@ -240,8 +242,8 @@ export function createTenure(deps: TenureDeps): Tenure {
     fence = undefined;
     await remove(old);
     ending = undefined;
+    deps.ended(reason, fault ? 'fault' : why === 'order' ? 'given-back' : 'lost');
     set('idle');
-    deps.ended(reason, fault);
   };
 
   const deadlineOf = (why: Why): number => {

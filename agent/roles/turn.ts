@@ -21,7 +21,10 @@ const LONGEST_MS = 5_000;
  */
 export function turnMs({ role, me, voters, alive }: Candidates): number {
   const present = new Set([...alive, me]);
-  const order = (ids: readonly string[]) => [...ids].sort((a, b) => (rank(role, a) < rank(role, b) ? -1 : 1));
+  const order = (ids: readonly string[]) => {
+    const ranked = ids.map((id) => ({ id, rank: rank(role, id) }));
+    return ranked.sort((a, b) => (a.rank < b.rank ? -1 : 1)).map(({ id }) => id);
+  };
   const voting = order(voters.filter((id) => present.has(id)));
   const place = voting.indexOf(me);
   if (place >= 0) return Math.min(place * VOTER_STEP_MS, LONGEST_MS);

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { KEYS, PREFIX } from './keys.ts';
+import { registryOf } from './reduce.ts';
+
+const ID = '4'.repeat(43);
+const SIGNED = { body: 'e30=', signature: 'YQ==', mac: 'Yg==' };
+const WHEN = '2026-01-01T00:00:00.000Z';
+
+const GOOD = [
+  { key: KEYS.node(ID), value: JSON.stringify({ signed: SIGNED, registeredAt: WHEN }) },
+  { key: KEYS.address('10.42.1.2'), value: ID },
+  { key: KEYS.name('alpha'), value: ID },
+  { key: KEYS.role('page'), value: JSON.stringify({ id: ID, since: WHEN, address: '10.42.255.1', beat: 3 }) },
+  { key: KEYS.evicted(ID), value: '{}' },
+  { key: KEYS.token('t1'), value: JSON.stringify({ key: 'YQ==', expires: WHEN, usesLeft: 2 }) },
+  { key: `${PREFIX}genesis`, value: '{}' },
+].map((entry) => ({ ...entry, createRevision: '7' }));
+
+test('the registry is what the keys say, and a role carries its create revision as fence', () => {
+  const { registry, ignored } = registryOf(GOOD, 5);
+  assert.deepEqual(ignored, []);
+  assert.deepEqual(registry, {
+    seenMs: 5,
+    nodes: [{ id: ID, signed: SIGNED, registeredAt: WHEN }],
+    addresses: { '10.42.1.2': ID },
+    names: { alpha: ID },
+    holders: [{ role: 'page', id: ID, fence: '7', since: WHEN, address: '10.42.255.1' }],
+    evicted: [ID],
+    tokens: [{ id: 't1', key: 'YQ==', expires: WHEN, usesLeft: 2 }],
+  });
+});
+
+test('the order of the keys does not matter', () => {
+  assert.deepEqual(registryOf([...GOOD].reverse(), 5), registryOf(GOOD, 5));
+});
+
+test('values that are malformed or above 8 KiB are left out and named', () => {
+  const big = JSON.stringify({ signed: SIGNED, registeredAt: WHEN, more: 'x'.repeat(9_000) });
+  for (const entry of [
+    { key: KEYS.node(ID), value: big },
+    { key: KEYS.node('../x'), value: GOOD[0]?.value ?? '' },
+    { key: KEYS.name('__proto__'), value: ID },
+    { key: KEYS.name('alpha'), value: 'not an id' },
+    { key: KEYS.address('10.42.1.999'), value: ID },
+    { key: KEYS.role('page'), value: '[]' },
+  ]) {
+    const { registry, ignored } = registryOf([{ ...entry, createRevision: '7' }]);
+    assert.deepEqual(ignored, [entry.key]);
+    assert.deepEqual(
+      [registry.nodes, registry.names, registry.addresses, registry.holders],
+      [[], {}, {}, []],
+    );
+  }
+});
+
+test('100000 damaged key-values never throw, and what gets through has the right shape', () => {
+  const random = randomFrom(7);
+  const nasty = [
+    '\0',
+    '__proto__',
+    '"',
+    '{',
+    '[',
+    '1e999',
+    '/',
+    '\u202e',
+    'null',
+    '-1',
+    '9'.repeat(400),
+    '..',
+  ];
+  const damage = (text: string): string => {
+    let result = text;
+    for (let left = random(4); left > 0; left -= 1) {
+      const [from, to] = [random(result.length + 1), random(result.length + 1)].sort((a, b) => a - b) as [
+        number,
+        number,
+      ];
+      const put = random(2) === 0 ? (nasty[random(nasty.length)] ?? '') : String.fromCharCode(random(256));
+      result = result.slice(0, from) + put + result.slice(random(3) === 0 ? to : from);
+    }
+    return result;
+  };
+  let left = 0;
+  for (let round = 0; round < 100_000; round += 1) {
+    const { key, value, createRevision } = GOOD[random(GOOD.length)] as (typeof GOOD)[number];
+    const inKey = random(3) === 0;
+    const entry = { key: inKey ? damage(key) : key, value: inKey ? value : damage(value), createRevision };
+    const { registry, ignored } = registryOf([entry]);
+    left += ignored.length;
+    for (const { id } of [...registry.nodes, ...registry.holders]) assert.match(id, /^[1-9A-Za-z]{32,44}$/);
+    for (const name of Object.keys(registry.names)) assert.match(name, /^[a-z0-9-]{1,63}$/);
+    for (const ip of Object.keys(registry.addresses)) assert.match(ip, /^\d+\.\d+\.\d+\.\d+$/);
+  }
+  assert.ok(left > 20_000, `${left} were left out`);
+});
+
+function randomFrom(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+}
