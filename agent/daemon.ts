@@ -29,6 +29,9 @@ const PASS_MS = 2_000;
 /** A stop takes at most two seconds, whether systemd listens or not. */
 const FAREWELL_MS = 1_000;
 
+/** As the reason of the signal: the agent begins anew in the same process, so systemd is told nothing. */
+export const AGAIN = 'again';
+
 export interface DaemonInputs {
   readonly paths: Paths;
   readonly environment: Environment;
@@ -118,8 +121,13 @@ export async function runDaemon({
     await clock.pause(PASS_MS, stop);
   }
 
-  log.info('stopping', { signal: String(stop.reason) });
   stopWatchdog();
+  if (stop.reason === AGAIN) {
+    await cluster?.done;
+    await api.close();
+    return;
+  }
+  log.info('stopping', { signal: String(stop.reason) });
   const heard = new AbortController();
   const farewell = tell('STOPPING=1', 'STATUS=stopping').finally(() => heard.abort());
   await cluster?.done;

@@ -16,6 +16,8 @@ export interface HaltDeps {
   readonly log: Log;
   /** The reason as of now, if there is one. */
   readonly reason: () => HaltReason | undefined;
+  /** Begin anew: called when the reason has gone. */
+  readonly again: () => void;
 }
 
 const LOOK_MS = 1_000;
@@ -25,7 +27,14 @@ const STOP_MS = 5_000;
  * Stops the engines of a node that must not take part: it is a clone, it has left, it is being reset. Data on
  * disk is left alone. When the reason goes, the other controllers start everything again.
  */
-export function haltController({ units, tearDownMesh, resignRoles, log, reason }: HaltDeps): Controller {
+export function haltController({
+  units,
+  tearDownMesh,
+  resignRoles,
+  log,
+  reason,
+  again,
+}: HaltDeps): Controller {
   let stopped: string | undefined;
   return {
     name: 'halt',
@@ -35,8 +44,10 @@ export function haltController({ units, tearDownMesh, resignRoles, log, reason }
     async reconcile() {
       const why = reason();
       if (why === undefined) {
-        if (stopped !== undefined) log.info('the node takes part again', { after: stopped });
-        stopped = undefined;
+        if (stopped !== undefined) {
+          log.info('the node takes part again', { after: stopped });
+          again();
+        }
         return { againMs: LOOK_MS };
       }
       if (stopped === undefined) {

@@ -31,7 +31,7 @@ RestartPreventExitStatus=2 7
 RestartSec=2
 KillMode=mixed
 TimeoutStartSec=300
-TimeoutStopSec=10
+TimeoutStopSec=20
 # Shorter than a role's lease: a hung agent is killed, and its roles with it, before others may take them.
 WatchdogSec=6
 WatchdogSignal=SIGKILL

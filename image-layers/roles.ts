@@ -19,7 +19,9 @@ After=node-agent.service
 StartLimitIntervalSec=0
 
 [Service]
-ExecStart=${AGENT_PATH} page --address 10.42.255.1 --port 80
+# Which address, and until when: written by the agent before it starts the unit.
+EnvironmentFile=/run/clusteros/units/role-page.env
+ExecStart=${AGENT_PATH} $ARGUMENTS
 Restart=no
 KillMode=mixed
 TimeoutStopSec=2

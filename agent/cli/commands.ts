@@ -152,6 +152,19 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./orders.ts')).recover,
   },
   {
+    name: 'page',
+    summary: 'the program of the role page, which the agent starts by itself',
+    hidden: true,
+    options: [
+      ['--address <ip>', 'the service address'],
+      ['--port <number>', 'where it listens', '80'],
+      ['--socket <file>', "the agent's socket"],
+      ['--lease <file>', 'how long the role is held'],
+    ],
+    examples: ['systemctl status clusteros-role-page'],
+    load: async () => (await import('./page.ts')).page,
+  },
+  {
     name: 'version',
     summary: 'the version of this program',
     examples: ['node-agent version', 'node-agent version --json'],

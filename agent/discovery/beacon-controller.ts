@@ -20,6 +20,8 @@ export interface BeaconDeps {
   /** Newest first. */
   readonly keys: (view: View) => readonly DiscoveryKey[];
   readonly resolver?: Resolver;
+  /** Machines to ask besides those of the settings. */
+  readonly moreJoins?: (() => readonly string[]) | undefined;
 }
 
 /**
@@ -122,7 +124,11 @@ export function beaconController(deps: BeaconDeps): Controller {
       if (beacon) await speakers.send(payload);
       if (query) await speakers.query();
 
-      joins = joinsOf(settings.discovery, settings.gossip.port);
+      const more = deps.moreJoins?.() ?? [];
+      joins = joinsOf(
+        { ...settings.discovery, join: [...settings.discovery.join, ...more] },
+        settings.gossip.port,
+      );
       for (const text of joinStates.keys()) {
         if (!joins.some((join) => join.text === text)) joinStates.delete(text);
       }

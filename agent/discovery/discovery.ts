@@ -26,6 +26,8 @@ export interface DiscoveryDeps {
   readonly random?: () => number;
   /** Of this run of the agent, 16 hexadecimal digits. */
   readonly instance?: string;
+  /** Machines to ask besides those of the settings, as an operator told this node. */
+  readonly moreJoins?: () => readonly string[];
   /** Cluster keys that count now, newest first; the key in `facts` alone when absent. For rotation. */
   readonly clusterKeys?: () => readonly Buffer[] | undefined;
   /**
@@ -116,7 +118,7 @@ export function createDiscovery(deps: DiscoveryDeps): Discovery {
       linksController(),
       clonesController(clones),
       channelController,
-      beaconController({ log, now, random, instance, refusals, keys }),
+      beaconController({ log, now, random, instance, refusals, keys, moreJoins: deps.moreJoins }),
       ownCard,
       cards.controller,
     ],

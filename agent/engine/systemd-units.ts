@@ -40,6 +40,7 @@ export function systemdUnits(run: string): Units {
       alive.delete(spec.name);
       requireProgram(spec);
       await files.makeFolder(folder, 0o700);
+      await files.writeVolatile(path.join(folder, `${spec.name}.env`), argumentsOf(spec), 0o600);
       await systemctl('reset-failed', spec.name);
       const { code, stderr } = await systemctl('start', spec.name);
       if (code !== 0) {
@@ -80,6 +81,16 @@ export function systemdUnits(run: string): Units {
     },
   };
   return units;
+}
+
+/**
+ * For units whose arguments are known only now: `EnvironmentFile=` of the unit, which then says `$ARGUMENTS`.
+ * systemd splits it at blanks, so no argument may hold one; see systemd.service(5).
+ */
+function argumentsOf({ name, argv: [, ...rest] }: UnitSpec): string {
+  const odd = rest.find((word) => !/^[\w./:=@%+,-]+$/.test(word));
+  if (odd !== undefined) throw new Error(`${name} has an argument that a unit cannot take: ${odd}`);
+  return `ARGUMENTS=${rest.join(' ')}\n`;
 }
 
 /** Whether it went within the time. */
