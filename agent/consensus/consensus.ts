@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { PeerChannel } from '../discovery/channel/channel.ts';
 import type { Controller, FoundCondition, Outcome, View } from '../engine/controller.ts';
-import type { Consensus, KnownCard, Place } from '../engine/resources.ts';
 import type { Units } from '../engine/units.ts';
 import { AgentError } from '../errors.ts';
 import { clock } from '../host.ts';
@@ -9,14 +8,14 @@ import type { Identity } from '../identity/identity.ts';
 import { clusterSubkey } from '../identity/keys.ts';
 import type { Log } from '../log.ts';
 import type { Paths } from '../paths.ts';
-import { endpointsOf } from './cluster-look.ts';
 import { type ConditionFacts, conditionsOf } from './conditions.ts';
 import { setAside } from './data.ts';
-import { createKeeper, type Durable, type Keeper, loadDurable, saveDurable } from './durable.ts';
-import { clientUrlOf, peerUrlOf, QUOTA_BYTES } from './etcd/config.ts';
+import { createKeeper, type Keeper, loadDurable, saveDurable } from './durable.ts';
+import { clientUrlOf, peerUrlOf } from './etcd/config.ts';
 import { createFounding, type Founding, type FoundingKind } from './founding.ts';
 import { leaveCluster } from './leave.ts';
-import { createMember, type Member, type MemberInputs, type MemberView } from './member.ts';
+import { createMember, type Member, type MemberInputs } from './member.ts';
+import { consensusOf, NO_CLUSTER, nameIn, versionsIn } from './outcome.ts';
 import { forceNewCluster, type RecoverDeps, recoverFromSnapshot } from './recover.ts';
 import { createObserver, type SightInputs } from './sight.ts';
 
@@ -51,7 +50,7 @@ interface Life {
 }
 
 const CALM_MS = 4_000;
-const SOON_MS = 1_000;
+const SOON_MS = 500;
 const KINDS: readonly FoundingKind[] = ['promise', 'adopt'];
 
 /** Raft's life on this node: whether there is a cluster, what this node is in it, what its leader has to do. */
@@ -241,16 +240,6 @@ export function createConsensus({ paths, log, units, channel, caKeys }: Consensu
   };
 }
 
-const NO_CLUSTER: Consensus = {
-  confirmed: false,
-  place: 'none',
-  quorum: false,
-  voters: [],
-  learners: [],
-  endpoints: [],
-  alarms: [],
-};
-
 function inputsFrom(view: View, leaving: boolean, caKeys: ConsensusDeps['caKeys']) {
   const facts = view.get('facts');
   const identity = facts?.identity;
@@ -273,49 +262,4 @@ function inputsFrom(view: View, leaving: boolean, caKeys: ConsensusDeps['caKeys'
 function sightInputs(inputs: Life['inputs']): Omit<SightInputs, 'nowMs' | 'evicted'> {
   const { self, settings, cards, gossip, mesh } = inputs;
   return { self, settings, cards, gossip, mesh };
-}
-
-function consensusOf(durable: Durable, seen: MemberView, self: string, tls: Consensus['tls']): Consensus {
-  const { genesis, confirmed = false, clusterId } = durable;
-  if (genesis === undefined) return NO_CLUSTER;
-  const { members, remembered, status, leader } = seen.look;
-  const known = members ?? remembered;
-  const own = known.find(({ name }) => name === self);
-  const place: Place = own === undefined ? 'client' : own.learner ? 'learner' : 'voter';
-  const quorum = members !== undefined;
-  const names = (learner: boolean) =>
-    known
-      .filter((member) => member.learner === learner && member.name !== '')
-      .map(({ name }) => name)
-      .sort();
-  return {
-    genesis,
-    confirmed,
-    place: clusterId === undefined && own === undefined ? 'none' : place,
-    quorum,
-    leader: quorum ? leader : undefined,
-    voters: names(false),
-    learners: names(true),
-    endpoints: clusterId === undefined ? [] : endpointsOf(known),
-    tls,
-    databaseBytes: status?.dbSize,
-    quotaBytes: QUOTA_BYTES,
-    alarms: seen.alarms,
-  };
-}
-
-function versionsIn(
-  cards: readonly KnownCard[],
-  { genesis }: Durable,
-  seen: MemberView,
-): Map<string, string> {
-  const known = cards
-    .filter(({ card }) => genesis !== undefined && card.genesis?.uuid === genesis.uuid)
-    .map(({ card }) => [card.id, card.versions.etcd] as const);
-  const own = seen.look.local && seen.look.status ? [['this node', seen.look.status.version] as const] : [];
-  return new Map([...known, ...own]);
-}
-
-function nameIn(cards: readonly KnownCard[], id: string): string {
-  return cards.find(({ card }) => card.id === id)?.card.name ?? id;
 }

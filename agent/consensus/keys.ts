@@ -30,3 +30,13 @@ export async function holdsOnlyOurs(client: EtcdClient): Promise<boolean> {
       (!response.more && response.kvs.every(({ key }) => key.startsWith(PREFIX))),
   );
 }
+
+/** The UUID in a genesis as it stands in etcd, or undefined. */
+export function uuidIn(text: string): string | undefined {
+  try {
+    return (JSON.parse(text) as { uuid?: string } | null)?.uuid;
+  } catch {
+    // Whatever stands there is not ours.
+    return undefined;
+  }
+}

@@ -3,7 +3,7 @@ import type { Gossip, KnownCard, Mesh } from '../engine/resources.ts';
 import type { UnitState, Units } from '../engine/units.ts';
 import type { Log } from '../log.ts';
 import type { Paths } from '../paths.ts';
-import { type ClusterLook, endpointsOf, lookAtCluster, NOTHING_SEEN } from './cluster-look.ts';
+import { type ClusterLook, lookAtCluster, NOTHING_SEEN } from './cluster-look.ts';
 import { holdsData, setAside } from './data.ts';
 import type { Keeper } from './durable.ts';
 import { createEtcdClient } from './etcd/client.ts';
@@ -12,12 +12,13 @@ import { tlsFromFiles } from './etcd/tls-files.ts';
 import { createTransport } from './etcd/transport.ts';
 import type { EtcdClient, EtcdClientOptions, EtcdMember } from './etcd/types.ts';
 import { type JoiningStep, planJoining } from './joining.ts';
-import { GENESIS_KEY, holdsOnlyOurs, wishKey } from './keys.ts';
+import { GENESIS_KEY, holdsOnlyOurs, uuidIn, wishKey } from './keys.ts';
 import { createLocalEtcd, type LocalEtcd, type Wish } from './local-etcd.ts';
 import { keepsSnapshots } from './maintenance.ts';
 import type { MembershipStep } from './membership.ts';
 import { SNAPSHOT_EVERY_MS, takeSnapshot } from './snapshots.ts';
 import { createSteward } from './steward.ts';
+import { idBehind, otherEndpoints } from './whereabouts.ts';
 
 /** This node as a member or client of its cluster's etcd. */
 export interface Member {
@@ -27,7 +28,7 @@ export interface Member {
   pass(inputs: MemberInputs, signal: AbortSignal): Promise<MemberView>;
   /** Nothing was written to the cluster but by agents, and nobody else is a member. */
   isEmpty(): Promise<boolean>;
-  /** No other node carries our genesis. */
+  /** No other node that is here carries our genesis. */
   isAlone(): boolean;
 }
 
@@ -220,7 +221,9 @@ export function createMember({ paths, units, log, keeper }: MemberDeps): Member 
       const { genesis } = keeper.now();
       if (genesis?.uuid !== uuid) begin();
       uuid = genesis?.uuid;
-      alone = !inputs.cards.some(({ card }) => card.id !== self && card.genesis?.uuid === uuid);
+      alone = !inputs.cards.some(
+        ({ card }) => inputs.present.includes(card.id) && card.genesis?.uuid === uuid,
+      );
       const unit = await etcd.observe();
       const hasData = await holdsData(paths.state);
       const view = (joining: JoiningStep, membership?: MembershipStep): MemberView => ({
@@ -284,39 +287,5 @@ export function createMember({ paths, units, log, keeper }: MemberDeps): Member 
   function refused(error: unknown): MembershipStep {
     log.debug('the cluster could not be cared for', { reason: String(error) });
     return { kind: 'wait', for: 'the cluster to answer' };
-  }
-}
-
-/** The voters that are known, then whoever carries our genesis, those that are here first. */
-function otherEndpoints(
-  { cards, mesh, present, self }: MemberInputs,
-  members: readonly EtcdMember[],
-  uuid: string | undefined,
-  current: boolean,
-): string[] {
-  const carriers = cards
-    .filter(({ card }) => card.id !== self && card.genesis?.uuid === uuid && uuid !== undefined)
-    .sort((a, b) => Number(present.includes(b.card.id)) - Number(present.includes(a.card.id)))
-    .map(({ card }) => {
-      const address = mesh?.peers.find(({ id }) => id === card.id)?.address ?? card.meshAddress;
-      return clientUrlOf(address, card.ports.etcd);
-    });
-  const voters = endpointsOf(members.filter(({ name }) => name !== self));
-  return current && voters.length > 0 ? voters : [...new Set([...voters, ...carriers])];
-}
-
-function idBehind({ cards, mesh }: MemberInputs, url: string): string | undefined {
-  return cards.find(({ card }) => {
-    const address = mesh?.peers.find(({ id }) => id === card.id)?.address ?? card.meshAddress;
-    return peerUrlOf(address, card.ports.raft) === url;
-  })?.card.id;
-}
-
-function uuidIn(text: string): string | undefined {
-  try {
-    return (JSON.parse(text) as { uuid?: string } | null)?.uuid;
-  } catch {
-    // Whatever stands there is not ours.
-    return undefined;
   }
 }

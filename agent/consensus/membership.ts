@@ -19,7 +19,7 @@ export interface MembershipFacts {
   readonly evicted: ReadonlySet<string>;
   readonly lost: ReadonlySet<string>;
   readonly clusterId: string;
-  /** Monotonic ms of the last change of members that we saw or made. */
+  /** Monotonic ms of the last member that came or went, as far as we saw. */
   readonly lastChangeMs: number;
   readonly graceMs: number;
   /** Monotonic ms since when fewer voters would do; absent while they would not. */
@@ -75,10 +75,14 @@ export function targetVoters(nodes: number): number {
 /** The next change of members, or why there is none. Pure. */
 export function planMembership(facts: MembershipFacts): MembershipStep {
   const { nowMs, lastChangeMs, members } = facts;
-  if (nowMs - lastChangeMs < BETWEEN_MS) return { kind: 'wait', for: 'the last change to settle' };
   const learner = members.find((member) => member.learner);
+  const about = learner ? aboutLearner(facts, learner) : undefined;
+  // A promotion adds no connection: it need not wait.
+  if (about?.kind === 'promote') return about;
+  const settling = nowMs - lastChangeMs < BETWEEN_MS && members.length > 1;
+  if (settling) return { kind: 'wait', for: 'the last change to settle' };
   return (
-    (learner ? aboutLearner(facts, learner) : undefined) ??
+    about ??
     departure(facts) ??
     (learner ? { kind: 'wait', for: 'the learner to catch up' } : undefined) ??
     replacement(facts) ??

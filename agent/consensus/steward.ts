@@ -126,7 +126,7 @@ export function createSteward(log: Log): Steward {
       await inputs.handOver(step.to.id);
       say('handed the leadership over', step.to, step.why);
     }
-    if (step.kind !== 'calm' && step.kind !== 'wait') lastChangeMs = inputs.nowMs;
+    if (step.kind === 'add' || step.kind === 'remove' || step.kind === 'yield') lastChangeMs = inputs.nowMs;
     return step;
   }
 

@@ -169,6 +169,7 @@ export function createEnsemble(size: number, random: Random, graceMs = 60_000): 
       ensemble.members = ensemble.members.map((member) =>
         member.id === step.member.id ? { ...member, learner: false } : member,
       );
+      return;
     } else if (step.kind === 'remove') {
       const node = nodeBehind(step.member);
       ensemble.members = ensemble.members.filter(({ id }) => id !== step.member.id);
