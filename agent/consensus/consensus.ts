@@ -132,7 +132,9 @@ export function createConsensus({ paths, log, units, channel, caKeys }: Consensu
       quorumLostMs: lastLostMs,
     });
     const now = sight(life);
-    const seen = await member.pass({ ...inputs, nowMs: now.nowMs, present: now.present }, signal);
+    const seen = await member
+      .pass({ ...inputs, nowMs: now.nowMs, present: now.present }, signal)
+      .catch(renameMissing);
     lastLostMs = seen.quorumLostMs;
     const durable = keeper.now();
     const conditions = conditionsOf({
@@ -238,6 +240,18 @@ export function createConsensus({ paths, log, units, channel, caKeys }: Consensu
       exclusive(() => recoverFromSnapshot(recovery(), file)).finally(() => nudge()),
     forceNewCluster: () => exclusive(() => forceNewCluster(recovery())).finally(() => nudge()),
   };
+}
+
+/** The operator knows etcd, not our units. */
+function renameMissing(error: unknown): never {
+  if (!(error instanceof AgentError) || error.code !== 'unit.missing-program') throw error;
+  throw new AgentError({
+    code: 'consensus.missing',
+    exit: 'internal',
+    message: 'etcd is not installed: this node cannot vote',
+    fix: 'apt-get install etcd-server',
+    cause: error,
+  });
 }
 
 function inputsFrom(view: View, leaving: boolean, caKeys: ConsensusDeps['caKeys']) {

@@ -1,0 +1,90 @@
+import * as assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { type ConditionFacts, conditionsOf } from './conditions.ts';
+
+const genesis = { uuid: 'u1', founder: 'a', signature: '' };
+const member = (name: string) => ({ id: name, name, peerUrls: [], clientUrls: [], learner: false });
+const facts = (more: Partial<ConditionFacts>): ConditionFacts => ({
+  durable: { genesis, confirmed: true, clusterId: '1' },
+  sight: {
+    self: 'a',
+    nowMs: 100_000,
+    startedMs: 0,
+    expect: 6,
+    bootstrap: false,
+    joins: false,
+    present: ['b', 'c'],
+    lastSeenMs: new Map(),
+    sightings: [],
+  },
+  founding: { step: { kind: 'none' }, meeting: { kind: 'none' }, differing: [] },
+  joining: { kind: 'run' },
+  unit: { state: 'running', lastLines: [] },
+  meshReady: true,
+  quorum: true,
+  members: ['a', 'b', 'd'].map(member),
+  alarms: [],
+  nameOf: (id) => `node-${id}`,
+  versions: new Map(),
+  peerPort: 7373,
+  clientPort: 7374,
+  ...more,
+});
+
+describe('what keeps the cluster from being ready', () => {
+  test('a healthy cluster says nothing', () => {
+    assert.deepEqual(conditionsOf(facts({})), []);
+  });
+
+  test('waiting names how many machines are seen, which, and how many more are needed', () => {
+    const step = { kind: 'wait', for: 'machines', seen: 3, needed: 4 } as const;
+    const [found] = conditionsOf(
+      facts({ durable: {}, founding: { step, meeting: { kind: 'none' }, differing: [] } }),
+    );
+    assert.deepEqual(found, {
+      code: 'consensus.waiting',
+      state: 'waiting',
+      summary: 'waiting for machines: 3 of 6 seen, 4 needed',
+      evidence: 'seen: node-a, node-b, node-c',
+      endedBy: '1 more of the 6 expected machines',
+    });
+  });
+
+  test('a lost majority names the voters that are missing and since when', () => {
+    const [found] = conditionsOf(facts({ quorum: false, quorumLostMs: 40_000 }));
+    assert.equal(found?.summary, 'no majority of the 3 voters answers; 2 are needed');
+    assert.equal(found?.evidence, 'for 60 s; missing: node-d');
+    assert.match(found?.endedBy ?? '', /node-d.*node-agent recover/);
+    assert.deepEqual(conditionsOf(facts({ quorum: false, quorumLostMs: 98_000 })), []);
+  });
+
+  test('two clusters are shown on both sides with their nodes', () => {
+    const other = { genesis: { ...genesis, uuid: 'u2' }, carriers: ['x'] };
+    const meeting = { kind: 'conflict', others: [other] } as const;
+    const [found] = conditionsOf(facts({ founding: { step: { kind: 'none' }, meeting, differing: [] } }));
+    assert.equal(found?.code, 'consensus.two-clusters');
+    assert.equal(found?.evidence, 'u1: node-a\nu2: node-x');
+  });
+
+  test('a busy port, a full disk and another end of etcd are told apart', () => {
+    const code = (line: string) =>
+      conditionsOf(
+        facts({
+          joining: { kind: 'start', state: 'existing', members: {} },
+          unit: { state: 'failed', exit: { code: 1 }, lastLines: [line] },
+        }),
+      ).map((condition) => condition.code)[0];
+    assert.equal(code('listen tcp 10.42.0.1:7373: bind: address already in use'), 'consensus.port-busy');
+    assert.equal(code('write wal: no space left on device'), 'consensus.disk-full');
+    assert.equal(code('panic'), 'consensus.etcd-failed');
+  });
+
+  test('nodes with etcd 3.4 and 3.5 do not vote together', () => {
+    const versions = new Map([
+      ['a', '3.4.23'],
+      ['b', '3.5.16'],
+      ['c', 'missing'],
+    ]);
+    assert.equal(conditionsOf(facts({ versions }))[0]?.code, 'consensus.versions-differ');
+  });
+});
