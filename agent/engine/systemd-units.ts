@@ -3,7 +3,7 @@ import { AgentError } from '../errors.ts';
 import type { Child } from '../host/children.ts';
 import { children, files, programs } from '../host.ts';
 import { requireProgram } from './child-units.ts';
-import type { UnitName, UnitState, Units } from './units.ts';
+import type { UnitName, UnitSpec, UnitState, Units } from './units.ts';
 
 const DIGEST_BYTES = 128;
 const CALL_MS = 30_000;
