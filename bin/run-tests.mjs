@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * `npm test`: the set-up, then every test. `run-tests.mjs unit`, `integration`, `golden` (rewrites the goldens),
+ * `npm test`: the set-up, then every test. `run-tests.mjs unit`, `cluster`, `integration`, `golden` (rewrites the goldens),
  * or the names of test files. See test-runner.mjs for the rest.
  */
 import * as path from 'node:path';

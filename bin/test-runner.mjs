@@ -1,6 +1,7 @@
 /**
- * Runs the tests under the pinned Node: unit tests two files at a time, then the integration tests (which boot
- * machines) one after the other. The last line is `N passed, N failed`.
+ * Runs the tests under the pinned Node: unit tests two files at a time; then the cluster scenarios in network
+ * namespaces, which mostly wait, three at a time; then the integration tests that build images and boot machines,
+ * one after the other. The last line is `N passed, N failed`.
  */
 import { globSync } from 'node:fs';
 import * as path from 'node:path';
@@ -9,17 +10,18 @@ import { spec } from 'node:test/reporters';
 import { ROOT } from './npm-packages.mjs';
 
 const UNIT = ['{bin,build,packer,image-layers,firstboot,agent,qemu}/**/*.test.ts', 'test/*.test.ts'];
-const INTEGRATION = ['test/integration/**/*.test.ts'];
+const CLUSTER = ['test/integration/cluster/*.test.ts'];
+const INTEGRATION = ['test/integration/*.test.ts'];
 
 /** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
 
 const words = process.argv.slice(2);
 const files = words.filter((word) => word.endsWith('.test.ts'));
-const kinds = words.filter((word) => ['unit', 'integration', 'golden'].includes(word));
+const kinds = words.filter((word) => ['unit', 'cluster', 'integration', 'golden'].includes(word));
 const unknown = words.filter((word) => !files.includes(word) && !kinds.includes(word));
 if (unknown.length > 0) {
   process.stderr.write(
-    `clusteros: no such tests: ${unknown.join(' ')}; say unit, integration, golden or a file\n`,
+    `clusteros: no such tests: ${unknown.join(' ')}; say unit, cluster, integration, golden or a file\n`,
   );
   process.exit(2);
 }
@@ -41,6 +43,7 @@ function phases() {
   const all = kinds.length === 0;
   return [
     { files: all || kinds.includes('unit') || kinds.includes('golden') ? find(UNIT) : [], concurrency: 2 },
+    { files: all || kinds.includes('cluster') ? find(CLUSTER) : [], concurrency: 3 },
     { files: all || kinds.includes('integration') ? find(INTEGRATION) : [], concurrency: 1 },
   ];
 }
