@@ -3,7 +3,7 @@
  * SSH. A scenario is written against these types; a back end says in {@link Cluster.can} what it is able to do,
  * and throws from the methods that it cannot honour.
  */
-import type { Status } from '../../agent/status.ts';
+import type { StatusDocument } from '../../agent/api/view.ts';
 
 export const CAPABILITIES = [
   /** cutLink, restoreLink, partition, heal */
@@ -148,9 +148,13 @@ export interface Machine {
   freeDisk(): Promise<void>;
 
   /** @throws Error when the agent does not answer */
-  agentStatus(): Promise<Status>;
+  agentStatus(): Promise<StatusDocument>;
   /** Wait until the status is as wanted. @throws Error with what the status was last */
-  until(sentence: string, wanted: (status: Status) => boolean, deadlineMs: number): Promise<Status>;
+  until(
+    sentence: string,
+    wanted: (status: StatusDocument) => boolean,
+    deadlineMs: number,
+  ): Promise<StatusDocument>;
   /** What the transcript of a failure shows of this machine. */
   record(): Promise<MachineRecord>;
 }

@@ -1,4 +1,5 @@
 import * as http from 'node:http';
+import type { StatusDocument } from '../../agent/api/view.ts';
 import type { Status } from '../../agent/status.ts';
 import { headline } from '../../agent/status.ts';
 
@@ -6,7 +7,7 @@ const LIMIT_MS = 5_000;
 const LARGEST = 8 * 2 ** 20;
 
 /** Ask an agent by its socket. @throws Error when it does not answer with a status within 5 s */
-export function askStatus(socketPath: string): Promise<Status> {
+export function askStatus(socketPath: string): Promise<StatusDocument> {
   return new Promise((resolve, reject) => {
     const request = http.get({ socketPath, path: '/v1/status', agent: false }, (answer) => {
       const chunks: Buffer[] = [];
@@ -21,7 +22,7 @@ export function askStatus(socketPath: string): Promise<Status> {
         const text = Buffer.concat(chunks).toString('utf8');
         try {
           if (answer.statusCode !== 200) throw new Error(`${answer.statusCode}: ${text}`);
-          resolve(JSON.parse(text) as Status);
+          resolve(JSON.parse(text) as StatusDocument);
         } catch (error) {
           reject(error);
         }
