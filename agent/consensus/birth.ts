@@ -4,12 +4,6 @@ import type { Genesis } from '../engine/resources.ts';
 import { sign, verify } from '../identity/ed25519.ts';
 import type { Identity } from '../identity/identity.ts';
 
-/** A genesis may name the clusters that it goes on from: see recover.ts. */
-export interface Birth extends Genesis {
-  /** UUIDs of the clusters that an operator gave up for this one, newest first. */
-  readonly ancestors?: readonly string[] | undefined;
-}
-
 const MOST_ANCESTORS = 16;
 const DOMAIN = 'clusteros/genesis/v1';
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -31,7 +25,7 @@ export const birthSchema = z.object({
 export function signBirth(
   founder: Pick<Identity, 'id' | 'seed'>,
   birth: { uuid: string; expect?: number | undefined; ancestors?: readonly string[] | undefined },
-): Birth {
+): Genesis {
   const ancestors = birth.ancestors?.slice(0, MOST_ANCESTORS);
   const unsigned = { ...birth, ancestors, founder: founder.id };
   return {
@@ -44,7 +38,7 @@ export function signBirth(
 }
 
 /** Did the founder sign this? False for whatever is no genesis; never throws on hostile input. */
-export function isBirth(value: unknown): value is Birth {
+export function isBirth(value: unknown): value is Genesis {
   const read = birthSchema.safeParse(value);
   if (!read.success) return false;
   try {
@@ -57,17 +51,18 @@ export function isBirth(value: unknown): value is Birth {
 }
 
 /**
- * A UUID for a genesis of this round: the first eight digits are the round, 0 for one without agreement. A later
- * round may replace an unconfirmed genesis, see genesis.ts.
+ * A UUID for a genesis of this round: the last eight digits are the round, 0 for one without agreement. A later
+ * round may replace an unconfirmed genesis, see genesis.ts. The first eight, by which people know a cluster, are
+ * random.
  *
  * @param random from crypto.randomUUID
  */
 export function uuidOf(round: number, random: string): string {
-  return `${round.toString(16).padStart(8, '0')}${random.slice(8)}`;
+  return `${random.slice(0, 28)}${round.toString(16).padStart(8, '0')}`;
 }
 
 export function roundOf({ uuid }: Pick<Genesis, 'uuid'>): number {
-  return Number.parseInt(uuid.slice(0, 8), 16);
+  return Number.parseInt(uuid.slice(28), 16);
 }
 
 /** How many nodes must carry a genesis before it stands. Two of any genesis with one number overlap. Pure. */
@@ -79,7 +74,7 @@ export function majorityOf(count: number): number {
   return Math.floor(count / 2) + 1;
 }
 
-function messageOf(birth: Omit<Birth, 'signature'>): Buffer {
+function messageOf(birth: Omit<Genesis, 'signature'>): Buffer {
   const { uuid, founder, expect, ancestors } = birth;
   return Buffer.from(JSON.stringify([DOMAIN, uuid, founder, expect ?? null, ancestors ?? []]));
 }

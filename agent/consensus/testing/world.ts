@@ -1,6 +1,6 @@
+import type { Genesis } from '../../engine/resources.ts';
 import { identityFromSeed } from '../../identity/identity.ts';
 import { createLog } from '../../log.ts';
-import type { Birth } from '../birth.ts';
 import { createKeeper, type Durable, type Keeper } from '../durable.ts';
 import { createFounding, type Founding, type FoundingView } from '../founding.ts';
 import type { Sight } from '../genesis.ts';
@@ -54,7 +54,7 @@ interface Run {
   readonly keeper: Keeper;
   readonly founding: Founding;
   /** The newest card of each other, and when it was heard from itself. */
-  readonly cards: Map<string, { sequence: number; genesis?: Birth | undefined }>;
+  readonly cards: Map<string, { sequence: number; genesis?: Genesis | undefined }>;
   readonly heardMs: Map<string, number>;
   newestMs: number | undefined;
 }
@@ -91,7 +91,7 @@ export function createWorld({ size, random, expect, joins = false }: WorldOption
           keeper,
           sight: () => sightOf(machine, run),
           call: (to, kind, body) => call(machine, run, to, kind, body),
-          randomUuid: () => `00000000-0000-4000-8000-${String(++uuids).padStart(12, '0')}`,
+          randomUuid: () => `${String(++uuids).padStart(8, '0')}-0000-4000-8000-000000000000`,
           log: QUIET,
         });
         const run: Run = {
@@ -217,7 +217,7 @@ export function createWorld({ size, random, expect, joins = false }: WorldOption
   }
 
   function sightOf(machine: Machine, run: Run): Sight {
-    const byUuid = new Map<string, { genesis: Birth; carriers: string[] }>();
+    const byUuid = new Map<string, { genesis: Genesis; carriers: string[] }>();
     for (const [id, { genesis }] of run.cards) {
       if (genesis === undefined) continue;
       const entry = byUuid.get(genesis.uuid) ?? { genesis, carriers: [] };
