@@ -1,5 +1,6 @@
 import { ask } from '../api/client.ts';
 import { nodeName } from '../config/name.ts';
+import { DEFAULT_SETTINGS, settingFields } from '../config/settings.ts';
 import { AgentError } from '../errors.ts';
 import { readSettings } from '../gather.ts';
 import { network } from '../host.ts';
@@ -39,6 +40,18 @@ function renderInfo(it: Info): string {
     ['created', it.identity?.created],
     ['version', `${it.version} (node ${it.node}, ${it.arch})`],
     ['state in', it.paths.state],
-    ['settings', it.settings === undefined ? 'invalid; see node-agent status' : JSON.stringify(it.settings)],
+    ['settings', settingsWords(it.settings)],
   ]);
+}
+
+/** Those that somebody has set; `--json` has them all. */
+function settingsWords(settings: Info['settings']): string {
+  if (settings === undefined) return 'invalid; see node-agent status';
+  const valueIn = (tree: unknown, path: readonly string[]) =>
+    JSON.stringify(path.reduce((inner, key) => (inner as Record<string, unknown>)?.[key], tree));
+  const set = settingFields().flatMap(({ path }) => {
+    const value = valueIn(settings, path);
+    return value === valueIn(DEFAULT_SETTINGS, path) ? [] : [`${path.join('.')}: ${value}`];
+  });
+  return set.length === 0 ? 'all as by default' : set.join(`\n${' '.repeat(13)}`);
 }

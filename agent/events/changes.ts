@@ -145,7 +145,7 @@ function conditionChanges(
       .filter(({ code }) => !isIn(now, code))
       .map(({ code, summary }) => ({
         kind: 'condition.ended',
-        summary: `no more: ${summary}`,
+        summary: `over: ${summary}`,
         details: { code },
       })),
   ];
