@@ -15,7 +15,8 @@ export interface Sandbox {
   seed(name: string, data: string | Uint8Array): string;
 }
 
-export function makeSandbox(t: TestContext): Sandbox {
+/** @param t any that calls what it is given at its end */
+export function makeSandbox(t: Pick<TestContext, 'after'>): Sandbox {
   const folder = mkdtempSync(path.join(tmpdir(), 'agent-test.'));
   t.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
   const environment = {

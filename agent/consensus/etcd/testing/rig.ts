@@ -33,7 +33,7 @@ export interface RigMember {
 
 /** A cluster of this size, healthy. */
 export async function startRig(
-  t: TestContext,
+  t: Pick<TestContext, 'after'>,
   size: number,
   changes?: Record<string, unknown>,
 ): Promise<Rig> {
