@@ -1,8 +1,9 @@
 import * as path from 'node:path';
 import * as z from 'zod';
+import type { Genesis } from '../engine/resources.ts';
 import { AgentError } from '../errors.ts';
 import { files } from '../host.ts';
-import { type Birth, birthSchema, expectSchema, nodeIdSchema, uuidSchema } from './birth.ts';
+import { birthSchema, expectSchema, nodeIdSchema, uuidSchema } from './birth.ts';
 
 /** A node promises one founder per round, and keeps it over crashes: see genesis.ts. */
 export interface FoundingPromise {
@@ -16,7 +17,7 @@ export interface FoundingPromise {
 /** What a node must not forget about the cluster's birth and its own part in it. */
 export interface Durable {
   readonly promise?: FoundingPromise | undefined;
-  readonly genesis?: Birth | undefined;
+  readonly genesis?: Genesis | undefined;
   /** The genesis stands: it is never left again. */
   readonly confirmed?: boolean | undefined;
   /** etcd has run here for this genesis: it is never started as `new` again. */

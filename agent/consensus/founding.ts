@@ -1,8 +1,8 @@
 import * as z from 'zod';
+import type { Genesis } from '../engine/resources.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Log } from '../log.ts';
 import {
-  type Birth,
   birthSchema,
   expectSchema,
   isBirth,
@@ -112,8 +112,8 @@ export function createFounding({ self, keeper, sight, call, randomUuid, log }: F
 
   /** Take a genesis for our own; an asked node must stand by it first. */
   async function take(
-    { genesis, ask, why }: { genesis: Birth; ask?: string | undefined; why: string },
-    before: Birth | undefined,
+    { genesis, ask, why }: { genesis: Genesis; ask?: string | undefined; why: string },
+    before: Genesis | undefined,
     confirmed: boolean,
   ) {
     leaving = before !== undefined;
@@ -164,7 +164,7 @@ export function createFounding({ self, keeper, sight, call, randomUuid, log }: F
       let differing: FoundingView['differing'] = [];
       if (step.kind === 'propose') differing = await propose(step.promise, step.to);
       if (step.kind === 'found') await found(uuidOf(0, randomUuid()), step.expect);
-      const carriers = (genesis: Birth) =>
+      const carriers = (genesis: Genesis) =>
         now.sightings.find((sighting) => sighting.genesis.uuid === genesis.uuid)?.carriers ?? [];
       if (step.kind === 'adopt') {
         await take(
@@ -212,7 +212,7 @@ function mayPromise({ promise: held, genesis }: Durable, promise: FoundingPromis
 }
 
 /** A vote is a promise, too: none for an earlier round may follow. */
-function raise(promise: FoundingPromise | undefined, genesis: Birth): FoundingPromise | undefined {
+function raise(promise: FoundingPromise | undefined, genesis: Genesis): FoundingPromise | undefined {
   const { uuid, founder, expect } = genesis;
   const round = roundOf(genesis);
   if (expect === undefined || round <= (promise?.round ?? 0)) return promise;

@@ -1,4 +1,5 @@
-import { type Birth, majorityOf, neededFor, roundOf, uuidOf } from './birth.ts';
+import type { Genesis } from '../engine/resources.ts';
+import { majorityOf, neededFor, roundOf, uuidOf } from './birth.ts';
 import type { Durable, FoundingPromise } from './durable.ts';
 
 /**
@@ -30,7 +31,7 @@ export interface Sight {
 }
 
 export interface Sighting {
-  readonly genesis: Birth;
+  readonly genesis: Genesis;
   /** Ids of the nodes whose newest card carries it, sorted. */
   readonly carriers: readonly string[];
 }
@@ -44,7 +45,7 @@ export type GenesisStep =
   /** Without agreement: nobody else is to be asked. */
   | { readonly kind: 'found'; readonly expect?: number }
   /** @property ask the founder, who must first say that it stands by it */
-  | { readonly kind: 'adopt'; readonly genesis: Birth; readonly ask?: string | undefined };
+  | { readonly kind: 'adopt'; readonly genesis: Genesis; readonly ask?: string | undefined };
 
 export interface PromiseRequest {
   readonly promise: FoundingPromise;
@@ -56,7 +57,7 @@ export interface PromiseAnswer {
   readonly accepted: boolean;
   readonly promise?: FoundingPromise | undefined;
   /** What it carries; with a refusal also what it sees alive. */
-  readonly genesis?: Birth | undefined;
+  readonly genesis?: Genesis | undefined;
   /** The asked node's own expected size, when it is another one. */
   readonly expects?: number | 'none' | undefined;
 }
@@ -121,7 +122,7 @@ export function adoptable(
 }
 
 /** May we carry this genesis, although it is not confirmed? Not against our promise, nor back to an older round. */
-export function mayVote({ promise, genesis: held }: Durable, genesis: Birth): boolean {
+export function mayVote({ promise, genesis: held }: Durable, genesis: Genesis): boolean {
   const round = roundOf(genesis);
   if (genesis.expect === undefined) return held === undefined;
   return (promise?.round ?? 0) <= round && (held === undefined || roundOf(held) < round);
@@ -138,7 +139,7 @@ function isStuck({ genesis, confirmed }: Durable, sight: Sight): boolean {
 }
 
 /** @param carriers ids of the nodes that carry it, ourselves among them if we do */
-export function isConfirmed(genesis: Birth, carriers: readonly string[]): boolean {
+export function isConfirmed(genesis: Genesis, carriers: readonly string[]): boolean {
   return carriers.length >= neededFor(genesis);
 }
 
@@ -227,7 +228,7 @@ export function answerPromise(
  */
 export function countPromises(
   proposal: FoundingPromise,
-  own: Birth | undefined,
+  own: Genesis | undefined,
   answers: ReadonlyMap<string, PromiseAnswer>,
 ) {
   const accepted = [...answers].filter(([, answer]) => answer.accepted).map(([id]) => id);

@@ -1,4 +1,4 @@
-import type { Birth } from './birth.ts';
+import type { Genesis } from '../engine/resources.ts';
 import type { Durable } from './durable.ts';
 import { isConfirmed, mayVote, type Sight, type Sighting } from './genesis.ts';
 
@@ -18,7 +18,7 @@ export type Meeting =
   /** @property ask a node that must say that it stands by it before ours is left */
   | {
       readonly kind: 'leave';
-      readonly genesis: Birth;
+      readonly genesis: Genesis;
       readonly why: string;
       readonly ask?: string | undefined;
     }
@@ -49,7 +49,7 @@ export function planMeeting(own: OwnCluster, sight: Sight): Meeting {
   return standing.length > 0 ? { kind: 'conflict', others: standing } : { kind: 'none' };
 }
 
-function reasonToLeave(own: OwnCluster, genesis: Birth, other: Sighting, sight: Sight): string | undefined {
+function reasonToLeave(own: OwnCluster, genesis: Genesis, other: Sighting, sight: Sight): string | undefined {
   const theirs = isConfirmed(other.genesis, other.carriers);
   if (other.genesis.ancestors?.includes(genesis.uuid)) {
     const lost = own.quorumLostMs !== undefined && sight.nowMs - own.quorumLostMs >= FOLLOW_MS;
@@ -83,7 +83,7 @@ export function answerAdopt(
   uuid: string,
   /** We are about to leave it. */
   leaving: boolean,
-): { readonly answer: { readonly held: boolean; readonly genesis?: Birth }; readonly keep?: Durable } {
+): { readonly answer: { readonly held: boolean; readonly genesis?: Genesis }; readonly keep?: Durable } {
   const { genesis, confirmed } = durable;
   if (genesis === undefined) return { answer: { held: false } };
   if (genesis.uuid !== uuid || leaving) return { answer: { held: false, genesis } };

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import * as path from 'node:path';
+import type { Genesis } from '../engine/resources.ts';
 import { AgentError } from '../errors.ts';
 import { clock, files, folders, programs } from '../host.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Log } from '../log.ts';
 import type { Paths } from '../paths.ts';
-import { type Birth, signBirth, uuidOf } from './birth.ts';
+import { signBirth, uuidOf } from './birth.ts';
 import { dataFolder, freeName, holdsData, setAside } from './data.ts';
 import type { Keeper } from './durable.ts';
 import type { EtcdClient } from './etcd/types.ts';
@@ -132,14 +133,14 @@ export async function forceNewCluster(deps: RecoverDeps): Promise<string> {
   return `made a cluster of this node alone; the data as it was is in ${copy}`;
 }
 
-function nextGenesis({ keeper, identity }: RecoverDeps): Birth {
+function nextGenesis({ keeper, identity }: RecoverDeps): Genesis {
   const before = keeper.now().genesis;
   const ancestors = before === undefined ? [] : [before.uuid, ...(before.ancestors ?? [])];
   // It expects one machine: it stands at once.
   return signBirth(identity, { uuid: uuidOf(0, randomUUID()), expect: 1, ancestors });
 }
 
-async function settle({ keeper, log }: RecoverDeps, genesis: Birth): Promise<void> {
+async function settle({ keeper, log }: RecoverDeps, genesis: Genesis): Promise<void> {
   const before = keeper.now().genesis?.uuid;
   await keeper.change(({ promise }) => ({ promise, genesis, confirmed: true, started: true }));
   log.warning('recovered the cluster as a new one', { cluster: genesis.uuid, before });

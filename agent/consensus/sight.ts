@@ -1,6 +1,6 @@
 import type { Settings } from '../config/settings.ts';
-import type { Card, Gossip, KnownCard, Mesh } from '../engine/resources.ts';
-import { type Birth, isBirth } from './birth.ts';
+import type { Card, Genesis, Gossip, KnownCard, Mesh } from '../engine/resources.ts';
+import { isBirth } from './birth.ts';
 import type { Sight, Sighting } from './genesis.ts';
 
 /** Turns what discovery, gossip and mesh say into what genesis.ts decides on; remembers who was here when. */
@@ -29,7 +29,7 @@ export function createObserver(startedMs: number): Observer {
   let newestContactMs: number | undefined;
 
   /** The same genesis comes again in every look: its signature is checked once. */
-  const isVerified = (value: unknown): value is Birth => {
+  const isVerified = (value: unknown): value is Genesis => {
     const text = JSON.stringify(value);
     const known = births.get(text);
     if (known !== undefined) return known;
@@ -81,8 +81,8 @@ export function isPresent(
   return member !== undefined && age !== undefined && age <= HANDSHAKE_S;
 }
 
-function sightingsIn(cards: readonly Card[], isVerified: (value: unknown) => value is Birth): Sighting[] {
-  const found = new Map<string, { genesis: Birth; carriers: string[] }>();
+function sightingsIn(cards: readonly Card[], isVerified: (value: unknown) => value is Genesis): Sighting[] {
+  const found = new Map<string, { genesis: Genesis; carriers: string[] }>();
   for (const { id, genesis } of cards) {
     if (genesis === undefined || !isVerified(genesis)) continue;
     const entry = found.get(genesis.uuid) ?? { genesis, carriers: [] };

@@ -33,7 +33,8 @@ const port = z.int().min(1).max(65535);
 const version = z.string().regex(/^[\w.+:~-]{1,64}$/);
 const nodeId = z.string().regex(/^[1-9A-HJ-NP-Za-km-z]{32,44}$/);
 
-const cardSchema = z.strictObject({
+/** What else a card says is of a newer agent, and is covered by the signature: it is passed on unread. */
+const cardSchema = z.object({
   version: z.literal(1),
   id: nodeId,
   name: z.string().regex(LABEL),
@@ -41,13 +42,17 @@ const cardSchema = z.strictObject({
   meshKey: z.string().length(44),
   meshAddress: z.string().max(15),
   addresses: z.array(z.string().max(45)).max(16),
-  ports: z.strictObject({ gossip: port, peer: port, mesh: port, raft: port, etcd: port }),
-  versions: z.strictObject({ agent: version, image: version, serf: version, etcd: version }),
+  ports: z.object({ gossip: port, peer: port, mesh: port, raft: port, etcd: port }),
+  versions: z.object({ agent: version, image: version, serf: version, etcd: version }),
   genesis: z
-    .strictObject({
+    .object({
       uuid: z.string().regex(/^[0-9a-zA-Z-]{1,64}$/),
       founder: nodeId,
       expect: z.int().min(1).max(1000).optional(),
+      ancestors: z
+        .array(z.string().regex(/^[0-9a-zA-Z-]{1,64}$/))
+        .max(16)
+        .optional(),
       signature: z.string().max(88),
     })
     .optional(),

@@ -97,6 +97,8 @@ export interface Genesis {
   readonly founder: string;
   /** The size that the founder waited for, when one was set. */
   readonly expect?: number | undefined;
+  /** Clusters that this one was recovered from, the latest first; at most 16. */
+  readonly ancestors?: readonly string[] | undefined;
   /** Ed25519 by the founder over the other fields, base64. */
   readonly signature: string;
 }
