@@ -8,6 +8,13 @@ export interface Attempts {
   readonly nextMs: number;
   /** It was ourselves. */
   readonly self?: boolean | undefined;
+  /** Hash of the card for which it was called last. */
+  readonly hash?: string | undefined;
+}
+
+export interface Call extends Target {
+  /** Hash of the card that is wanted, when gossip says that there is a new one. */
+  readonly hash?: string | undefined;
 }
 
 export interface CallInputs {
@@ -41,23 +48,31 @@ export function callKey({ address, port }: Target): string {
  * alive in gossip, and, while nobody else is there, the addresses on the cards that we know. Pure.
  */
 export function planCalls(inputs: CallInputs): {
-  readonly calls: readonly Target[];
+  readonly calls: readonly Call[];
   readonly againMs: number;
 } {
   const { running, attempts, nowMs } = inputs;
-  const due: Target[] = [];
+  const due: Call[] = [];
   let againMs = PRESENCE_MS;
   const seen = new Set<string>(running);
   for (const { target, notBeforeMs } of wanted(inputs)) {
     const key = callKey(target);
     if (seen.has(key)) continue;
     seen.add(key);
-    const at = Math.max(attempts.get(key)?.nextMs ?? Number.NEGATIVE_INFINITY, notBeforeMs);
+    const attempt = attempts.get(key);
+    const pauseMs =
+      attempt === undefined || isNews(target, attempt) ? Number.NEGATIVE_INFINITY : attempt.nextMs;
+    const at = Math.max(pauseMs, notBeforeMs);
     if (at <= nowMs) due.push(target);
     else againMs = Math.min(againMs, at - nowMs);
   }
   const calls = due.slice(0, Math.max(0, CONCURRENCY - running.size));
   return { calls, againMs: Math.max(100, Math.ceil(againMs)) };
+}
+
+/** It answered, and has another card since. A card that did not come then is not asked for again at once. */
+function isNews({ hash }: Call, attempt: Attempts): boolean {
+  return hash !== undefined && hash !== attempt.hash && attempt.failures === 0 && !attempt.self;
 }
 
 /** What a call's end means for the next one to the same address. Pure; `random` is in [0, 1). */
@@ -66,16 +81,17 @@ export function afterCall(
   result: 'answered' | 'self' | 'failed',
   nowMs: number,
   random: number,
+  hash?: string,
 ): Attempts {
   if (result === 'self') return { failures: 0, nextMs: nowMs + SELF_MS, self: true };
   const spread = 0.75 + random / 2;
-  if (result === 'answered') return { failures: 0, nextMs: nowMs + PRESENCE_MS * spread };
+  if (result === 'answered') return { failures: 0, nextMs: nowMs + PRESENCE_MS * spread, hash };
   const failures = (before?.failures ?? 0) + 1;
   const pause = Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(failures - 1, 10));
   return { failures, nextMs: nowMs + pause * spread };
 }
 
-function* wanted(inputs: CallInputs): Generator<{ target: Target; notBeforeMs: number }> {
+function* wanted(inputs: CallInputs): Generator<{ target: Call; notBeforeMs: number }> {
   const { ownId, contacts, members, cards, peerPort } = inputs;
   const alive = new Map(
     members
@@ -86,7 +102,7 @@ function* wanted(inputs: CallInputs): Generator<{ target: Target; notBeforeMs: n
     if (tags.card === undefined || cards.get(id)?.hash === tags.card) continue;
     const port = Number(tags.peer ?? peerPort);
     if (Number.isInteger(port) && port > 0 && port < 65536) {
-      yield { target: { address, port }, notBeforeMs: Number.NEGATIVE_INFINITY };
+      yield { target: { address, port, hash: tags.card }, notBeforeMs: Number.NEGATIVE_INFINITY };
     }
   }
   const atAddress = new Map([...cards.values()].map((known) => [known.address, known]));

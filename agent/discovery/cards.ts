@@ -2,10 +2,10 @@ import type { Controller, Outcome, View } from '../engine/controller.ts';
 import type { KnownCard, Resources } from '../engine/resources.ts';
 import { AgentError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { type Attempts, afterCall, callKey, planCalls } from './calls.ts';
+import { type Attempts, afterCall, type Call, callKey, planCalls } from './calls.ts';
 import { cardHash, verifyCard } from './card.ts';
 import { loadCards, saveCards } from './cards-file.ts';
-import type { ChannelSelf, Peer, PeerChannel, Target } from './channel/channel.ts';
+import type { ChannelSelf, Peer, PeerChannel } from './channel/channel.ts';
 import type { Refused } from './channel/envelope.ts';
 import {
   type CardTable,
@@ -81,7 +81,7 @@ export function createCards(deps: CardsDeps): Cards {
     return pageOf(table, { id: peer.id, sequence: peer.card.sequence }, after, key.card);
   });
 
-  const exchange = async (target: Target): Promise<void> => {
+  const exchange = async (target: Call): Promise<void> => {
     const key = callKey(target);
     let after: string | undefined;
     let result: 'answered' | 'self' | 'failed' = 'failed';
@@ -101,7 +101,7 @@ export function createCards(deps: CardsDeps): Cards {
       }
     } finally {
       running.delete(key);
-      attempts.set(key, afterCall(attempts.get(key), result, now(), deps.random()));
+      attempts.set(key, afterCall(attempts.get(key), result, now(), deps.random(), target.hash));
       nudge();
     }
   };

@@ -130,8 +130,15 @@ test('who is called: strangers at once, the absent again later, the members of g
   assert.equal(planCalls({ ...base, cards, members: [member], nowMs: 20_000 }).calls.length, 0);
   const stale = { ...member, tags: { card: 'other', peer: '9000' } };
   assert.deepEqual(planCalls({ ...base, cards, members: [stale] }).calls, [
-    { address: '192.168.0.1', port: 9000 },
+    { address: '192.168.0.1', port: 9000, hash: 'other' },
   ]);
+  // Who has answered a moment ago is asked again for another card, but not twice for the same.
+  const answered = (hash?: string) =>
+    new Map([['192.168.0.1 9000', afterCall(undefined, 'answered', 0, 0.5, hash)]]);
+  const after = { ...base, cards, members: [stale], nowMs: 1_000 };
+  assert.equal(planCalls({ ...after, attempts: answered() }).calls.length, 1);
+  assert.equal(planCalls({ ...after, attempts: answered('other') }).calls.length, 0);
+  assert.equal(planCalls({ ...after, attempts: answered('older') }).calls.length, 1);
   const many = Array.from({ length: 20 }, (_, n) => contact(n));
   assert.equal(planCalls({ ...base, contacts: many }).calls.length, 4);
   let attempts = afterCall(undefined, 'failed', 0, 0.5);
