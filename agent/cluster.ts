@@ -33,6 +33,13 @@ const ROLE_CALL_MS = 1_500;
 const EVENTS_SHOWN = 10;
 const LEAVE_MS = 30_000;
 
+const STARTING: FoundCondition = {
+  code: 'agent.starting',
+  state: 'waiting',
+  summary: 'the agent has just started and looks around',
+  endedBy: 'a few seconds',
+};
+
 /** What makes machines a cluster, as the daemon sees it. */
 export interface ClusterPart {
   /** What the inputs of the node say now; cheap when nothing changed. */
@@ -104,7 +111,12 @@ export async function startCluster({
   const halted = (): HaltReason | undefined =>
     discovery.clones.isClone() ? { code: 'identity.duplicate' } : departure.reason();
   let engine: Engine | undefined;
-  const conditionsNow = () => engine?.conditions() ?? [];
+  const conditionsNow = () => {
+    const found = engine?.conditions() ?? [];
+    // Nothing is wrong yet because nobody has looked: that is not ready.
+    const looked = found.length > 0 || store.get('consensus') !== undefined || keyOf(store) === undefined;
+    return looked ? found : [STARTING];
+  };
   const view = () => viewOf(sceneOf(), clock.monotonicMs(), clock.wallClock());
   const sceneOf = () => ({
     ...resourcesOf(store),
