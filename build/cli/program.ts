@@ -18,9 +18,12 @@ import { registerDoctor } from './doctor.ts';
 import { registerImage } from './image.ts';
 import { registerInit } from './init.ts';
 import { listenForStop } from './interrupt.ts';
+import { registerSignKey } from './key.ts';
 import { registerPlan } from './plan.ts';
 import { registerSchema } from './schema.ts';
 import { registerSeed } from './seed.ts';
+import { registerSign } from './sign.ts';
+import { registerVerify } from './verify.ts';
 
 /** The commands, in the order of `--help`. */
 const COMMANDS: readonly Register[] = [
@@ -29,6 +32,9 @@ const COMMANDS: readonly Register[] = [
   registerImage,
   registerSeed,
   registerBoot,
+  registerSignKey,
+  registerSign,
+  registerVerify,
   registerAgent,
   registerDoctor,
   registerCache,

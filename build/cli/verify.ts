@@ -1,0 +1,111 @@
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
+import { openCache } from '../cache.ts';
+import { readHostFacts } from '../definition/host-facts.ts';
+import { loadDefinition } from '../definition/load.ts';
+import { makePlan } from '../definition/make-plan.ts';
+import { type ExitName, OperatorError } from '../errors.ts';
+import { files } from '../host.ts';
+import { buildImage } from '../pipeline.ts';
+import { lineProgress, silentProgress } from '../progress.ts';
+import { MANIFEST } from '../trust/checksums.ts';
+import { type ManifestView, viewManifest } from '../trust/manifest-view.ts';
+import { rebuildFindings } from '../trust/rebuild.ts';
+import { readPublicKey } from '../trust/sign-key.ts';
+import { type Finding, folderOf, isSound, verifyFolder } from '../trust/verify.ts';
+import type { Context, Register } from './context.ts';
+
+interface VerifyFlags {
+  readonly key?: string;
+  readonly rebuild?: boolean;
+  readonly mirror?: string;
+}
+
+export const registerVerify: Register = (program, context) => {
+  program
+    .command('verify <artifact>')
+    .description('check an artifact, or a folder of them: digests, signature, manifest, SBOM')
+    .option(
+      '--key <file>',
+      "the signer's public key, a file or its line of base64: then a signature is required",
+    )
+    .option('--rebuild', 'build it again from the definition, and compare every byte')
+    .option('--mirror <url>', 'with --rebuild: the archive to take packages from')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  npx clusteros-build verify dist/clusteros-debian-13-amd64 --key release.pub
+  npx clusteros-build verify clusteros-debian-13-amd64.qcow2 --rebuild --definition cluster.yaml
+
+Without --key only damage is found, not malice: whoever can change an artifact can change its digests too.
+`,
+    )
+    .action((artifact: string, flags: VerifyFlags) => verify(context, artifact, flags));
+};
+
+async function verify(context: Context, named: string, flags: VerifyFlags): Promise<void> {
+  const key = flags.key === undefined ? undefined : await readPublicKey(flags.key);
+  const { folder, file } = await folderOf(named);
+  const { findings, manifest } = await verifyFolder(folder, { file, key });
+  const all: Finding[] = [...findings];
+  // What is damaged is not worth minutes of building.
+  if (flags.rebuild && manifest !== undefined && isSound(findings)) {
+    all.push(...(await rebuild(context, manifest, flags.mirror)));
+  }
+  const sound = isSound(all);
+  context.answer({ ok: sound, folder, findings: all }, () =>
+    [...all.map(findingLine), '', sound ? verdict(all) : `${folder} is NOT what it should be.`].join('\n'),
+  );
+  if (!sound) context.exitWith(exitFor(all));
+}
+
+/** Build the same again in a folder that goes, and compare. @throws OperatorError `verify.definition` and a build's own */
+async function rebuild(context: Context, manifest: ManifestView, mirror?: string): Promise<Finding[]> {
+  const [definition, host] = await Promise.all([
+    loadDefinition(context.globals().definition),
+    readHostFacts(),
+  ]);
+  if (definition.name !== manifest.name) {
+    throw new OperatorError({
+      code: 'verify.definition',
+      message: `the artifact was built from a definition named ${manifest.name}, and ${definition.origin} is named ${definition.name}`,
+      fix: 'name the definition that it was built from with --definition',
+    });
+  }
+  const target = typeof manifest.target === 'string' ? manifest.target : undefined;
+  const facts = { ...host, sourceDateEpoch: String(manifest.epoch) };
+  const plan = makePlan(definition, facts, { target, base: manifest.base.name, mirror });
+  const output = await files.makeWorkFolder(tmpdir(), 'clusteros-verify');
+  try {
+    const built = await buildImage(plan, {
+      cache: await openCache(),
+      output,
+      signal: context.signal,
+      progress: context.globals().json ? silentProgress : lineProgress(context.note),
+    });
+    const again = viewManifest(await files.readText(path.join(built.folder, MANIFEST)));
+    if (typeof again === 'string') throw new Error(`our own manifest describes nothing: ${again}`);
+    return rebuildFindings(manifest, again);
+  } finally {
+    await files.remove(output);
+  }
+}
+
+/** One line of the report. */
+export function findingLine({ state, check, subject, detail }: Finding): string {
+  const mark = { ok: 'ok     ', failed: 'FAILED ', missing: 'MISSING', skipped: '-      ' }[state];
+  return `${mark}  ${check.padEnd(9)}  ${subject}: ${detail}`;
+}
+
+function verdict(findings: readonly Finding[]): string {
+  const signed = findings.some(({ check, state }) => check === 'signature' && state === 'ok');
+  return signed
+    ? 'Sound, and signed by the key given.'
+    : 'Sound. Nobody has vouched for it: no signature was checked.';
+}
+
+/** Parts that are not there can be fetched; what is damaged or forged cannot be trusted. */
+function exitFor(findings: readonly Finding[]): ExitName {
+  return findings.some(({ state }) => state === 'failed') ? 'storage' : 'missing';
+}
