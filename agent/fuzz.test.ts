@@ -6,7 +6,7 @@ import { AgentError } from './errors.ts';
 import { readKey } from './identity/cluster-key.ts';
 import { identityFromSeed, parseIdentity, serializeIdentity } from './identity/identity.ts';
 
-const ROUNDS = 4_000;
+const ROUNDS = 100_000;
 
 /** A failure names its round; the sequence is the same on each run. */
 function randomFrom(seed: number): (below: number) => number {
