@@ -60,6 +60,7 @@ export function createSeat({
   const address =
     role.serviceAddress === undefined ? undefined : serviceAddress(world.range, role.serviceAddress);
   let sighting: Sighting | undefined;
+  let former: string | undefined;
   let faults = NO_FAILURES;
   let backoffUntilMs = Number.NEGATIVE_INFINITY;
   let lastFault: string | undefined;
@@ -90,6 +91,7 @@ export function createSeat({
 
   const see = (key: SeenKey | undefined) => {
     sighting = sighted(sighting, key, time.nowMs());
+    former = key?.id ?? former;
     tenure.witness(key);
     changed();
   };
@@ -118,7 +120,7 @@ export function createSeat({
           quorum: now.quorum,
           tenure: tenure.state,
           sighting,
-          turnMs: turnMs({ role: role.name, me: now.me, voters: now.voters, alive: now.alive }),
+          turnMs: turnMs({ role: role.name, me: now.me, voters: now.voters, alive: now.alive, former }),
           backoffUntilMs,
           lastFault,
           lastTryMs,

@@ -149,6 +149,21 @@ test('of two hundred nodes the living voters have the first turns, all different
   assert.ok(turnMs({ role: 'page', me: 'n0', voters, alive: ['n0'] }) === 0);
 });
 
+test('nobody waits for the turn of who held the role last', () => {
+  const [former = '', second = '', third = ''] = ['a', 'b', 'c'].toSorted(
+    (one, two) => turn(one) - turn(two),
+  );
+  function turn(me: string, last?: string) {
+    const all = ['a', 'b', 'c'];
+    return turnMs({ role: 'page', me, voters: all, alive: [...all, 'd'], former: last });
+  }
+  assert.deepEqual(
+    [second, third, former].map((id) => turn(id, former)),
+    [0, 150, 300],
+  );
+  assert.equal(turnMs({ role: 'page', me: 'd', voters: ['a'], alive: ['a', 'd'], former: 'a' }), 0);
+});
+
 test('a node with another image, or an older engine, than a role needs says so', () => {
   const own = { agent: '1', image: 'a', serf: '0.9.4', etcd: '3.4.23' };
   assert.equal(fits(undefined, own, []), true);
