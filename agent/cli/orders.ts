@@ -23,7 +23,7 @@ export async function join(context: Context, options: Options, [address = '']: r
 export async function leave(context: Context, options: YesOptions) {
   await confirm(context, options.yes, {
     about:
-      'This node will hand over its roles, give up its vote and leave the cluster.\nIt keeps its identity and its key, and comes back with: systemctl restart node-agent',
+      'This node will hand over its roles, give up its vote and leave the cluster.\nIt keeps its identity and its key, and stays away until: node-agent join ADDRESS',
     command: 'node-agent leave',
   });
   await send(context, options, '/v1/leave', {}, LONG_MS);

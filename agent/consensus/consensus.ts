@@ -81,9 +81,7 @@ export function createConsensus({ paths, log, units, channel, caKeys }: Consensu
     observer.look({ ...sightInputs(now.inputs), nowMs: clock.monotonicMs(), evicted });
 
   async function begin(identity: Identity, inputs: Life['inputs']): Promise<Life> {
-    const keeper = createKeeper(await loadDurable(paths.state), (durable) =>
-      saveDurable(paths.state, durable),
-    );
+    const keeper = await keeperOf(paths.state);
     const made: Life = {
       identity,
       keeper,
@@ -233,13 +231,19 @@ export function createConsensus({ paths, log, units, channel, caKeys }: Consensu
       }
     },
     async rejoin() {
-      await living().keeper.change((durable) => ({ ...durable, left: undefined }));
+      // A node that had left when its agent began takes no part yet.
+      const keeper = life?.keeper ?? (await keeperOf(paths.state));
+      await keeper.change((durable) => ({ ...durable, left: undefined }));
       nudge();
     },
     recoverFromSnapshot: (file) =>
       exclusive(() => recoverFromSnapshot(recovery(), file)).finally(() => nudge()),
     forceNewCluster: () => exclusive(() => forceNewCluster(recovery())).finally(() => nudge()),
   };
+}
+
+async function keeperOf(state: string): Promise<Keeper> {
+  return createKeeper(await loadDurable(state), (durable) => saveDurable(state, durable));
 }
 
 /** The operator knows etcd, not our units. */
