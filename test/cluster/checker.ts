@@ -4,6 +4,7 @@ import * as path from 'node:path';
 import { PINNED_NODE } from './agent-bundle.ts';
 import type { Orders } from './checker-program.ts';
 import { type CheckReport, judge, type Stored } from './checker-report.ts';
+import { endOf } from './in-background.ts';
 import type { Machine } from './machines.ts';
 import { eventually } from './waits.ts';
 
@@ -36,7 +37,8 @@ interface Writer {
   readonly prefix: string;
   /** Whether it runs still. */
   running: boolean;
-  readonly ended: Promise<void>;
+  /** Why it failed. */
+  readonly ended: Promise<string | undefined>;
 }
 
 const PROGRAM = path.join(import.meta.dirname, 'checker-program.ts');
@@ -53,26 +55,20 @@ export function createChecker({ rate = 4 }: CheckerOptions = {}): Checker {
     const prefix = `${KEYS}${machine.name}/${number}/`;
     await machine.writeFile(`${folder}/endpoints`, endpoints);
     await machine.writeFile(`${folder}/journal`, '');
-    const ended = run(
-      machine,
-      {
-        do: 'write',
-        run: machine.paths.run,
-        prefix,
-        journal: `${folder}/journal`,
-        endpoints: `${folder}/endpoints`,
-        everyMs: 1000 / rate,
-      },
-      LONGEST_MS,
-    ).then(
-      () => {
+    const orders: Orders = {
+      do: 'write',
+      run: machine.paths.run,
+      prefix,
+      journal: `${folder}/journal`,
+      endpoints: `${folder}/endpoints`,
+      everyMs: 1000 / rate,
+    };
+    const ended = machine
+      .exec(argvFor(orders), { timeoutMs: LONGEST_MS })
+      .then(endOf, (error: unknown) => String(error))
+      .finally(() => {
         writer.running = false;
-      },
-      // Its machine lost its power.
-      () => {
-        writer.running = false;
-      },
-    );
+      });
     const writer: Writer = { machine, folder, prefix, running: true, ended };
     writers.push(writer);
   };
@@ -117,7 +113,8 @@ export function createChecker({ rate = 4 }: CheckerOptions = {}): Checker {
       for (const { machine, folder, running } of writers) {
         if (running) await machine.writeFile(`${folder}/stop`, '');
       }
-      await Promise.all(writers.map(({ ended }) => ended));
+      const ends = await Promise.all(writers.map(({ ended }) => ended));
+      assert.deepEqual(ends.filter(Boolean), [], 'a writer failed');
       const written = await journals();
       const [reader] = machines;
       if (reader === undefined) throw new Error('no machine to read with');
@@ -135,13 +132,13 @@ export function createChecker({ rate = 4 }: CheckerOptions = {}): Checker {
   };
 }
 
-async function run(machine: Machine, orders: Orders, timeoutMs: number): Promise<string> {
-  const argv = [PINNED_NODE, '--disable-warning=ExperimentalWarning', PROGRAM, JSON.stringify(orders)];
-  return machine.must(argv, { timeoutMs });
+function argvFor(orders: Orders): string[] {
+  return [PINNED_NODE, '--disable-warning=ExperimentalWarning', PROGRAM, JSON.stringify(orders)];
 }
 
 async function readBack(machine: Machine, endpoint: string): Promise<Map<string, Stored>> {
-  const text = await run(machine, { do: 'read', run: machine.paths.run, prefix: KEYS, endpoint }, 60_000);
+  const orders: Orders = { do: 'read', run: machine.paths.run, prefix: KEYS, endpoint };
+  const text = await machine.must(argvFor(orders), { timeoutMs: 60_000 });
   const rows = JSON.parse(text) as [string, string, string][];
   return new Map(rows.map(([key, value, version]) => [key, { value, version }]));
 }

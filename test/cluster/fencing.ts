@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import * as path from 'node:path';
 import { PINNED_NODE } from './agent-bundle.ts';
+import { endOf } from './in-background.ts';
 import type { Machine } from './machines.ts';
 import { type HandOver, handOversIn, largestGapMs, overlapsIn, type Tenure, tenuresIn } from './tenures.ts';
 
@@ -26,16 +27,15 @@ export const SERVICE_ADDRESS = '10.42.255.1';
 
 /** The machines must be on. */
 export function watchFencing(machines: readonly Machine[]): Fencing {
-  const runs: { machine: Machine; folder: string; ended: Promise<unknown> }[] = [];
+  const runs: { machine: Machine; folder: string; ended: Promise<string | undefined> }[] = [];
   const watch = (machine: Machine) => {
     const number = runs.filter((run) => run.machine === machine).length + 1;
     const folder = `/tmp/fencing-${number}`;
     const argv = [PINNED_NODE, '--disable-warning=ExperimentalWarning', PROGRAM, SERVICE_ADDRESS];
     const ended = machine
       .must(['mkdir', '-p', folder])
-      .then(() => machine.must([...argv, `${folder}/journal`], { timeoutMs: LONGEST_MS }))
-      // Its machine lost its power.
-      .catch(() => {});
+      .then(() => machine.exec([...argv, `${folder}/journal`], { timeoutMs: LONGEST_MS }))
+      .then(endOf, (error: unknown) => String(error));
     runs.push({ machine, folder, ended });
   };
   for (const machine of machines) watch(machine);
@@ -43,7 +43,8 @@ export function watchFencing(machines: readonly Machine[]): Fencing {
     watch,
     async finish() {
       for (const { machine, folder } of runs) await machine.writeFile(`${folder}/stop`, '');
-      await Promise.all(runs.map(({ ended }) => ended));
+      const ends = await Promise.all(runs.map(({ ended }) => ended));
+      assert.deepEqual(ends.filter(Boolean), [], 'a watcher failed');
       const journals = await Promise.all(
         runs.map(async ({ machine, folder }) => ({
           machine: machine.name,
