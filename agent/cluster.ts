@@ -25,7 +25,9 @@ import type { Environment, Paths } from './paths.ts';
 import { createClusterClient } from './registry/client.ts';
 import { createRegistry } from './registry/controller.ts';
 import { createRoles } from './roles/controller.ts';
+import { createGuard } from './roles/guard.ts';
 import { conditionsOf, type FoundCondition, stateOf } from './status.ts';
+import type { ServiceManager } from './systemd.ts';
 import { VERSION } from './version.ts';
 
 /** Beside a role's lease a call must be short: a voter that hangs is left for another. */
@@ -56,6 +58,7 @@ export interface ClusterInputs {
   readonly paths: Paths;
   readonly environment: Environment;
   readonly log: Log;
+  readonly manager: ServiceManager;
   readonly stop: AbortSignal;
   /** Ends this part and the daemon, to begin anew in the same process. */
   readonly again: () => void;
@@ -66,6 +69,7 @@ export async function startCluster({
   paths,
   environment,
   log,
+  manager,
   stop,
   again,
 }: ClusterInputs): Promise<ClusterPart> {
@@ -97,6 +101,7 @@ export async function startCluster({
       release: mesh.releaseAddress,
       listHeld: () => mesh.listHeld(interfaceOf(store)),
     },
+    guard: createGuard(manager.setWatchdog),
     selfArgv: processes.selfArgv(),
     paths,
     log,

@@ -42,6 +42,7 @@ function begin(t: TestContext, { paths, environment }: Sandbox, more: Record<str
         told.push(...words);
         return undefined;
       },
+      setWatchdog: async () => {},
     },
     stop: controller.signal,
   });

@@ -26,6 +26,9 @@ import { VERSION } from './version.ts';
 /** How long a new stick, a corrected file or a new address may go unnoticed. */
 const PASS_MS = 2_000;
 
+/** How often we see whether the watchdog waits for a sign of life. */
+const LOOK_MS = 1_000;
+
 /** A stop takes at most two seconds, whether systemd listens or not. */
 const FAREWELL_MS = 1_000;
 
@@ -151,10 +154,16 @@ function watch(
   tell: (...words: string[]) => Promise<void>,
   log: Log,
 ): () => void {
-  const { watchdogMs } = manager;
-  if (watchdogMs === undefined) return () => {};
-  return clock.every(watchdogMs, () => {
-    if (isSane(lastPassMs(), clock.monotonicMs(), watchdogMs)) void tell('WATCHDOG=1');
+  if (manager.watchdogMs === undefined) return () => {};
+  // It may become shorter at any time.
+  const lookMs = Math.min(LOOK_MS, manager.watchdogMs);
+  let toldMs = Number.NEGATIVE_INFINITY;
+  return clock.every(lookMs, () => {
+    const { watchdogMs = Number.POSITIVE_INFINITY } = manager;
+    const now = clock.monotonicMs();
+    if (now - toldMs < watchdogMs - lookMs) return;
+    toldMs = now;
+    if (isSane(lastPassMs(), now, watchdogMs)) void tell('WATCHDOG=1');
     else log.error('the loop has not come round; the watchdog is not told');
   });
 }

@@ -32,8 +32,9 @@ RestartSec=2
 KillMode=mixed
 TimeoutStartSec=300
 TimeoutStopSec=20
-# Shorter than a role's lease: a hung agent is killed, and its roles with it, before others may take them.
-WatchdogSec=6
+# The agent shortens it to less than a role's lease while it holds one (WATCHDOG_USEC= in sd_notify(3)): when it
+# hangs, it is killed, and its roles with it, before others may take them.
+WatchdogSec=60
 WatchdogSignal=SIGKILL
 
 # What it may touch: its state, its socket, and what the console shows.

@@ -23,7 +23,7 @@ export async function start(
     const round = new AbortController();
     const end = AbortSignal.any([stop, round.signal]);
     const again = () => round.abort(AGAIN);
-    const cluster = await startCluster({ paths, environment, log, stop: end, again });
+    const cluster = await startCluster({ paths, environment, log, manager, stop: end, again });
     await runDaemon({ paths, environment, log, manager, stop: end, cluster });
   }
 }

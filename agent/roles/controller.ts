@@ -8,6 +8,7 @@ import type { Log } from '../log.ts';
 import type { Paths } from '../paths.ts';
 import { settled, type Time, withDeadline } from './deadline.ts';
 import { createEffects, type ServiceAddresses } from './effects.ts';
+import type { Guard } from './guard.ts';
 import type { Role } from './role.ts';
 import { ROLES } from './roles.ts';
 import { createSeat, type Seat } from './seat.ts';
@@ -19,6 +20,7 @@ export interface RolesDeps {
   readonly client: Pick<EtcdClient, 'txn' | 'range' | 'watch'>;
   readonly units: Units;
   readonly addresses: ServiceAddresses;
+  readonly guard?: Guard;
   /** How this program starts itself: `['/usr/bin/node-agent']`, absolute path first. */
   readonly selfArgv: readonly [string, ...string[]];
   readonly paths: Paths;
@@ -63,7 +65,8 @@ export function createRoles(deps: RolesDeps): RolesController {
         client,
         time,
         log,
-        effects: (address) => createEffects({ ...deps, role, address, time }),
+        effects: (address) =>
+          createEffects({ ...deps, role, address, time, leaseMs: world.leaseSeconds * 1000 }),
         changed: () => nudge(),
       }),
     );

@@ -4,6 +4,7 @@ import { AgentError } from '../errors.ts';
 import { files } from '../host.ts';
 import type { Paths } from '../paths.ts';
 import type { Time } from './deadline.ts';
+import type { Guard } from './guard.ts';
 import type { Role, RoleContext, RoleUnit } from './role.ts';
 import type { Effects } from './tenure.ts';
 
@@ -19,6 +20,8 @@ export interface EffectsDeps {
   readonly address: string | undefined;
   readonly units: Units;
   readonly addresses: ServiceAddresses;
+  readonly guard?: Guard;
+  readonly leaseMs?: number;
   readonly selfArgv: readonly [string, ...string[]];
   readonly paths: Paths;
   readonly time: Time;
@@ -59,7 +62,7 @@ export function createEffects({ role, address, units, addresses, ...deps }: Effe
         });
       };
       await files.makeFolder(folder, 0o700);
-      await writeLease();
+      await Promise.all([writeLease(), deps.guard?.begin(role.name, deps.leaseMs)]);
       proceed();
       if (address !== undefined) await addresses.hold(address);
       proceed();
@@ -84,6 +87,7 @@ export function createEffects({ role, address, units, addresses, ...deps }: Effe
       }
       await writing;
       await files.remove(leaseFile);
+      void deps.guard?.end(role.name);
     },
     health: () => role.health(context()),
     proven(newFence, newEndsMs) {
