@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { bundleSource } from '../../build/agent/source.ts';
 
@@ -28,4 +28,13 @@ export function installAgent(folder: string): InstalledAgent {
   const words = argv.map((word) => `'${word}'`).join(' ');
   writeFileSync(path.join(bin, 'node-agent'), `#!/bin/sh\nexec ${words} "$@"\n`, { mode: 0o755 });
   return { argv: [...argv], bin };
+}
+
+/** The built agent instead: one executable file, as machines have it. */
+export function installBuiltAgent(folder: string, file: string): InstalledAgent {
+  const bin = path.join(folder, 'bin');
+  mkdirSync(bin, { recursive: true });
+  const program = path.join(bin, 'node-agent');
+  symlinkSync(file, program);
+  return { argv: [program], bin };
 }

@@ -1,4 +1,4 @@
-import { type InstalledAgent, installAgent } from '../agent-bundle.ts';
+import { type InstalledAgent, installAgent, installBuiltAgent } from '../agent-bundle.ts';
 import type { Capability, Cluster, Machine, MachineOptions } from '../machines.ts';
 import { type FrameFaults, NO_FAULTS } from './frames.ts';
 import { type LinkSpec, makeDisk, portOf } from './host.ts';
@@ -25,6 +25,8 @@ export interface NamespaceOptions extends Omit<HostMachineOptions, 'name' | 'add
   readonly networks?: readonly string[];
   /** The rig's own address on the first network, for programs of {@link NamespaceCluster.inRig}. */
   readonly rigAddress?: string;
+  /** The built agent, a file; a bundle of the sources unless given. */
+  readonly program?: string;
 }
 
 export interface NamespaceCluster extends Cluster {
@@ -57,10 +59,11 @@ const AT_A_TIME = 8;
  * and reads the rest of this machine. Root only.
  */
 export async function createNamespaceCluster(options: NamespaceOptions): Promise<NamespaceCluster> {
-  const { hosts, networks = ['lan'], rigAddress, ...usual } = options;
+  const { hosts, networks = ['lan'], rigAddress, program, ...usual } = options;
   const rig = await createRig(networks, rigAddress);
   try {
-    const cluster = clusterIn(rig, networks[0] ?? 'lan', installAgent(rig.folder), usual);
+    const agent = program === undefined ? installAgent(rig.folder) : installBuiltAgent(rig.folder, program);
+    const cluster = clusterIn(rig, networks[0] ?? 'lan', agent, usual);
     // add() takes its number before it first waits.
     const worker = async () => {
       while (cluster.machines.length < hosts) await cluster.add();

@@ -42,7 +42,8 @@ export function livingNamespaces(wanted: ReadonlySet<string>): string[] {
 }
 
 function nameOf(argv: readonly string[]): string {
-  if (argv.some((word) => word.endsWith('/agent.mjs')) && argv.includes('start')) return 'node-agent';
+  const isAgent = argv.some((word) => word.endsWith('/agent.mjs') || word.endsWith('/node-agent'));
+  if (isAgent) return argv.includes('start') ? 'node-agent' : 'node';
   return path.basename(argv[0] ?? '');
 }
 
