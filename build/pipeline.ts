@@ -1,16 +1,17 @@
 /**
- * From a plan to an artifact. {@link buildImage} is the table of contents: each step takes what it needs and
- * returns what it made; nothing is shared but the cache.
+ * From plans to artifacts. {@link buildImages} is the table of contents: each step takes what it needs and returns
+ * what it made; nothing is shared but the cache.
  */
 import * as path from 'node:path';
 import { type BuiltAgent, buildAgent } from './agent/bundle.ts';
 import { diskIdentifiers } from './assemble/disk/identifiers.ts';
 import { checksumsText, digestOf, manifestText, readManifest } from './assemble/manifest.ts';
-import { assembleQcow2 } from './assemble/qcow2-image.ts';
 import { makeRootTree } from './assemble/root-tree.ts';
+import { TARGET_RECIPES } from './assemble/targets.ts';
+import { readTarIndex } from './assemble/tree/tar-index.ts';
 import { sourceDigest } from './cache/source-digest.ts';
 import { type Cache, keyOf } from './cache.ts';
-import type { Plan } from './definition/plan.ts';
+import type { Plan, Target } from './definition/plan.ts';
 import { OperatorError } from './errors.ts';
 import { files, interrupted, which } from './host.ts';
 import { publishFolder, withOutputFolder } from './output.ts';
@@ -26,6 +27,7 @@ export interface BuildOptions {
 }
 
 export interface BuiltImage {
+  readonly target: Target;
   readonly folder: string;
   readonly image: string;
   readonly bytes: number;
@@ -36,52 +38,110 @@ export interface BuiltImage {
   readonly upToDate: boolean;
 }
 
-/** Names of what a plan makes: `clusteros-debian-13-amd64`. */
+/** Names of what a plan makes: `clusteros-debian-13-amd64`, `clusteros-debian-13-amd64-docker`. */
 export function artifactName(plan: Plan): string {
-  return `${plan.name}-${plan.base.name}-${plan.arch}`;
+  return `${plan.name}-${plan.base.name}-${plan.arch}${TARGET_RECIPES[plan.target].suffix}`;
 }
 
 /** Beside the image, and written last. */
 const MANIFEST = 'manifest.json';
 
-/** What the steps run. `doctor` knows their packages. */
-const PROGRAMS = ['setpriv', 'unshare', 'mmdebstrap', 'sfdisk', 'mkfs.vfat', 'mmd', 'mcopy'] as const;
+/** What the shared stages run. `doctor` knows their packages. */
+const PROGRAMS = ['setpriv', 'unshare', 'mmdebstrap'] as const;
 
-/** @throws OperatorError; whatever it is, nothing half-made is left in the output folder or the cache */
-export async function buildImage(plan: Plan, options: BuildOptions): Promise<BuiltImage> {
+/**
+ * One artifact for each plan, each in a folder of its own. What plans have in common is done once: the agent, and
+ * the packages' tree of those that name the same packages.
+ *
+ * @param plans of one definition, at least one
+ * @throws OperatorError; whatever it is, nothing half-made is left in the output folder or the cache
+ */
+export async function buildImages(plans: readonly Plan[], options: BuildOptions): Promise<BuiltImage[]> {
   const { cache, output, signal, progress } = options;
-  await requirePrograms(PROGRAMS);
+  await requirePrograms([
+    ...new Set([...PROGRAMS, ...plans.flatMap(({ target }) => TARGET_RECIPES[target].programs)]),
+  ]);
   return await withOutputFolder(output, async (work) => {
-    const [packages, agent] = await bothOrNeither(
+    const [trees, agent] = await bothOrNeither(
       signal,
-      (both) =>
-        progress.step('packages', (report) =>
-          packagesTree(plan, { cache, signal: both, onProgress: report }),
-        ),
+      (both) => packagesTrees(plans, { ...options, signal: both }),
       (both) => progress.step('node agent', (report) => agentProgram(cache, both, report)),
     );
-    const key = await artifactKey(plan, packages, agent);
-    const folder = path.join(output, artifactName(plan));
-    const present = await presentArtifact(plan, folder, key);
-    const finished =
-      present ??
-      (await progress.step('image', async (report) => {
-        const made = await assemble(plan, { packages, agent, key, work, signal, report });
-        await publishFolder(made.folder, folder, work);
-        // Not read again: another build may be putting the same artifact there right now.
-        return made;
-      }));
-    const { file, bytes, sha256, packageCount } = finished;
-    return {
-      folder,
-      image: path.join(folder, file),
-      bytes,
-      sha256,
-      agent: { file: agent.file, version: agent.version },
-      packages: { count: packageCount, cached: packages.cached },
-      upToDate: present !== undefined,
-    };
+    const built: BuiltImage[] = [];
+    // One after the other: each keeps a processor and the disk busy.
+    for (const [index, plan] of plans.entries()) {
+      const packages = trees[index];
+      if (packages === undefined) throw new Error(`no packages for ${plan.target}`);
+      const title = plans.length === 1 ? 'image' : `image ${plan.target}`;
+      built.push(await buildOne(plan, { packages, agent, work, title, options }));
+    }
+    return built;
   });
+}
+
+/** The artifact of one plan. @throws like {@link buildImages} */
+export async function buildImage(plan: Plan, options: BuildOptions): Promise<BuiltImage> {
+  const [built] = await buildImages([plan], options);
+  if (built === undefined) throw new Error('one plan makes one artifact');
+  return built;
+}
+
+interface OneInput {
+  readonly packages: PackagesTree;
+  readonly agent: BuiltAgent;
+  readonly work: string;
+  readonly title: string;
+  readonly options: BuildOptions;
+}
+
+async function buildOne(
+  plan: Plan,
+  { packages, agent, work, title, options }: OneInput,
+): Promise<BuiltImage> {
+  const { output, signal, progress } = options;
+  const key = await artifactKey(plan, packages, agent);
+  const folder = path.join(output, artifactName(plan));
+  const present = await presentArtifact(plan, folder, key);
+  const finished =
+    present ??
+    (await progress.step(title, async (report) => {
+      const made = await assemble(plan, { packages, agent, key, work, signal, report });
+      await publishFolder(made.folder, folder, work);
+      // Not read again: another build may be putting the same artifact there right now.
+      return made;
+    }));
+  const { file, bytes, sha256, packageCount } = finished;
+  return {
+    target: plan.target,
+    folder,
+    image: path.join(folder, file),
+    bytes,
+    sha256,
+    agent: { file: agent.file, version: agent.version },
+    packages: { count: packageCount, cached: packages.cached },
+    upToDate: present !== undefined,
+  };
+}
+
+/** The tree of each plan, in the order of the plans; each distinct one is made once. */
+async function packagesTrees(
+  plans: readonly Plan[],
+  { cache, signal, progress }: BuildOptions,
+): Promise<PackagesTree[]> {
+  const made = new Map<string, PackagesTree>();
+  const trees: PackagesTree[] = [];
+  for (const plan of plans) {
+    const { base, apt, packages, initramfs } = plan;
+    const wanted = JSON.stringify([base.name, apt, packages, initramfs]);
+    const tree =
+      made.get(wanted) ??
+      (await progress.step(made.size === 0 ? 'packages' : `packages of ${plan.target}`, (report) =>
+        packagesTree(plan, { cache, signal, onProgress: report }),
+      ));
+    made.set(wanted, tree);
+    trees.push(tree);
+  }
+  return trees;
 }
 
 /** To find out before a minute of work what would fail after it. @throws OperatorError `program.missing` */
@@ -141,8 +201,9 @@ async function assemble(plan: Plan, input: AssembleInput): Promise<Artifact> {
   const { packages, agent, key, work, signal } = input;
   const folder = path.join(work, artifactName(plan));
   await files.makeFolder(folder);
+  const recipe = TARGET_RECIPES[plan.target];
   const ids = diskIdentifiers(`${artifactName(plan)}/${packages.key}`);
-  const file = path.join(folder, `${artifactName(plan)}.qcow2`);
+  const file = path.join(folder, fileName(plan));
   const tar = await files.openFile(packages.tar, 'r');
   const program = await files.openFile(agent.file, 'r');
   try {
@@ -151,20 +212,20 @@ async function assemble(plan: Plan, input: AssembleInput): Promise<Artifact> {
     const imageId = `${plan.base.name}-${plan.arch}-${packages.key.slice(0, 12)}`;
     const root = await makeRootTree({
       plan,
-      packages: tar,
+      packages: await readTarIndex(tar),
       agent: { handle: program, size },
-      ids,
+      ownFiles: recipe.ownFiles(plan, ids),
       epoch,
       imageId,
     });
-    await assembleQcow2(file, {
+    await recipe.assemble(file, {
       plan,
       root,
       ids,
       epoch,
       signal,
       workFolder: work,
-      onProgress: (done, total) => input.report(`${Math.floor((done / total) * 100)} % of the disk`),
+      onProgress: (done, total) => input.report(`${Math.floor((done / total) * 100)} %`),
     });
     if (signal.aborted) throw interrupted();
     const artifact = { file: path.basename(file), ...(await digestOf(file)) };
@@ -184,7 +245,7 @@ async function presentArtifact(plan: Plan, folder: string, key: string): Promise
     const made = readManifest(await files.readText(path.join(folder, MANIFEST)));
     const [artifact] = made?.artifacts ?? [];
     if (made?.key !== key || artifact === undefined) return undefined;
-    const file = `${artifactName(plan)}.qcow2`;
+    const file = fileName(plan);
     const { bytes, sha256 } = await digestOf(path.join(folder, file));
     if (bytes !== artifact.bytes || sha256 !== artifact.sha256) return undefined;
     return { folder, file, bytes, sha256, packageCount: made.packages.length };
@@ -193,6 +254,10 @@ async function presentArtifact(plan: Plan, folder: string, key: string): Promise
     if (error instanceof OperatorError && error.code === 'file.unreadable') return undefined;
     throw error;
   }
+}
+
+function fileName(plan: Plan): string {
+  return `${artifactName(plan)}.${TARGET_RECIPES[plan.target].extension}`;
 }
 
 /** Run two pieces of work at once; when one fails the other is stopped and waited for. */

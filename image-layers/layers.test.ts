@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import * as path from 'node:path';
 import { test } from 'node:test';
 import { BASES } from '../build/definition/bases.ts';
+import { TARGETS, type Target } from '../build/definition/plan.ts';
 import { files, tryRun, which } from '../build/host.ts';
 import {
   filesRelied,
@@ -47,6 +48,9 @@ const UNVERIFIED: Readonly<
       /usr/lib/systemd/system/systemd-resolved.service`),
   },
 };
+
+/** What a later layer of a target puts in the place of an earlier one's. */
+const REPLACED: Readonly<Record<Target, readonly string[]>> = { qcow2: [], docker: ['/etc/resolv.conf'] };
 
 for (const base of BASE_NAMES) {
   test(`every package that a layer asks for is in the archive of ${base}, in a component that is enabled`, async (t) => {
@@ -124,14 +128,17 @@ test('every path is absolute and plain, and no target writes one twice', () => {
       assert.ok(path.isAbsolute(target) && path.normalize(target) === target, `${name}: ${target}`);
     }
   }
-  const layers = layersFor('qcow2');
-  const written = layers.flatMap((layer) => [...layer.files, ...layer.links]).map((entry) => entry.path);
-  assert.deepEqual(duplicates(written), []);
-  const removed = layers.flatMap((layer) => layer.removes);
-  assert.deepEqual(
-    removed.filter((target) => written.includes(target)),
-    [],
-  );
+  for (const name of TARGETS) {
+    const layers = layersFor(name);
+    const written = layers.flatMap((layer) => [...layer.files, ...layer.links]).map((entry) => entry.path);
+    assert.deepEqual(duplicates(written), REPLACED[name], name);
+    const removed = layers.flatMap((layer) => layer.removes);
+    assert.deepEqual(
+      removed.filter((target) => written.includes(target)),
+      [],
+      name,
+    );
+  }
 });
 
 test('no file may be written by others, and exactly the scripts may be run', () => {
@@ -150,9 +157,9 @@ test('every file ends with a newline, and has no tabs or trailing blanks', () =>
 });
 
 test('no unit is both wanted and masked, and each has its target', () => {
-  const units = ALL_LAYERS.flatMap((layer) => layer.units);
-  assert.deepEqual(duplicates(units.map(({ unit }) => unit)), []);
-  for (const { unit, ...rest } of units) {
+  for (const { name, units } of ALL_LAYERS)
+    assert.deepEqual(duplicates(units.map(({ unit }) => unit)), [], name);
+  for (const { unit, ...rest } of ALL_LAYERS.flatMap((layer) => layer.units)) {
     assert.match(unit, /^[\w@-]+\.(service|socket|timer|path|target|mount)$/);
     if (rest.state !== 'masked') assert.match(rest.wantedBy, /^[\w-]+\.target$/, unit);
   }

@@ -1,17 +1,20 @@
 import { agent } from './agent.ts';
 import { base } from './base.ts';
 import { consensus } from './consensus.ts';
+import { container } from './container.ts';
 import { hardware } from './hardware.ts';
 import type { Layer } from './layer.ts';
 import { mesh } from './mesh.ts';
 import { roles } from './roles.ts';
 
-/** What each target is made of, in order: a later layer's file replaces an earlier one's. */
+/** What each target is made of, in order: a later layer's file or unit replaces an earlier one's. */
 const LAYERS = {
   qcow2: [base, mesh, consensus, agent, roles],
+  // The same packages, so that both come from one tree.
+  docker: [base, mesh, consensus, agent, roles, container],
 } as const satisfies Record<string, readonly Layer[]>;
 
-export const ALL_LAYERS: readonly Layer[] = [base, hardware, mesh, consensus, agent, roles];
+export const ALL_LAYERS: readonly Layer[] = [base, hardware, mesh, consensus, agent, roles, container];
 
 export function layersFor(target: keyof typeof LAYERS): readonly Layer[] {
   return LAYERS[target];

@@ -1,43 +1,32 @@
 /** The target qcow2: partition table, both boot chains and the root, compressed into one file. */
+import type { LayerFile } from '../../image-layers/layer.ts';
 import type { Plan } from '../definition/plan.ts';
 import { OperatorError } from '../errors.ts';
 import { files } from '../host.ts';
 import { biosBoot } from './disk/bios-boot.ts';
 import { type EspFile, makeEsp } from './disk/esp.ts';
-import { grubStub } from './disk/grub-config.ts';
+import { grubMenu, grubStub } from './disk/grub-config.ts';
 import type { DiskIdentifiers } from './disk/identifiers.ts';
 import { diskLayout, partitionTable } from './disk/partitions.ts';
 import { writeQcow2 } from './disk/qcow2.ts';
 import { FileSystemFull } from './ext4/allocate.ts';
 import { buildExt4 } from './ext4/build.ts';
-import type { RootTree } from './root-tree.ts';
 import { type DiskImage, inOrder, shift } from './segments.ts';
+import type { AssembleOptions } from './targets.ts';
 
 /** zstd level: three quarters of the time of level 3, for 2 % more bytes. */
 const LEVEL = 1;
 
-export interface AssembleOptions {
-  readonly plan: Plan;
-  readonly root: RootTree;
-  readonly ids: DiskIdentifiers;
-  readonly epoch: number;
-  readonly workFolder: string;
-  readonly signal: AbortSignal;
-  readonly onProgress?: (done: number, total: number) => void;
-}
-
-/** @returns the size of the file in bytes */
-export async function assembleQcow2(file: string, options: AssembleOptions): Promise<number> {
+export async function assembleQcow2(file: string, options: AssembleOptions): Promise<void> {
   const image = await diskImage(options);
   const handle = await files.openFile(file, 'wx');
   try {
-    const size = await writeQcow2(handle, image, {
+    await writeQcow2(handle, image, {
       level: LEVEL,
       signal: options.signal,
       ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
     });
     await handle.sync();
-    return size;
   } catch (cause) {
     throw (cause as NodeJS.ErrnoException).errno === undefined
       ? cause
@@ -45,6 +34,20 @@ export async function assembleQcow2(file: string, options: AssembleOptions): Pro
   } finally {
     await handle.close();
   }
+}
+
+/** Files that depend on the disk's ids. */
+export function diskFiles(plan: Plan, ids: DiskIdentifiers): LayerFile[] {
+  const rootUuid = ids.rootFileSystem;
+  const title = `Cluster-OS (${plan.base.name})`;
+  return [
+    {
+      path: '/etc/fstab',
+      mode: 0o644,
+      text: `UUID=${rootUuid} / ext4 defaults,errors=remount-ro,x-systemd.growfs 0 1\n`,
+    },
+    { path: '/boot/grub/clusteros.cfg', mode: 0o644, text: grubMenu({ rootUuid, title }) },
+  ];
 }
 
 /** The whole disk as segments. */

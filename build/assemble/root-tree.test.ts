@@ -4,8 +4,10 @@ import * as path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { planOf } from '../rootfs/testing/archive.ts';
 import { diskIdentifiers } from './disk/identifiers.ts';
+import { diskFiles } from './qcow2-image.ts';
 import { makeRootTree } from './root-tree.ts';
 import { EPOCH, freshFolder, needs, output } from './testing/images.ts';
+import { readTarIndex } from './tree/tar-index.ts';
 
 const TOOLS = needs('tar');
 const IDS = diskIdentifiers('a disk');
@@ -29,9 +31,9 @@ async function make(t: TestContext, content: Record<string, string>) {
   const plan = planOf('http://proxy.example/debian', { files: [], links: [], units: [], removes: [] });
   return await makeRootTree({
     plan,
-    packages,
+    packages: await readTarIndex(packages),
     agent: { handle, size: 9 },
-    ids: IDS,
+    ownFiles: diskFiles(plan, IDS),
     epoch: EPOCH,
     imageId: 'test-1',
   });

@@ -4,11 +4,8 @@ import type { LayerFile } from '../../image-layers/layer.ts';
 import type { Plan } from '../definition/plan.ts';
 import type { files } from '../host.ts';
 import { type InstalledPackage, parseDpkgStatus } from '../rootfs/dpkg-status.ts';
-import { grubMenu } from './disk/grub-config.ts';
-import type { DiskIdentifiers } from './disk/identifiers.ts';
 import type { Tree } from './tree/node.ts';
 import { applyOverlay } from './tree/overlay.ts';
-import { readTarIndex } from './tree/tar-index.ts';
 import { WindowReader } from './window-reader.ts';
 
 export interface RootTree {
@@ -20,10 +17,11 @@ export interface RootTree {
 
 export interface RootTreeInput {
   readonly plan: Plan;
-  /** The packages' tar, and the agent's program; both stay open while the tree is used. */
-  readonly packages: files.FileHandle;
+  /** The packages' tree, and the agent's program; the files behind them stay open while the result is used. */
+  readonly packages: Tree;
   readonly agent: { readonly handle: files.FileHandle; readonly size: number };
-  readonly ids: DiskIdentifiers;
+  /** Files that depend on the medium. */
+  readonly ownFiles: readonly LayerFile[];
   /** Seconds since 1970, for files of ours. */
   readonly epoch: number;
   /** What tells this image's packages from others': nodes compare it before they share a role. */
@@ -33,9 +31,9 @@ export interface RootTreeInput {
 export async function makeRootTree(input: RootTreeInput): Promise<RootTree> {
   const { plan, packages, agent, epoch } = input;
   const tree = applyOverlay(
-    await readTarIndex(packages),
+    packages,
     {
-      files: [...plan.files, ...diskFiles(input)],
+      files: [...plan.files, ...input.ownFiles, ...inputFiles(input)],
       links: plan.links,
       units: plan.units,
       removes: [...plan.removes, '/etc/apt/sources.list'],
@@ -47,20 +45,9 @@ export async function makeRootTree(input: RootTreeInput): Promise<RootTree> {
   return { tree, read, packages: parseDpkgStatus((await read('/var/lib/dpkg/status')).toString('utf8')) };
 }
 
-/** Files that depend on the disk's ids or on where the packages come from. */
-function diskFiles({ plan, ids, imageId }: RootTreeInput): LayerFile[] {
-  const title = `Cluster-OS (${plan.base.name})`;
+/** Files that depend on where the packages come from. */
+function inputFiles({ plan, imageId }: RootTreeInput): LayerFile[] {
   return [
-    {
-      path: '/etc/fstab',
-      mode: 0o644,
-      text: `UUID=${ids.rootFileSystem} / ext4 defaults,errors=remount-ro,x-systemd.growfs 0 1\n`,
-    },
-    {
-      path: '/boot/grub/clusteros.cfg',
-      mode: 0o644,
-      text: grubMenu({ rootUuid: ids.rootFileSystem, title }),
-    },
     { path: '/etc/clusteros/image.json', mode: 0o644, text: `${JSON.stringify({ id: imageId })}\n` },
     { path: '/etc/apt/sources.list.d/clusteros.sources', mode: 0o644, text: aptSourcesOfNode(plan) },
   ];

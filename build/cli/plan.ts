@@ -6,7 +6,7 @@ import { OperatorError } from '../errors.ts';
 import { readArchive } from '../rootfs/archive.ts';
 import { packagesKey } from '../rootfs/packages.ts';
 import type { Register } from './context.ts';
-import { planFor, withPlanOptions } from './plan-options.ts';
+import { plansFor, withPlanOptions } from './plan-options.ts';
 
 /** A stage of the build, and whether its result is in the cache already. */
 export interface CacheState {
@@ -22,9 +22,14 @@ export const registerPlan: Register = (program, context) => {
     .command('plan')
     .description('show what would be built: packages, layers, files, ports, cache hits');
   withPlanOptions(command).action(async (flags: PlanFlags) => {
-    const plan = await planFor(context, flags);
-    const cache = [await packagesState(plan, context.signal)];
-    context.answer(planAsJson(plan, cache), () => planAsText(plan, cache));
+    const plans = await plansFor(context, flags);
+    const shown: { readonly plan: Plan; readonly cache: readonly CacheState[] }[] = [];
+    for (const plan of plans) shown.push({ plan, cache: [await packagesState(plan, context.signal)] });
+    const documents = shown.map(({ plan, cache }) => planAsJson(plan, cache));
+    // One target is one document, as it is for most.
+    context.answer(documents.length === 1 ? documents[0] : { plans: documents }, () =>
+      shown.map(({ plan, cache }) => planAsText(plan, cache)).join('\n\n\n'),
+    );
   });
 };
 

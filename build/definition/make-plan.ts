@@ -1,5 +1,11 @@
 import { stringify } from 'yaml';
-import { BASE_NAMES, type BaseName, type Layer, type LayerFile } from '../../image-layers/layer.ts';
+import {
+  BASE_NAMES,
+  type BaseName,
+  type Layer,
+  type LayerFile,
+  type LayerUnit,
+} from '../../image-layers/layer.ts';
 import { layersFor } from '../../image-layers/layers.ts';
 import { OperatorError } from '../errors.ts';
 import { hostMirrorOf, securityMirrorBeside } from './apt-sources.ts';
@@ -8,12 +14,13 @@ import { NODE_PORTS } from './cross-checks.ts';
 import type { HostFacts } from './host-facts.ts';
 import type { Definition } from './load.ts';
 import { nearestWord, valueAt } from './mistakes.ts';
-import type { AptSources, Plan, Port, Target } from './plan.ts';
+import { type AptSources, type Plan, type Port, TARGETS, type Target } from './plan.ts';
 import { sizeInBytes } from './size.ts';
 
 /** What the command line says over the definition. */
 export interface PlanFlags {
-  readonly target?: string | undefined;
+  /** Names with commas between them, or several of these; `all`. */
+  readonly target?: string | readonly string[] | undefined;
   readonly base?: string | undefined;
   readonly mirror?: string | undefined;
 }
@@ -21,12 +28,22 @@ export interface PlanFlags {
 export const NODE_SETTINGS_FILE = '/etc/clusteros/node.yaml';
 
 /**
- * The frozen plan of one target. Pure: a function of the definition, the host's facts and the flags.
+ * A frozen plan for each target. Pure: a function of the definition, the host's facts and the flags.
  *
+ * @returns at least one, in the order of {@link TARGETS}
  * @throws OperatorError `flag.invalid`, `environment.invalid`
  */
+export function makePlans(definition: Definition, host: HostFacts, flags: PlanFlags = {}): Plan[] {
+  return targetsOf(definition, flags.target).map((target) => planFor(target, definition, host, flags));
+}
+
+/** The plan of a single target, where several make no sense: the first. @throws like {@link makePlans} */
 export function makePlan(definition: Definition, host: HostFacts, flags: PlanFlags = {}): Plan {
-  const target = targetOf(definition, flags.target);
+  const [target = 'qcow2'] = targetsOf(definition, flags.target);
+  return planFor(target, definition, host, flags);
+}
+
+function planFor(target: Target, definition: Definition, host: HostFacts, flags: PlanFlags): Plan {
   const base = BASES[baseNameOf(definition, host, flags.base)];
   const layers = layersFor(target);
   const apt = aptSourcesOf(definition, base, host, flags.mirror, layers);
@@ -40,7 +57,7 @@ export function makePlan(definition: Definition, host: HostFacts, flags: PlanFla
     packages: packagesOf(definition, base, layers),
     files: filesOf(definition, layers),
     links: layers.flatMap((layer) => layer.links),
-    units: layers.flatMap((layer) => layer.units),
+    units: unitsOf(layers),
     removes: [...new Set(layers.flatMap((layer) => layer.removes))],
     diskBytes: sizeInBytes(definition.disk.size) ?? 0,
     initramfs: 'virtual',
@@ -49,12 +66,15 @@ export function makePlan(definition: Definition, host: HostFacts, flags: PlanFla
   });
 }
 
-function targetOf(definition: Definition, flag: string | undefined): Target {
-  const known: readonly Target[] = ['qcow2'];
-  const wanted = flag ?? definition.targets[0] ?? 'qcow2';
-  const target = known.find((name) => name === wanted);
-  if (target === undefined) throw wrongFlag('--target', wanted, known);
-  return target;
+function targetsOf(definition: Definition, flag: string | readonly string[] | undefined): Target[] {
+  const named = [flag ?? []].flat().flatMap((words) => words.split(','));
+  const wanted: readonly string[] =
+    flag === undefined ? definition.targets : named.map((name) => name.trim());
+  for (const name of wanted) {
+    const known = [...TARGETS, 'all'];
+    if (!known.includes(name)) throw wrongFlag('--target', name, known);
+  }
+  return TARGETS.filter((target) => wanted.includes(target) || wanted.includes('all'));
 }
 
 function baseNameOf(definition: Definition, host: HostFacts, flag: string | undefined): BaseName {
@@ -168,6 +188,12 @@ function packagesOf(definition: Definition, base: BaseProfile, layers: readonly 
     ...(layer.packages[base.name] ?? []),
   ]);
   return [...new Set([...ofLayers, ...definition.packages])].sort();
+}
+
+/** A later layer has the last word on a unit. */
+function unitsOf(layers: readonly Layer[]): LayerUnit[] {
+  const units = layers.flatMap((layer) => layer.units);
+  return [...new Map(units.map((unit) => [unit.unit, unit])).values()];
 }
 
 /** The layers' files, the settings of the node, and the definition's own, which replace a layer's. By path. */

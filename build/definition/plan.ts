@@ -1,7 +1,9 @@
 import type { Layer, LayerFile, LayerLink, LayerUnit } from '../../image-layers/layer.ts';
 import type { BaseProfile } from './bases.ts';
 
-export type Target = 'qcow2';
+/** What can be built, in the order in which it is. */
+export const TARGETS = ['qcow2', 'docker'] as const;
+export type Target = (typeof TARGETS)[number];
 export type Architecture = 'amd64';
 
 /**

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { settingsSchema } from '../../agent/config/settings.ts';
 import { BASE_NAMES } from '../../image-layers/layer.ts';
+import { TARGETS } from './plan.ts';
 import { sizeInBytes } from './size.ts';
 
 /**
@@ -126,10 +127,10 @@ const definition = {
     .describe('What the image is built on: a name such as debian-13, or details.'),
   arch: z.enum(['amd64']).default('amd64').describe('Processor architecture.'),
   targets: z
-    .array(z.enum(['qcow2']))
+    .array(z.enum(TARGETS))
     .min(1, 'expected at least one target')
     .default(['qcow2'])
-    .describe('What to build.'),
+    .describe('What to build when the command line names no target.'),
   disk: z
     .strictObject({
       size: z

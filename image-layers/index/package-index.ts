@@ -86,7 +86,7 @@ export function filesToRecord(base: BaseName): string[] {
 export function filesRelied(base: BaseName): string[] {
   const { shim, mokManager, grub } = BASES[base].secureBoot;
   const linked = ALL_LAYERS.flatMap((layer) => layer.links).map((link) => link.target);
-  const wanted = ALL_LAYERS.flatMap((layer) => layer.units).filter(({ state }) => state !== 'masked');
+  const wanted = ALL_LAYERS.flatMap((layer) => layer.units).filter(({ state }) => state === 'enabled');
   const own = new Set(ALL_LAYERS.flatMap((layer) => layer.files).map((file) => path.basename(file.path)));
   return [
     ...[shim, mokManager, grub],

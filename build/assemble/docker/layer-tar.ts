@@ -1,0 +1,183 @@
+/**
+ * A tree as the tar file of a container's layer, in the pax format: hard links, set-id bits and extended attributes
+ * stay what they are. Source: POSIX.1-2017 pax, "pax Extended Header"; star(5) for SCHILY.xattr; OCI image
+ * specification, layer.md.
+ */
+import { type Header, type Pack, pack } from 'tar-stream';
+import type { Tree, TreeNode } from '../tree/node.ts';
+import { WindowReader } from '../window-reader.ts';
+
+const BLOCK = 512;
+/** Bytes of a file that are read at a time. */
+const PIECE = 1024 * 1024;
+
+type Headers = Partial<Header> & Pick<Header, 'name'>;
+
+interface Entry {
+  /** A record before the entry, when its attributes need one. */
+  readonly pax: Buffer | undefined;
+  readonly header: Headers;
+  readonly node: TreeNode;
+  /** The entry carries the node's bytes. */
+  readonly data: boolean;
+}
+
+/**
+ * The entries of a tree: sorted by path, each folder before what is in it. Of several names of one file the first has
+ * its bytes, and the others are links to that.
+ */
+export function layerEntries(tree: Tree): Entry[] {
+  const first = new Map<TreeNode, string>();
+  const entries: Entry[] = [];
+  const paths = [...tree.keys()].filter((path) => path !== '').sort(byBytes);
+  for (const path of paths) {
+    const node = tree.get(path);
+    if (node === undefined) continue;
+    const original = node.kind === 'folder' ? undefined : first.get(node);
+    if (original === undefined) first.set(node, path);
+    entries.push(entryOf(path, node, original, entries.length));
+  }
+  return entries;
+}
+
+/** The size in bytes of what {@link writeLayer} writes. */
+export async function layerSize(entries: readonly Entry[]): Promise<number> {
+  const headers = pack();
+  let size = 0;
+  const counted = (async () => {
+    for await (const chunk of headers as AsyncIterable<Buffer>) size += chunk.length;
+  })();
+  for (const { pax, header } of entries) await addHeaders(headers, pax, { ...header, size: 0 });
+  headers.finalize();
+  await counted;
+  return entries.reduce((sum, { node, data }) => sum + (data ? padded(node.size) : 0), size);
+}
+
+/** The layer, chunk by chunk. */
+export async function* writeLayer(entries: readonly Entry[], signal: AbortSignal): AsyncGenerator<Buffer> {
+  const layer = pack();
+  const fed = feed(layer, entries, signal).catch((error: Error) => void layer.destroy(error));
+  yield* layer as AsyncIterable<Buffer>;
+  await fed;
+}
+
+async function feed(layer: Pack, entries: readonly Entry[], signal: AbortSignal): Promise<void> {
+  const readers = new Map<unknown, WindowReader>();
+  for (const { pax, header, node, data } of entries) {
+    signal.throwIfAborted();
+    if (!data) {
+      await addHeaders(layer, pax, header);
+      continue;
+    }
+    if (pax !== undefined) await addPax(layer, pax);
+    await addFile(layer, header, node, readers);
+  }
+  layer.finalize();
+}
+
+/** By write() even for small ones: only that waits until what was written before has been taken. */
+async function addFile(
+  layer: Pack,
+  header: Headers,
+  { source, size }: TreeNode,
+  readers: Map<unknown, WindowReader>,
+): Promise<void> {
+  await settled((done) => {
+    const entry = layer.entry(header, done);
+    const write = async () => {
+      for await (const bytes of pieces(source, size, readers)) {
+        if (!entry.write(bytes)) await new Promise<void>((resolve) => entry.once('drain', resolve));
+      }
+      entry.end(undefined);
+    };
+    write().catch((error: Error) => void layer.destroy(error));
+  });
+}
+
+async function* pieces(
+  source: TreeNode['source'],
+  size: number,
+  readers: Map<unknown, WindowReader>,
+): AsyncGenerator<Uint8Array> {
+  if (source === undefined || size === 0) return;
+  if (source instanceof Uint8Array) return yield source;
+  const reader = readers.get(source.handle) ?? new WindowReader(source.handle);
+  readers.set(source.handle, reader);
+  for (let at = 0; at < size; at += PIECE) {
+    yield await reader.read(source.position + at, Math.min(PIECE, size - at));
+  }
+}
+
+async function addHeaders(layer: Pack, pax: Buffer | undefined, header: Headers): Promise<void> {
+  if (pax !== undefined) await addPax(layer, pax);
+  await settled((done) => layer.entry(header, Buffer.alloc(0), done));
+}
+
+/** tar-stream writes pax values as text, and an attribute may hold any bytes: this record is ours. */
+async function addPax(layer: Pack, record: Buffer): Promise<void> {
+  // A type that tar-stream knows, and its types do not.
+  const type = 'pax-header' as Header['type'];
+  const header: Headers = { name: 'PaxHeader', mode: 0o644, mtime: new Date(0), type };
+  await settled((done) => layer.entry(header, record, done));
+}
+
+function settled(start: (done: (error?: Error | null) => void) => void): Promise<void> {
+  return new Promise((resolve, reject) => start((error) => (error ? reject(error) : resolve())));
+}
+
+function entryOf(path: string, node: TreeNode, original: string | undefined, index: number): Entry {
+  const { mode, uid, gid, mtime } = node;
+  const whose = { mode, uid, gid, mtime: new Date(mtime * 1000), uname: '', gname: '' };
+  if (original !== undefined) {
+    const header: Headers = { ...whose, name: path, type: 'link', linkname: original };
+    return { pax: undefined, header, node, data: false };
+  }
+  const name = node.kind === 'folder' ? `${path}/` : path;
+  const header: Headers = { ...whose, name, ...shapeOf(node) };
+  const data = node.kind === 'file';
+  if (node.xattrs.size === 0) return { pax: undefined, header, node, data };
+  const records = [
+    record('path', Buffer.from(name)),
+    ...(header.linkname ? [record('linkpath', Buffer.from(header.linkname))] : []),
+    ...[...node.xattrs]
+      .sort(([one], [other]) => byBytes(one, other))
+      .map(([key, value]) => record(`SCHILY.xattr.${key}`, value)),
+  ];
+  // A short name, so that tar-stream adds no record of its own, which would take the place of ours.
+  const short = { ...header, name: `xattr-${index}`, ...(header.linkname ? { linkname: 'target' } : {}) };
+  return { pax: Buffer.concat(records), header: short, node, data };
+}
+
+function shapeOf(node: TreeNode): Partial<Header> {
+  switch (node.kind) {
+    case 'folder':
+      return { type: 'directory' };
+    case 'file':
+      return { type: 'file', size: node.size };
+    case 'symlink':
+      return { type: 'symlink', linkname: node.target ?? '' };
+    case 'fifo':
+      return { type: 'fifo' };
+    default: {
+      const type = node.kind === 'block' ? 'block-device' : 'character-device';
+      return { type, devmajor: node.major ?? 0, devminor: node.minor ?? 0 };
+    }
+  }
+}
+
+/** `LENGTH KEY=VALUE\n`, where LENGTH counts itself. */
+function record(key: string, value: Uint8Array): Buffer {
+  const rest = Buffer.concat([Buffer.from(` ${key}=`), value, Buffer.from('\n')]);
+  let length = rest.length + String(rest.length).length;
+  if (rest.length + String(length).length !== length) length = rest.length + String(length).length;
+  return Buffer.concat([Buffer.from(String(length)), rest]);
+}
+
+function padded(size: number): number {
+  return Math.ceil(size / BLOCK) * BLOCK;
+}
+
+/** Not localeCompare: the order must not depend on the machine. */
+function byBytes(one: string, other: string): number {
+  return Buffer.compare(Buffer.from(one), Buffer.from(other));
+}
