@@ -6,11 +6,13 @@ import { clock, files } from './host.ts';
 import type { Identity } from './identity/identity.ts';
 import { holdKey, loadKey } from './identity/key-store.ts';
 import { ensureIdentity, loadIdentity, prepareState } from './identity/store.ts';
+import { loadRetiredKeys } from './operations/retired-keys.ts';
 import type { Environment, Paths } from './paths.ts';
-import { judgeOffers, OFFER_LIMIT } from './seed/judge.ts';
+import { type Held, judgeOffers, OFFER_LIMIT } from './seed/judge.ts';
 import { collectOffers } from './seed/offers.ts';
 import { type SeedItem, updateReport } from './seed/report.ts';
 import { heldSettingsFile, holdSettings, loadHeldSettings, loadReport, saveReport } from './seed/store.ts';
+import { forgetToken, holdToken, loadEnrolled, loadToken } from './seed/token-file.ts';
 
 /** What one look at all inputs found. Parts that failed are errors here, so that the others still count. */
 export interface Facts {
@@ -18,6 +20,8 @@ export interface Facts {
   /** Made in this pass. */
   readonly identityCreated: boolean;
   readonly key: Buffer | AgentError | undefined;
+  /** An enrolment token that no member has taken yet; absent once there is a key. */
+  readonly token?: string | undefined;
   readonly settings: Resolved;
   readonly seed: readonly SeedItem[];
   /** Settings of some seed are held, so that a later bad seed changes nothing. */
@@ -50,6 +54,7 @@ export async function gather(paths: Paths, environment: Environment, options: Ga
     identity: made instanceof AgentError ? made : made?.identity,
     identityCreated: made instanceof AgentError ? false : (made?.created ?? false),
     key: loaded instanceof AgentError ? loaded : failed ? loaded : (taken as Taken).key,
+    token: failed ? undefined : (taken as Taken).token,
     settings: await readSettings(paths, environment),
     seed: failed ? [] : (taken as Taken).report,
     holdsSeedSettings: failed ? false : (taken as Taken).holdsSettings,
@@ -59,6 +64,7 @@ export async function gather(paths: Paths, environment: Environment, options: Ga
 
 interface Taken {
   readonly key: Buffer | undefined;
+  readonly token: string | undefined;
   readonly holdsSettings: boolean;
   readonly report: readonly SeedItem[];
 }
@@ -81,18 +87,28 @@ async function takeOffers(
       ? { ...offer, content: { refusal: 'the key that this node holds is damaged; see its status' } }
       : offer,
   );
-  const held = { key: heldKey, settings: await loadHeldSettings(paths.state) };
+  const held: Held = {
+    key: heldKey,
+    settings: await loadHeldSettings(paths.state),
+    token: await loadToken(paths.state),
+    enrolledBy: await loadEnrolled(paths.state),
+    retired: (await loadRetiredKeys(paths.state)).map(({ fingerprint }) => fingerprint),
+  };
   const judgement = judgeOffers(held, offers);
   let key = heldKey;
   if (judgement.held.key && judgement.held.key !== heldKey)
     key = await holdKey(paths.state, judgement.held.key);
+  // A token is good for getting a key: one that came by another way, or in the last moment before, is enough.
+  const token = key === undefined && !keyDamaged ? judgement.held.token : undefined;
+  if (token !== undefined && token !== held.token) await holdToken(paths.state, token);
+  if (key !== undefined && held.token !== undefined) await forgetToken(paths.state);
   if (judgement.held.settings && judgement.held.settings !== held.settings) {
     await holdSettings(paths.state, judgement.held.settings);
   }
   const before = await loadReport(paths.state);
   const report = updateReport(before, judgement.decisions, clock.wallClock());
   await saveReport(paths.state, before, report);
-  return { key, report, holdsSettings: judgement.held.settings !== undefined };
+  return { key, token, report, holdsSettings: judgement.held.settings !== undefined };
 }
 
 /** The settings of all sources together: /etc, then the seed's copy, then the environment. */

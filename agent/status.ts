@@ -57,7 +57,7 @@ export function conditionsOf(
   before: readonly Condition[],
   now: Date,
 ): Condition[] {
-  const found = [...fromErrors(facts), ...fromSettings(facts), ...fromWaiting(facts), ...more];
+  const found = [...fromErrors(facts), ...fromSettings(facts), ...fromWaiting(facts, more), ...more];
   const badness = (condition: FoundCondition) => STATES.indexOf(condition.state);
   found.sort((a, b) => badness(a) - badness(b));
   const since = (code: string) =>
@@ -120,8 +120,20 @@ function fromSettings(facts: Facts): FoundCondition[] {
   return found;
 }
 
-function fromWaiting(facts: Facts): FoundCondition[] {
+export const ENROL_WAITING = 'enrol.waiting';
+
+/** Until somebody was asked; whoever asks then tells more. */
+const BEFORE_ENROLMENT: FoundCondition = {
+  code: ENROL_WAITING,
+  state: 'waiting',
+  summary: 'waiting for a member that takes the token',
+  endedBy: 'a member of the cluster on this network; or name one: node-agent join ADDRESS',
+};
+
+function fromWaiting(facts: Facts, more: readonly FoundCondition[]): FoundCondition[] {
   if (facts.key !== undefined) return [];
+  if (facts.token !== undefined)
+    return more.some(({ code }) => code === ENROL_WAITING) ? [] : [BEFORE_ENROLMENT];
   const refused = facts.seed.filter(({ item, outcome }) => item === 'cluster.key' && outcome === 'refused');
   return [
     {

@@ -17,6 +17,9 @@ const ALIASES: Readonly<Record<string, string>> = {
 /** Variables that hold the cluster key. */
 export const KEY_VARIABLES = ['CLUSTEROS_CLUSTER_KEY', 'CLUSTER_AUTH_KEY'] as const;
 
+/** Variable that holds an enrolment token. */
+export const TOKEN_VARIABLE = 'CLUSTEROS_JOIN_TOKEN';
+
 /**
  * The settings that the environment makes: `CLUSTEROS_MESH_PORT` is `mesh.port`. An empty variable sets
  * nothing. Other names with our prefix are mistakes.
@@ -70,6 +73,11 @@ export function keyFromEnvironment(environment: Environment): { variable: string
   return undefined;
 }
 
+/** The enrolment token of the environment, unjudged. */
+export function tokenFromEnvironment(environment: Environment): string | undefined {
+  return environment[TOKEN_VARIABLE] || undefined;
+}
+
 function variables(): Map<string, string> {
   const own = settingFields().map(
     ({ path }) => [`CLUSTEROS_${path.join('_').toUpperCase()}`, path.join('.')] as const,
@@ -78,7 +86,7 @@ function variables(): Map<string, string> {
 }
 
 function isOurs(variable: string): boolean {
-  const known: readonly string[] = [...PATH_VARIABLES, ...KEY_VARIABLES];
+  const known: readonly string[] = [...PATH_VARIABLES, ...KEY_VARIABLES, TOKEN_VARIABLE];
   return variable.startsWith('CLUSTEROS_') && !known.includes(variable);
 }
 

@@ -26,6 +26,8 @@ export interface ConsensusDeps {
   readonly channel: Pick<PeerChannel, 'handle' | 'call'>;
   /** `ca` subkeys, newest first, several during a rotation of the cluster key; from the held key when absent. */
   readonly caKeys?: (view: View) => readonly Uint8Array[];
+  /** While true, etcd is started again at once for new CA keys: its turn is seen to elsewhere. */
+  readonly mayRestart?: () => boolean;
 }
 
 export interface ConsensusPart {
@@ -38,6 +40,10 @@ export interface ConsensusPart {
   recoverFromSnapshot(file: string | undefined): Promise<string>;
   /** @throws AgentError `recover.*` */
   forceNewCluster(): Promise<string>;
+  /** The files for etcd are by these CA keys, and etcd, if it is to run here, serves with them. */
+  hasApplied(caKeys: readonly Uint8Array[]): boolean;
+  /** Something that is no resource has changed, such as the CA keys. */
+  wake(): void;
 }
 
 /** All that lives as long as the node has one identity. */
@@ -54,7 +60,8 @@ const SOON_MS = 500;
 const KINDS: readonly FoundingKind[] = ['promise', 'adopt'];
 
 /** Raft's life on this node: whether there is a cluster, what this node is in it, what its leader has to do. */
-export function createConsensus({ paths, log, units, channel, caKeys }: ConsensusDeps): ConsensusPart {
+export function createConsensus(deps: ConsensusDeps): ConsensusPart {
+  const { paths, log, units, channel, caKeys, mayRestart } = deps;
   const observer = createObserver(clock.monotonicMs());
   let life: Life | undefined;
   let evicted: readonly string[] = [];
@@ -86,7 +93,7 @@ export function createConsensus({ paths, log, units, channel, caKeys }: Consensu
       identity,
       keeper,
       inputs,
-      member: createMember({ paths, units, log, keeper }),
+      member: createMember({ paths, units, log, keeper, mayRestart }),
       founding: createFounding({
         self: identity,
         keeper,
@@ -155,6 +162,7 @@ export function createConsensus({ paths, log, units, channel, caKeys }: Consensu
       seen.look.members !== undefined &&
       (seen.joining.kind === 'run' || seen.joining.kind === 'client') &&
       (seen.membership === undefined || seen.membership.kind === 'calm') &&
+      member.hasApplied(inputs.caKeys) &&
       durable.confirmed === true;
     return {
       outputs: { consensus: consensusOf(durable, seen, inputs.self, member.etcd.tls) },
@@ -239,6 +247,8 @@ export function createConsensus({ paths, log, units, channel, caKeys }: Consensu
     recoverFromSnapshot: (file) =>
       exclusive(() => recoverFromSnapshot(recovery(), file)).finally(() => nudge()),
     forceNewCluster: () => exclusive(() => forceNewCluster(recovery())).finally(() => nudge()),
+    hasApplied: (keys) => life?.member.hasApplied(keys) ?? false,
+    wake: () => nudge(),
   };
 }
 

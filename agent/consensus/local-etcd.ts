@@ -80,6 +80,11 @@ export function createLocalEtcd(paths: Paths, units: Units): LocalEtcd {
   };
 }
 
+/** By which lists of CA keys are compared. */
+export function markOf(caKeys: readonly Uint8Array[]): string {
+  return caKeys.map((key) => Buffer.from(key).toString('hex')).join(' ');
+}
+
 /** Wait until it holds, with a deadline. @returns whether it came to hold */
 export async function awaited(holds: () => Promise<boolean>, limitMs: number, signal?: AbortSignal) {
   const end = clock.monotonicMs() + limitMs;

@@ -13,7 +13,7 @@ import { createTransport } from './etcd/transport.ts';
 import type { EtcdClient, EtcdClientOptions, EtcdMember } from './etcd/types.ts';
 import { type JoiningStep, planJoining } from './joining.ts';
 import { GENESIS_KEY, holdsOnlyOurs, uuidIn, wishKey } from './keys.ts';
-import { createLocalEtcd, type LocalEtcd, type Wish } from './local-etcd.ts';
+import { createLocalEtcd, type LocalEtcd, markOf, type Wish } from './local-etcd.ts';
 import { keepsSnapshots } from './maintenance.ts';
 import type { MembershipStep } from './membership.ts';
 import { SNAPSHOT_EVERY_MS, takeSnapshot } from './snapshots.ts';
@@ -30,6 +30,8 @@ export interface Member {
   isEmpty(): Promise<boolean>;
   /** No other node that is here carries our genesis. */
   isAlone(): boolean;
+  /** See {@link import('./consensus.ts').ConsensusPart}. */
+  hasApplied(caKeys: readonly Uint8Array[]): boolean;
 }
 
 export interface MemberInputs {
@@ -61,6 +63,7 @@ export interface MemberDeps {
   readonly units: Units;
   readonly log: Log;
   readonly keeper: Keeper;
+  readonly mayRestart?: (() => boolean) | undefined;
 }
 
 const CALL_MS = 3_000;
@@ -68,7 +71,7 @@ const ALARMS_MS = 15_000;
 const MOST_ENDPOINTS = 8;
 const HAND_OVER = '/v3/maintenance/transfer-leadership';
 
-export function createMember({ paths, units, log, keeper }: MemberDeps): Member {
+export function createMember({ paths, units, log, keeper, mayRestart }: MemberDeps): Member {
   const etcd = createLocalEtcd(paths, units);
   const steward = createSteward(log);
   let endpoints: readonly string[] = [];
@@ -81,6 +84,7 @@ export function createMember({ paths, units, log, keeper }: MemberDeps): Member 
   let alarms: readonly string[] = [];
   let alarmsMs = Number.NEGATIVE_INFINITY;
   let snapshotMs: number | undefined;
+  let appliedKeys = '';
   const options: EtcdClientOptions = {
     endpoints: () => endpoints,
     tls: tlsFromFiles(() => etcd.tls),
@@ -141,6 +145,8 @@ export function createMember({ paths, units, log, keeper }: MemberDeps): Member 
       look = NOTHING_SEEN;
     } else if (step.kind === 'start') {
       await etcd.start({ ...wish, members: step.members, state: step.state }, nowMs);
+    } else if (step.kind === 'client') {
+      appliedKeys = markOf(inputs.caKeys);
     } else if (step.kind === 'report-lost') {
       await client.put(wishKey('lost', self), '');
     } else if (step.kind === 'run') {
@@ -148,7 +154,9 @@ export function createMember({ paths, units, log, keeper }: MemberDeps): Member 
         await keeper.change((durable) => ({ ...durable, started: true }));
       }
       // Voters one after the other: a restart of all at once would stop the cluster.
-      if (look.members !== undefined && (await etcd.isOutdated(wish, unit)) && isTurn(inputs)) {
+      const outdated = await etcd.isOutdated(wish, unit);
+      if (!outdated && look.local && look.members) appliedKeys = markOf(inputs.caKeys);
+      if (outdated && (mayRestart?.() || (look.members && isTurn(inputs)))) {
         log.info('etcd is started again with new settings');
         await etcd.stop();
       }
@@ -211,6 +219,7 @@ export function createMember({ paths, units, log, keeper }: MemberDeps): Member 
     client,
     etcd,
     isAlone: () => alone,
+    hasApplied: (caKeys) => appliedKeys === markOf(caKeys),
     async isEmpty() {
       if ((look.members ?? look.remembered).length !== 1) return false;
       return holdsOnlyOurs(client).catch(() => false);

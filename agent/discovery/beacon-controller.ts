@@ -3,9 +3,10 @@ import type { Contact } from '../engine/resources.ts';
 import { AgentError } from '../errors.ts';
 import { dns } from '../host.ts';
 import type { Log } from '../log.ts';
-import { decodeBeacon, encodeBeacon } from './beacon.ts';
+import { claimOf, decodeBeacon, encodeBeacon } from './beacon.ts';
 import type { DiscoveryKey } from './cluster-keys.ts';
 import { ageContacts, type Contacts, NO_CONTACTS, noteContact, publish } from './contacts.ts';
+import type { Hints } from './hints.ts';
 import { afterResolving, type Join, type JoinState, joinsOf, type Resolver, resolveJoin } from './joins.ts';
 import type { Refusals } from './refusals.ts';
 import { beat, type Rhythm, startRhythm } from './rhythm.ts';
@@ -17,6 +18,8 @@ export interface BeaconDeps {
   readonly random: () => number;
   readonly instance: string;
   readonly refusals: Refusals;
+  /** Gets the places that call out under another key. */
+  readonly hints?: Hints | undefined;
   /** Newest first. */
   readonly keys: (view: View) => readonly DiscoveryKey[];
   readonly resolver?: Resolver;
@@ -48,17 +51,23 @@ export function beaconController(deps: BeaconDeps): Controller {
     if (table.size !== before.size) nudge();
   };
   const onBeacon = (bytes: Buffer, from: string, link: string | undefined) => {
-    // Without a key nobody can be told from a stranger.
-    if (keys.length === 0) return;
     const heard = decodeBeacon(
       bytes,
       keys.map(({ beacon }) => beacon),
     );
     if (heard === undefined) return;
+    if (heard.refused?.code === 'other-key') hint(bytes, from);
+    // Without a key nobody can be told from a stranger.
+    if (keys.length === 0) return;
     if (heard.refused) return refusals.record(from, heard.refused.code, heard.refused.reason);
     const { id, instance, peerPort } = heard.beacon;
     if (instance === deps.instance) return;
     note({ address: from, peerPort, via: 'beacon', id, link, heardMs: now() });
+  };
+  const hint = (bytes: Buffer, address: string) => {
+    const claim = claimOf(bytes);
+    if (claim === undefined || claim.instance === deps.instance) return;
+    deps.hints?.note({ address, port: claim.peerPort, fingerprint: claim.fingerprint });
   };
   const resolve = (join: Join) => {
     const { text, via } = join;
@@ -94,21 +103,23 @@ export function beaconController(deps: BeaconDeps): Controller {
       const identity = facts?.identity;
       keys = deps.keys(view);
       const [key] = keys;
-      if (!identity || identity instanceof AgentError || !settings || !key) {
-        payload = undefined;
-        return {};
-      }
+      payload = undefined;
+      // Who waits to be enrolled listens and asks, and has nothing to say.
+      const listens = key !== undefined || facts?.token !== undefined;
+      if (!identity || identity instanceof AgentError || !settings || !listens) return {};
       const nowMs = now();
-      payload = encodeBeacon(
-        {
-          id: identity.id,
-          instance: deps.instance,
-          peerPort: settings.discovery.port,
-          gossipPort: settings.gossip.port,
-          genesis: view.get('consensus')?.genesis?.uuid,
-        },
-        key.beacon,
-      );
+      if (key !== undefined) {
+        payload = encodeBeacon(
+          {
+            id: identity.id,
+            instance: deps.instance,
+            peerPort: settings.discovery.port,
+            gossipPort: settings.gossip.port,
+            genesis: view.get('consensus')?.genesis?.uuid,
+          },
+          key.beacon,
+        );
+      }
       speakers ??= createSpeakers({ onBeacon, answer: () => payload, instance: deps.instance, now });
       const links = view.get('links') ?? [];
       await speakers.setLinks(links, settings.discovery.port);
@@ -121,7 +132,7 @@ export function beaconController(deps: BeaconDeps): Controller {
         random: random(),
       });
       rhythm = next;
-      if (beacon) await speakers.send(payload);
+      if (beacon && payload !== undefined) await speakers.send(payload);
       if (query) await speakers.query();
 
       const more = deps.moreJoins?.() ?? [];

@@ -100,6 +100,22 @@ export function decodeBeacon(bytes: Buffer, keys: readonly BeaconKey[]): Heard {
   };
 }
 
+/** What a beacon claims that we cannot check, for lack of its key. */
+export type BeaconClaim = Pick<Beacon, 'instance' | 'peerPort'> & { readonly fingerprint: string };
+
+/** Where a beacon under any key says that its sender listens. A place to ask at, and nothing more. Pure. */
+export function claimOf(bytes: Buffer): BeaconClaim | undefined {
+  if (bytes.length < FIXED + MAC_BYTES || bytes.length > MOST_BYTES) return undefined;
+  if (!bytes.subarray(0, 4).equals(MAGIC) || bytes[4] !== VERSION) return undefined;
+  const peerPort = bytes.readUInt16BE(45);
+  if (peerPort === 0) return undefined;
+  return {
+    instance: bytes.subarray(37, 45).toString('hex'),
+    peerPort,
+    fingerprint: bytes.subarray(49, 53).toString('hex'),
+  };
+}
+
 /** The strings of a TXT record, RFC 6763 section 6. */
 export function beaconText(bytes: Uint8Array): string[] {
   return ['v=1', `b=${Buffer.from(bytes).toString('base64url')}`];

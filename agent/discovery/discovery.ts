@@ -7,10 +7,12 @@ import { clock } from '../host.ts';
 import type { Log } from '../log.ts';
 import type { Paths } from '../paths.ts';
 import { beaconController } from './beacon-controller.ts';
+import { renewMac } from './card.ts';
 import { createCards } from './cards.ts';
 import { type ChannelSelf, createPeerChannel, type PeerChannel } from './channel/channel.ts';
 import { type Clones, createClones } from './clones.ts';
 import { createKeyring, type DiscoveryKey } from './cluster-keys.ts';
+import { createHints, type Hints } from './hints.ts';
 import { linksController } from './links.ts';
 import { ownCardController } from './own-card.ts';
 import { createPresence } from './presence.ts';
@@ -30,6 +32,8 @@ export interface DiscoveryDeps {
   readonly moreJoins?: () => readonly string[];
   /** Cluster keys that count now, newest first; the key in `facts` alone when absent. For rotation. */
   readonly clusterKeys?: () => readonly Buffer[] | undefined;
+  /** Cluster keys that were replaced lately: their holders may ask for the new one. */
+  readonly retiredKeys?: () => ChannelSelf['retired'];
   /**
    * True while the node takes no part (it left, is being reset): it is then silent. Not for a clone: that one
    * must go on looking whether the other machine is still there.
@@ -44,12 +48,15 @@ export interface Discovery {
   readonly channel: PeerChannel;
   /** Who was refused lately, for status. */
   readonly refusals: Refusals;
+  /** Places that call out under a key that we do not hold. */
+  readonly hints: Hints;
   /** Whether this machine must stand back, because another one has its identity. */
   readonly clones: Clones;
   readonly instance: string;
 }
 
-const CLONE_LOOK_MS = 5_000;
+/** A restored disk, a busy port, a node told to be silent: none of them is an event. */
+const LOOK_MS = 5_000;
 
 /** Everything by which nodes find and recognise each other, ready to be run by the engine. */
 export function createDiscovery(deps: DiscoveryDeps): Discovery {
@@ -60,17 +67,31 @@ export function createDiscovery(deps: DiscoveryDeps): Discovery {
   const instance = deps.instance ?? randomBytes(8).toString('hex');
   const refusals = createRefusals({ log, now, wallClock });
   const clones = createClones({ instance, file: path.join(paths.state, 'duplicate.json'), log, now });
+  const hints = createHints(now, random);
   const keyring = createKeyring();
-  let self: ChannelSelf | undefined;
-  const keys = (view: View): readonly DiscoveryKey[] => {
+  let seen: ChannelSelf | undefined;
+  let heldKey: Buffer | undefined;
+  const keysNow = (): readonly DiscoveryKey[] => {
     if (deps.silent?.()) return [];
+    return keyring(deps.clusterKeys?.() ?? (heldKey === undefined ? [] : [heldKey]));
+  };
+  const keys = (view: View): readonly DiscoveryKey[] => {
     const key = view.get('facts')?.key;
-    return keyring(deps.clusterKeys?.() ?? (Buffer.isBuffer(key) ? [key] : []));
+    heldKey = Buffer.isBuffer(key) ? key : undefined;
+    return heldKey === undefined ? [] : keysNow();
+  };
+  // The keys as they are at this moment: a rotation goes on when they are in use, not when somebody looks.
+  const self = (): ChannelSelf | undefined => {
+    if (seen === undefined) return undefined;
+    const [newest, ...others] = seen.keys.length === 0 ? [] : keysNow();
+    if (newest === undefined) return { ...seen, keys: [] };
+    const card = seen.card && renewMac(seen.card, newest.card);
+    return { ...seen, card, keys: [newest, ...others], retired: deps.retiredKeys?.() };
   };
   const channel: PeerChannel = createPeerChannel({
     log,
     refusals,
-    self: () => self,
+    self,
     standing: clones.standing,
     metOurself: clones.met,
     toldDuplicate: clones.told,
@@ -83,7 +104,7 @@ export function createDiscovery(deps: DiscoveryDeps): Discovery {
     now,
     random,
     channel,
-    self: () => self,
+    self,
     presence,
     refusals,
   });
@@ -101,15 +122,14 @@ export function createDiscovery(deps: DiscoveryDeps): Discovery {
     outputs: [],
     whileHalted: true,
     async reconcile(view): Promise<Outcome> {
-      self = selfFrom(view, keys(view), wallClock());
+      seen = selfFrom(view, keys(view));
       const port = view.get('facts')?.settings.settings?.discovery.port;
-      if (self === undefined || port === undefined || self.keys.length === 0) {
+      if (seen === undefined || port === undefined || seen.keys.length === 0) {
         await channel.stop();
         return {};
       }
       await channel.start(port);
-      // A token expires without an event.
-      return { againMs: CLONE_LOOK_MS };
+      return { againMs: LOOK_MS };
     },
     close: () => channel.stop(),
   };
@@ -118,12 +138,13 @@ export function createDiscovery(deps: DiscoveryDeps): Discovery {
       linksController(),
       clonesController(clones),
       channelController,
-      beaconController({ log, now, random, instance, refusals, keys, moreJoins: deps.moreJoins }),
+      beaconController({ log, now, random, instance, refusals, hints, keys, moreJoins: deps.moreJoins }),
       ownCard,
       cards.controller,
     ],
     channel,
     refusals,
+    hints,
     clones,
     instance,
   };
@@ -143,12 +164,12 @@ function clonesController(clones: Clones): Controller {
       loaded = true;
       clones.setMember((view.get('consensus')?.place ?? 'none') !== 'none' && !clones.isClone());
       await clones.save();
-      return { conditions: clones.conditions(), againMs: CLONE_LOOK_MS };
+      return { conditions: clones.conditions(), againMs: LOOK_MS };
     },
   };
 }
 
-function selfFrom(view: View, keys: readonly DiscoveryKey[], at: Date): ChannelSelf | undefined {
+function selfFrom(view: View, keys: readonly DiscoveryKey[]): ChannelSelf | undefined {
   const facts = view.get('facts');
   const identity = facts?.identity;
   const settings = facts?.settings.settings;
@@ -159,14 +180,13 @@ function selfFrom(view: View, keys: readonly DiscoveryKey[], at: Date): ChannelS
     identity,
     card,
     keys,
-    tokens: tokensOf(registry, at),
+    tokens: tokensOf(registry),
     evicted: new Set(registry?.evicted ?? []),
     range: settings.mesh.range,
   };
 }
 
-function tokensOf(registry: Registry | undefined, at: Date): ChannelSelf['tokens'] {
-  return (registry?.tokens ?? [])
-    .filter(({ expires, usesLeft }) => usesLeft > 0 && Date.parse(expires) > at.getTime())
-    .map(({ id, key }) => ({ id, key: Buffer.from(key, 'base64') }));
+/** Also those that are expired or used up: whoever takes them says so, better than TLS could. */
+function tokensOf(registry: Registry | undefined): ChannelSelf['tokens'] {
+  return (registry?.tokens ?? []).map(({ id, key }) => ({ id, key: Buffer.from(key, 'base64') }));
 }

@@ -43,11 +43,16 @@ export interface GossipService {
   evict(id: string): Promise<void>;
   /** Work with a connection of its own, closed afterwards. @throws AgentError when Serf does not answer */
   withSerf<T>(work: (serf: SerfClient) => Promise<T>): Promise<T>;
+  /** Does a Serf that answers have these keys, the first to send with, and no others? */
+  holdsKeys(keys: readonly Uint8Array[]): Promise<boolean>;
+  /** Something that is no resource has changed, such as the keyring. */
+  wake(): void;
 }
 
 const STARTING_MS = 100;
 const PROBLEM_MS = 1_000;
 const IDLE_MS = 5_000;
+const ANSWER_MS = 1_000;
 /** A start may take a moment on a slow machine; longer is worth a word. */
 const SILENT_MS = 5_000;
 
@@ -185,6 +190,15 @@ export function gossipService(deps: GossipDeps): GossipService {
       lookAgain();
     },
     withSerf: async (work) => withSerf(known(), work),
+    holdsKeys: async (keys) => {
+      if (endpoint === undefined || !(await serf.hasKeys(keys))) return false;
+      // Its file is written when no Serf runs: one that answers has started with it.
+      return withSerf(endpoint, (client) => client.stats(), ANSWER_MS).then(
+        () => true,
+        () => false,
+      );
+    },
+    wake: () => nudge(),
   };
 }
 

@@ -2,8 +2,8 @@ import * as z from 'zod';
 import { LABEL } from '../config/settings.ts';
 import { AgentError } from '../errors.ts';
 import { decodeKey } from '../identity/identity.ts';
+import { parseToken, tokenKey } from '../identity/tokens.ts';
 import type { TokenStore } from './token-store.ts';
-import { parseToken, tokenKey } from './tokens.ts';
 
 /** The kind of the request on the peer channel. */
 export const ENROL_KIND = 'enroll';
@@ -13,7 +13,7 @@ export interface EnrolServerDeps {
   readonly clusterKey: () => Buffer | undefined;
   readonly clusterName: () => string;
   /** A key that is being replaced is not handed out: its holder would be shut out a moment later. */
-  readonly isRotating: () => boolean;
+  readonly isRotating: () => Promise<boolean>;
 }
 
 export type EnrolAnswer =
@@ -31,7 +31,8 @@ export function createEnrolServer(deps: EnrolServerDeps) {
   return async (tokenId: string | undefined, node: string): Promise<EnrolAnswer> => {
     if (tokenId === undefined)
       return { refused: 'enrolment needs a token; a holder of the key joins as it is' };
-    if (deps.isRotating()) return { refused: 'the cluster key is being changed; try again in a few minutes' };
+    if (await deps.isRotating())
+      return { refused: 'the cluster key is being changed; try again in a few minutes' };
     const key = deps.clusterKey();
     if (key === undefined) return { refused: 'this node has no usable cluster key itself' };
     const taken = await deps.tokens.take(tokenId, node);

@@ -1,17 +1,24 @@
-import type { Phase, Rotation } from './rotation.ts';
-import { type DriverScene, drive, type FollowerScene, follow, type HeldKeys } from './rotation.ts';
+import {
+  type DriverScene,
+  drive,
+  type FollowerScene,
+  follow,
+  type HeldKeys,
+  type Rotation,
+} from './rotation.ts';
 import {
   acknowledge,
   moveRotation,
   type RotationEtcd,
   readAcks,
+  readRecipients,
   readRotation,
   takeSealed,
 } from './rotation-records.ts';
 
 /** What a rotation needs of the other parts of the agent. All are idempotent, and safe to repeat after a crash. */
 export interface RotationHooks {
-  /** The keys on the disk: {@link file://./rotation-store.ts}. */
+  /** The keys on the disk: {@link file://./held-keys.ts}. */
   readonly store: {
     load(): Promise<HeldKeys | undefined>;
     holdNext(next: NonNullable<HeldKeys['next']>): Promise<void>;
@@ -19,16 +26,10 @@ export interface RotationHooks {
     forgetNext(): Promise<void>;
   };
   /**
-   * Make the peer channel, the beacon and cards as `keysInUse` says, and etcd's files as `certificateKeys` says.
-   * Settles when they are so, and etcd, when it runs here, serves again.
+   * Have the peer channel, the beacon, cards and Serf be as `keysInUse` says, and etcd's files as
+   * `certificateKeys` says. True when they are so, and etcd, when it runs here, serves with them.
    */
-  readonly apply: (held: HeldKeys) => Promise<void>;
-  readonly gossip: {
-    /** How far Serf is, over the whole cluster. */
-    state(oldKey: Buffer | undefined, newKey: Buffer): Promise<DriverScene['gossip']>;
-    /** One step: install and use the new key everywhere, or remove the old one everywhere. */
-    move(wanted: 'new' | 'only-new', oldKey: Buffer | undefined, newKey: Buffer): Promise<void>;
-  };
+  readonly apply: (held: HeldKeys) => Promise<boolean>;
   readonly fingerprint: (key: Buffer) => string;
 }
 
@@ -46,8 +47,8 @@ export interface PassResult {
   readonly rotation: Rotation | undefined;
   /** Something was done: come again at once. */
   readonly moved: boolean;
-  /** Why nothing moves, for a condition. */
-  readonly waitsFor?: string | undefined;
+  /** Why nothing moves, and for which nodes it waits. */
+  readonly waitsFor?: { readonly nodes: readonly string[]; readonly reason: string } | undefined;
 }
 
 /**
@@ -73,41 +74,28 @@ export async function rotationPass(
     ack: acks.get(self.id),
   } satisfies FollowerScene);
   const followed = await takeStep(step, stored?.rotation, etcd, hooks, self, held);
-  if (stored === undefined || followed !== 'nothing' || !self.drives) {
-    return {
-      rotation: stored?.rotation,
-      moved: followed === 'moved',
-      waitsFor: followed === 'no-copy' ? NO_COPY : undefined,
-    };
+  const rotation = stored?.rotation;
+  const own = OWN_WAITS[followed];
+  const waitsFor = own === undefined ? undefined : { nodes: [self.id], reason: own };
+  if (stored === undefined || rotation === undefined || followed === 'moved' || !self.drives) {
+    return { rotation, moved: followed === 'moved', waitsFor };
   }
-  const { rotation } = stored;
-  const newKey = held.next?.key ?? held.current;
-  const oldKey = held.next === undefined ? undefined : held.current;
-  const next = drive(rotation, {
-    ...scene,
-    self: self.id,
-    acks,
-    gossip:
-      rotation.phase === 'use' || rotation.phase === 'drop'
-        ? await hooks.gossip.state(oldKey, newKey)
-        : 'old',
-  });
+  const recipients = await readRecipients(etcd, rotation.id);
+  const alive = scene.alive.filter((id) => recipients.has(id));
+  const next = drive(rotation, { ...scene, alive, self: self.id, acks });
   if (next.step === 'advance')
     return { rotation, moved: await moveRotation(etcd, stored, { phase: next.phase }) };
   if (next.step === 'turn') return { rotation, moved: await moveRotation(etcd, stored, { turn: next.node }) };
-  if (next.step === 'gossip') {
-    await hooks.gossip.move(next.wanted, oldKey, newKey);
-    return { rotation, moved: true };
-  }
-  return { rotation, moved: false, waitsFor: next.step === 'wait' ? waitWords(next) : undefined };
+  if (next.step === 'none') return { rotation, moved: false, waitsFor };
+  return { rotation, moved: false, waitsFor: waitsFor ?? { nodes: next.missing, reason: next.reason } };
 }
 
-const NO_COPY =
-  'a copy of the new cluster key for this node: it was not registered, or evicted, when the change began';
+type Followed = 'moved' | 'nothing' | 'no-copy' | 'not-applied';
 
-function waitWords({ missing, reason }: { missing: readonly string[]; reason: string }): string {
-  return missing.length === 0 ? reason : `${missing.map((id) => id.slice(0, 8)).join(', ')}: ${reason}`;
-}
+const OWN_WAITS: Readonly<Partial<Record<Followed, string>>> = {
+  'no-copy': 'no copy of the new key: not registered, or evicted, when the change began',
+  'not-applied': 'its engines do not run with the keys of this phase yet',
+};
 
 async function takeStep(
   step: ReturnType<typeof follow>,
@@ -116,7 +104,7 @@ async function takeStep(
   { store, apply }: RotationHooks,
   self: RotationSelf,
   held: HeldKeys,
-): Promise<'moved' | 'nothing' | 'no-copy'> {
+): Promise<Followed> {
   if (step.step === 'forget') {
     await store.forgetNext();
     return 'moved';
@@ -129,8 +117,8 @@ async function takeStep(
     return 'moved';
   }
   if (step.step === 'acknowledge') {
-    await apply(held);
-    await acknowledge(etcd, self.id, rotation.id, step.phase as Phase);
+    if (!(await apply(held))) return 'not-applied';
+    await acknowledge(etcd, self.id, rotation.id, step.phase);
     return 'moved';
   }
   if (held.next === undefined) return 'nothing';
@@ -139,7 +127,7 @@ async function takeStep(
     return 'moved';
   }
   if (step.step === 'adopt') {
-    await apply(held);
+    if (!(await apply(held))) return 'not-applied';
     await store.adopt(held.next);
     return 'moved';
   }

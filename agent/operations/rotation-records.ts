@@ -24,9 +24,16 @@ export interface StoredRotation {
   readonly revision: string;
 }
 
-/** The rotation that is under way or was the last; undefined when there never was one. */
-export async function readRotation(etcd: Pick<RotationEtcd, 'range'>): Promise<StoredRotation | undefined> {
-  const [kv] = (await etcd.range(ROTATION_KEY)).kvs;
+/**
+ * The rotation that is under way or was the last; undefined when there never was one.
+ *
+ * @param serializable any member's copy will do, also one without a quorum
+ */
+export async function readRotation(
+  etcd: Pick<RotationEtcd, 'range'>,
+  { serializable = false } = {},
+): Promise<StoredRotation | undefined> {
+  const [kv] = (await etcd.range(ROTATION_KEY, { serializable })).kvs;
   const rotation = kv && parseValue(rotationSchema, kv.value);
   return rotation && { rotation, revision: kv.modRevision };
 }
@@ -82,8 +89,36 @@ export async function takeSealed(
   meshPrivateKey: Uint8Array,
 ): Promise<Buffer | undefined> {
   const [kv] = (await etcd.range(sealedKey(rotation.id, self))).kvs;
-  const key = kv && openSealed(kv.value, meshPrivateKey, rotation.id);
-  return key?.length === 32 && fingerprint(key) === rotation.newFingerprint ? key : undefined;
+  return kv && openCopy(kv.value, rotation, meshPrivateKey);
+}
+
+/** The new key in a sealed copy; undefined when it is not ours or not that key. Never throws. Pure. */
+export function openCopy(
+  sealed: string,
+  { id, newFingerprint }: Pick<Rotation, 'id' | 'newFingerprint'>,
+  meshPrivateKey: Uint8Array,
+): Buffer | undefined {
+  const key = openSealed(sealed, meshPrivateKey, id);
+  return key?.length === 32 && fingerprint(key) === newFingerprint ? key : undefined;
+}
+
+/** A node's copy of the new key, still sealed; any member's copy of the record will do. */
+export async function readSealed(
+  etcd: Pick<RotationEtcd, 'range'>,
+  rotation: string,
+  node: string,
+): Promise<string | undefined> {
+  return (await etcd.range(sealedKey(rotation, node), { serializable: true })).kvs[0]?.value;
+}
+
+/** The nodes that have a copy. Whoever was registered later holds an old key and no right to the new one. */
+export async function readRecipients(
+  etcd: Pick<RotationEtcd, 'range'>,
+  rotation: string,
+): Promise<ReadonlySet<string>> {
+  const prefix = sealedKey(rotation, '');
+  const { kvs } = await etcd.range(prefix, { prefix: true, keysOnly: true });
+  return new Set(kvs.map(({ key }) => key.slice(prefix.length)));
 }
 
 export async function readAcks(etcd: Pick<RotationEtcd, 'range'>): Promise<ReadonlyMap<string, Ack>> {

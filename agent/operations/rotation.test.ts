@@ -6,7 +6,7 @@ import { publicKeyOf } from '../identity/ed25519.ts';
 import { fingerprint } from '../identity/keys.ts';
 import { createMemoryEtcd } from '../testing/memory-etcd.ts';
 import { makeSandbox } from '../testing/sandbox.ts';
-import { certificateKeys, type DriverScene, type HeldKeys, keysInUse } from './rotation.ts';
+import { certificateKeys, type HeldKeys, keysInUse } from './rotation.ts';
 import { rotationPass } from './rotation-pass.ts';
 import { beginRotation, readRotation, takeSealed } from './rotation-records.ts';
 import { adoptNextKey, holdNextKey, loadHeldKeys, nextKeyFile } from './rotation-store.ts';
@@ -40,7 +40,6 @@ async function simulate(seed: number, crashes: boolean) {
   });
   const voters = machines.slice(0, 3).map(({ id }) => id);
   const etcd = createMemoryEtcd();
-  let gossip: DriverScene['gossip'] = 'old';
   const recipients = machines.map(({ id, meshPrivateKey }) => ({
     id,
     meshKey: publicKeyOf('x25519', meshPrivateKey).toString('base64'),
@@ -79,15 +78,11 @@ async function simulate(seed: number, crashes: boolean) {
           const { rotation } = (await readRotation(etcd)) ?? assert.fail();
           const behind = held.next !== undefined && held.next.phase !== rotation.phase;
           if (restarts && !behind && voters.includes(machine.id)) assert.equal(rotation.turn, machine.id);
+          // Engines take their time.
+          if (random(3) === 0) return false;
           machine.applied = held;
           power();
-        },
-        gossip: {
-          state: async () => gossip,
-          move: async (wanted) => {
-            power();
-            gossip = wanted;
-          },
+          return true;
         },
       },
       {
@@ -124,7 +119,7 @@ async function simulate(seed: number, crashes: boolean) {
     assertConnected(machines, seed);
   }
   const end = await readRotation(etcd);
-  return { machines, end, gossip };
+  return { machines, end };
 }
 
 /** Any two that are up share a key, and each one's certificate is trusted by the other. */
@@ -142,9 +137,8 @@ function assertConnected(machines: readonly Machine[], seed: number): void {
 
 test('without trouble everybody ends with the new key, and no pair is ever apart', async () => {
   for (let seed = 1; seed <= 5; seed += 1) {
-    const { machines, end, gossip } = await simulate(seed, false);
+    const { machines, end } = await simulate(seed, false);
     assert.equal(end?.rotation.phase, 'done');
-    assert.equal(gossip, 'only-new');
     for (const { held } of machines) {
       assert.equal(fingerprint(held.current), end?.rotation.newFingerprint);
       assert.equal(held.next, undefined);

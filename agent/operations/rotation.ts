@@ -13,7 +13,7 @@ export type Phase = (typeof PHASES)[number];
  * What a node does to acknowledge a phase.
  *
  * - distribute: has opened its sealed copy, holds it on the disk, and understands both keys
- * - use: sends with the new key (peer channel, beacon, cards); the leader has gossip do the same everywhere
+ * - use: sends with the new key (peer channel, beacon, cards, gossip)
  * - trust: etcd's CA file holds both CAs; read at its start, so one node at a time
  * - certify: etcd's certificate is signed by the new CA
  * - drop: the new key is the cluster key; the old one is understood no more, by etcd neither
@@ -56,20 +56,16 @@ export const ackSchema = z.object({
 /** What the driver sees. */
 export interface DriverScene {
   readonly self: string;
-  /** Members that are alive and not evicted, ourselves among them. */
+  /** Members that are alive, not evicted, and have a sealed copy: the others cannot come along. */
   readonly alive: readonly string[];
   readonly voters: readonly string[];
   readonly quorum: boolean;
   readonly acks: ReadonlyMap<string, Ack>;
-  /** Gossip sends with the new key everywhere; then: knows no other. */
-  readonly gossip: 'old' | 'new' | 'only-new';
 }
 
 export type DriverStep =
   | { readonly step: 'advance'; readonly phase: Phase }
   | { readonly step: 'turn'; readonly node: string }
-  /** Install and use the new gossip key, or remove the old one. */
-  | { readonly step: 'gossip'; readonly wanted: 'new' | 'only-new' }
   | { readonly step: 'wait'; readonly missing: readonly string[]; readonly reason: string }
   | { readonly step: 'none' };
 
@@ -79,12 +75,6 @@ export function drive(rotation: Rotation, scene: DriverScene): DriverStep {
   if (phase === 'done') return { step: 'none' };
   if (!scene.quorum) return wait([], 'the cluster has no quorum');
   const missing = scene.alive.filter((id) => !hasReached(scene.acks.get(id), rotation.id, phase));
-  if (phase === 'use' && missing.length === 0 && scene.gossip === 'old')
-    return { step: 'gossip', wanted: 'new' };
-  // Only when nobody is left who would need the old one.
-  if (phase === 'drop' && missing.length === 0 && scene.gossip !== 'only-new') {
-    return { step: 'gossip', wanted: 'only-new' };
-  }
   if (missing.length === 0) return { step: 'advance', phase: PHASES[PHASES.indexOf(phase) + 1] ?? 'done' };
   if (!ROLLING.has(phase)) return wait(missing, 'not yet acknowledged');
   const waitingVoters = scene.voters.filter((id) => missing.includes(id));
@@ -152,7 +142,7 @@ export type FollowerStep =
   | { readonly step: 'enter'; readonly phase: Phase }
   /** Put the new key in the old one's place. */
   | { readonly step: 'adopt' }
-  /** Make channel and etcd as the keys say, then tell the driver. */
+  /** Make channel, gossip and etcd as the keys say, then tell the driver. */
   | { readonly step: 'acknowledge'; readonly phase: Phase }
   | { readonly step: 'forget' }
   | { readonly step: 'wait'; readonly for: 'turn' }

@@ -1,9 +1,9 @@
 import type { EtcdClient } from '../consensus/etcd/types.ts';
 import { AgentError } from '../errors.ts';
+import { makeToken, tokenKey, tokenText } from '../identity/tokens.ts';
 import { KEYS, PREFIX } from '../registry/keys.ts';
 import { parseValue, tokenRecord } from '../registry/records.ts';
 import type { CreatedToken, Done, TokenView, TokenWish } from './operations.ts';
-import { makeToken, tokenKey, tokenText } from './tokens.ts';
 
 export interface TokenStoreDeps {
   readonly etcd: Pick<EtcdClient, 'range' | 'txn'>;

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
+import { makeToken, parseToken, tokenKey, tokenText } from '../identity/tokens.ts';
 import { createMemoryEtcd } from '../testing/memory-etcd.ts';
 import { evict, readmit } from './admission.ts';
 import { createEnrolServer, ENROL_KIND, enrol } from './enrol.ts';
 import { createTokenStore } from './token-store.ts';
-import { makeToken, parseToken, tokenKey, tokenText } from './tokens.ts';
 
 const START = Date.parse('2026-01-01T00:00:00Z');
 const KEY = Buffer.alloc(32, 9);
@@ -19,7 +19,7 @@ function station() {
     tokens,
     clusterKey: () => KEY,
     clusterName: () => 'lab',
-    isRotating: () => rotating.now,
+    isRotating: async () => rotating.now,
   });
   /** The channel: opens only for a key that the cluster knows under that identity. */
   const join = (token: string, node: string) =>

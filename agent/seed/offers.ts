@@ -1,14 +1,16 @@
 import * as path from 'node:path';
-import { keyFromEnvironment } from '../config/environment.ts';
+import { keyFromEnvironment, TOKEN_VARIABLE, tokenFromEnvironment } from '../config/environment.ts';
 import { AgentError } from '../errors.ts';
 import { files } from '../host.ts';
+import { keyFile } from '../identity/key-store.ts';
 import type { Environment, Paths } from '../paths.ts';
 import { OFFER_LIMIT, type Offer } from './judge.ts';
+import { tokenFile } from './token-file.ts';
 
 /** The folder of the CIDATA volume that is ours. */
 export const SEED_FOLDER = 'clusteros';
 
-const WANTED = ['cluster.key', 'node.yaml'];
+const WANTED = ['cluster.key', 'cluster.token', 'node.yaml'];
 
 /** All that is offered to the node now: by the environment, by the administrator's folder, by the seed. */
 export async function collectOffers(paths: Paths, environment: Environment): Promise<Offer[]> {
@@ -17,6 +19,11 @@ export async function collectOffers(paths: Paths, environment: Environment): Pro
   if (variable !== undefined) {
     const bytes = Buffer.from(variable.text);
     offers.push({ source: 'environment', item: 'cluster.key', place: variable.variable, content: { bytes } });
+  }
+  const token = tokenFromEnvironment(environment);
+  if (token !== undefined) {
+    const bytes = Buffer.from(token);
+    offers.push({ source: 'environment', item: 'cluster.token', place: TOKEN_VARIABLE, content: { bytes } });
   }
   const besideConfig = await readOffer('configuration', 'cluster.key', paths.configKey, true);
   if (besideConfig !== undefined) offers.push(besideConfig);
@@ -33,13 +40,18 @@ export async function collectOffers(paths: Paths, environment: Environment): Pro
   return offers;
 }
 
-/** Changes whenever an offer may have changed; costs a few calls of lstat. */
+/**
+ * Changes whenever an offer, or the key or token that the node holds, may have changed: enrolment and a change of
+ * the cluster key put another one there. Costs a few calls of lstat.
+ */
 export async function offersMark(paths: Paths): Promise<string> {
   const folder = path.join(paths.seed, SEED_FOLDER);
   const entries = [
     await files.look(folder),
     await files.look(paths.config),
     await files.look(paths.configKey),
+    await files.look(keyFile(paths.state)),
+    await files.look(tokenFile(paths.state)),
   ];
   const inside = (await files.list(folder)) ?? [];
   return [

@@ -1,6 +1,6 @@
 /** What was offered to the node and what became of it. Kept as `seed.json`, shown in status and on the console. */
 export interface SeedItem {
-  /** `cluster.key`, `node.yaml`, or the name of a file that nobody asked for. */
+  /** `cluster.key`, `cluster.token`, `node.yaml`, or the name of a file that nobody asked for. */
   readonly item: string;
   /** Where it came from. */
   readonly source: 'seed' | 'environment' | 'configuration';

@@ -42,7 +42,7 @@ export async function ensureCertificates(
   };
   const written = planCertificates(found, wish);
   if (written.bundle) {
-    await files.writeDurable(names.ca, wish.authorities.map(authorityCertificate).join(''), 0o600);
+    await files.writeDurable(names.ca, sorted(wish.authorities).map(authorityCertificate).join(''), 0o600);
   }
   if (written.leaf) {
     const leaf = mintLeaf(wish.authorities[0], wish);
@@ -65,9 +65,14 @@ export function certificateFiles(folder: string): TlsFiles {
 export function planCertificates(found: FoundTexts, wish: CertificatesWish): CertificatesPlan {
   const { ca = '', certificate = '', key = '' } = found;
   return {
-    bundle: !isBundleOf(ca, wish.authorities),
+    bundle: !isBundleOf(ca, sorted(wish.authorities)),
     leaf: !serves({ certificate, key }, wish.authorities[0], wish),
   };
+}
+
+/** Whoever signs, the bundle is the same: a new signer alone is no reason to start etcd again. */
+function sorted(authorities: readonly Authority[]): readonly Authority[] {
+  return [...authorities].sort((a, b) => Buffer.compare(a.keyId, b.keyId));
 }
 
 function isBundleOf(text: string, authorities: readonly Authority[]): boolean {

@@ -15,6 +15,8 @@ import {
 
 /** The only thing that a peer without the cluster key may ask for. */
 export const ENROLMENT = 'enroll';
+/** The only thing that a peer with a replaced cluster key may ask for. */
+export const REKEY = 'rekey';
 
 /** Judge a request and answer it. Never throws: what goes wrong here is for our log. */
 export async function answerRequest(
@@ -32,11 +34,14 @@ export async function answerRequest(
   if (request === undefined) {
     return refuse({ code: 'malformed', reason: 'its request is not of our form' });
   }
-  const token = identity.startsWith('token:') ? identity.slice('token:'.length) : undefined;
-  if (token !== undefined && request.kind !== ENROLMENT) {
+  const entry = entryOf(identity);
+  if (entry.token !== undefined && request.kind !== ENROLMENT) {
     return refuse({ code: 'token', reason: `a token is for enrolment only, not for ${request.kind}` });
   }
-  const judged = judgePeer(self, request, 'client', exported, address, token);
+  if (entry.replacedKey !== undefined && request.kind !== REKEY) {
+    return refuse({ code: 'other-key', reason: `its cluster key was replaced (${entry.replacedKey})` });
+  }
+  const judged = judgePeer(self, request, 'client', exported, address, entry);
   if ('code' in judged) return refuse(judged);
 
   const standing = deps.standing();
@@ -69,6 +74,15 @@ export async function answerRequest(
   }
 }
 
+/** By what, other than a cluster key of now, someone came in. */
+export type Entry = Pick<Peer, 'token' | 'replacedKey'>;
+
+function entryOf(identity: string): Entry {
+  const [kind, name] = identity.split(':', 2);
+  if (kind === 'token') return { token: name };
+  return kind === 'rekey' ? { replacedKey: name } : {};
+}
+
 /**
  * Who the other side is: its card is believed, and it has proved on this connection that the card is its own.
  * Pure.
@@ -79,10 +93,10 @@ export function judgePeer(
   role: 'client' | 'server',
   exported: Uint8Array,
   address: string,
-  token: string | undefined,
+  entry: Entry,
 ): Peer | Refused {
   let known: CardVerdict['known'];
-  if (token === undefined) {
+  if (entry.token === undefined && entry.replacedKey === undefined) {
     const verdict = verifyCard(said.card, { keys: self.keys.map(({ card }) => card), range: self.range });
     if (verdict.refused) return verdict.refused;
     known = verdict.known;
@@ -103,7 +117,7 @@ export function judgePeer(
     hash: known?.hash,
     address,
     standing: said.standing,
-    token,
+    ...entry,
   };
 }
 

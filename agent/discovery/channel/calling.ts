@@ -17,11 +17,23 @@ export async function callPeer(
 ): Promise<Called> {
   const self = deps.self();
   if (self === undefined) return { failed: 'this node has no identity yet' };
-  if (self.card === undefined && options.token === undefined) return { failed: 'this node has no card yet' };
+  const asMember = options.token === undefined && !options.replaced;
+  if (self.card === undefined && asMember) return { failed: 'this node has no card yet' };
+  const keyKind = options.replaced ? 'rekey' : 'key';
   const keys =
     options.token === undefined
-      ? self.keys.map(({ fingerprint, channel }) => ({ identity: `key:${fingerprint}`, key: channel }))
-      : [{ identity: `token:${options.token.id}`, key: options.token.key }];
+      ? self.keys.map((one) => ({
+          identity: `${keyKind}:${one.fingerprint}`,
+          key: one.channel,
+          entry: options.replaced ? { replacedKey: one.fingerprint } : {},
+        }))
+      : [
+          {
+            identity: `token:${options.token.id}`,
+            key: options.token.key,
+            entry: { token: options.token.id },
+          },
+        ];
   if (keys.length === 0) return { failed: 'this node has no cluster key yet' };
   const refused = (reason: Refused): Called => {
     if (!HARMLESS.has(reason.code)) deps.refusals.record(address, reason.code, reason.reason);
@@ -29,7 +41,7 @@ export async function callPeer(
   };
   const standing = deps.standing();
   // During a rotation a node may hold only the older of our keys.
-  for (const { identity, key } of keys) {
+  for (const { identity, key, entry } of keys) {
     let got: Awaited<ReturnType<typeof peerTls.call>>;
     try {
       got = await peerTls.call({
@@ -39,13 +51,7 @@ export async function callPeer(
         key,
         body: (exported) =>
           encodeRequest({
-            ...introduce(
-              self.identity,
-              options.token === undefined ? self.card : undefined,
-              standing,
-              'client',
-              exported,
-            ),
+            ...introduce(self.identity, asMember ? self.card : undefined, standing, 'client', exported),
             kind,
             body,
           }),
@@ -64,8 +70,8 @@ export async function callPeer(
       if (code === 'duplicate') deps.toldDuplicate(elsewhere ?? 'an unknown address');
       return refused({ code, reason: `it refused us: ${reason}`, address: elsewhere });
     }
-    // Someone without our cluster key cannot check the MAC of a card: the token vouches for the server.
-    const judged = judgePeer(self, said, 'server', got.exported, address, options.token?.id);
+    // Someone without the cluster key of now cannot check the MAC of a card: only the identity is proven.
+    const judged = judgePeer(self, said, 'server', got.exported, address, entry);
     if ('code' in judged) return refused(judged);
     if (judged.id === self.identity.id) {
       if (judged.standing.instance === standing.instance) {
@@ -74,7 +80,7 @@ export async function callPeer(
       deps.metOurself(standing, judged.standing, address);
       return { refused: { code: 'duplicate', reason: 'it has our own identity', address } };
     }
-    const objection = options.token === undefined ? await deps.admit(judged) : undefined;
+    const objection = asMember ? await deps.admit(judged) : undefined;
     return objection ? refused(objection) : { answer: said.answer, peer: judged };
   }
   const ours = self.keys[0]?.fingerprint;

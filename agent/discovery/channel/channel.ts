@@ -24,6 +24,8 @@ export interface Peer {
   readonly standing: Standing;
   /** The enrolment token by which it came in, when it holds no cluster key. */
   readonly token?: string | undefined;
+  /** Fingerprint of the replaced cluster key by which it came in, to ask for the new one. */
+  readonly replacedKey?: string | undefined;
 }
 
 export type Handler = (peer: Peer, body: unknown) => Promise<unknown>;
@@ -56,6 +58,8 @@ export interface ChannelSelf {
   /** Newest first; several during a rotation, none before an enrolment. */
   readonly keys: readonly DiscoveryKey[];
   readonly tokens: readonly TokenKey[];
+  /** Cluster keys that were replaced lately: good for asking for the new one, and for nothing else. */
+  readonly retired?: readonly Pick<DiscoveryKey, 'fingerprint' | 'channel'>[] | undefined;
   readonly evicted: ReadonlySet<string>;
   /** Of the mesh. */
   readonly range: string;
@@ -93,6 +97,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** Call with an enrolment token in place of the cluster key. */
   readonly token?: TokenKey | undefined;
+  /** Call with a cluster key that others may have replaced meanwhile. Proves our identity, shows no card. */
+  readonly replaced?: boolean | undefined;
   /** Shorter than the usual 5 s. */
   readonly timeoutMs?: number | undefined;
 }
@@ -163,6 +169,17 @@ function keyOf(deps: ChannelDeps, identity: string, address: string): Uint8Array
     }
     return key?.channel;
   }
+  if (kind === 'rekey') {
+    const known = [...(self?.keys ?? []), ...(self?.retired ?? [])].find((one) => one.fingerprint === name);
+    if (known === undefined && self !== undefined && self.keys.length > 0) {
+      deps.refusals.record(
+        address,
+        'other-key',
+        `its cluster key was never ours (fingerprint ${shown(name)})`,
+      );
+    }
+    return known?.channel;
+  }
   const token = kind === 'token' ? self?.tokens.find(({ id }) => id === name) : undefined;
   if (token === undefined) {
     deps.refusals.record(
@@ -172,6 +189,11 @@ function keyOf(deps: ChannelDeps, identity: string, address: string): Uint8Array
     );
   }
   return token?.key;
+}
+
+/** A stranger's words. */
+function shown(name: string): string {
+  return name.replace(/[^0-9a-f]/g, '?').slice(0, 8);
 }
 
 function notListening(port: number, cause: unknown): AgentError {

@@ -1,0 +1,155 @@
+import { REKEY } from '../discovery/channel/answering.ts';
+import type { PeerChannel } from '../discovery/channel/channel.ts';
+import type { Hint } from '../discovery/hints.ts';
+import type { Controller, FoundCondition, Outcome, View } from '../engine/controller.ts';
+import { AgentError } from '../errors.ts';
+import type { Events } from '../events/recorder.ts';
+import type { Identity } from '../identity/identity.ts';
+import { fingerprint, wireguardKeys } from '../identity/keys.ts';
+import type { Log } from '../log.ts';
+import {
+  type Asked,
+  afterAsking,
+  candidatesOf,
+  describeAsked,
+  keepAsked,
+  planAsking,
+  type Target,
+  targetKey,
+} from './asking.ts';
+import type { KeyHolder } from './held-keys.ts';
+import { believed, type Given, readGiven } from './rekey.ts';
+import { PHASES } from './rotation.ts';
+
+export interface RekeyDeps {
+  readonly keys: KeyHolder;
+  readonly channel: Pick<PeerChannel, 'call'>;
+  readonly hints: () => readonly Hint[];
+  readonly events: Pick<Events, 'record'>;
+  readonly log: Log;
+  /** Monotonic ms. */
+  readonly now: () => number;
+  /** In [0, 1), to spread load. */
+  readonly random: () => number;
+  /** The node holds another key now. */
+  readonly replaced: () => void;
+}
+
+/** A node that has just started is alone for a while. */
+const ALONE_MS = 8_000;
+
+/**
+ * Gets the new key for a node that was a member and finds nobody who understands it any more. Nothing of it is
+ * done while anybody else is alive in gossip.
+ */
+export function rekeyController(deps: RekeyDeps): Controller {
+  const { keys, now, random } = deps;
+  let aloneMs: number | undefined;
+  let asked = new Map<string, Asked>();
+  const given = new Map<string, Given>();
+
+  const ask = async (target: Target, identity: Identity): Promise<void> => {
+    const called = await deps.channel.call(target, REKEY, {}, { replaced: true });
+    const got = readGiven(called.answer, wireguardKeys(identity.seed).privateKey);
+    const id = called.peer?.id;
+    if (got !== undefined && id !== undefined) given.set(id, got);
+    const reason =
+      got === undefined
+        ? (called.refused?.reason ?? called.failed ?? 'its answer holds no key for this node')
+        : `it gave the key ${fingerprint(got.key)}`;
+    asked.set(targetKey(target), afterAsking(asked.get(targetKey(target)), reason, now(), random()));
+  };
+
+  const take = async ({ rotation, phase, key }: Given): Promise<void> => {
+    const before = keys.now();
+    if (before === undefined) return;
+    const next = { rotation, phase, key };
+    // Where all others are past the old key, so are we; else we go on with them from their phase.
+    if (PHASES.indexOf(phase) >= PHASES.indexOf('drop')) await keys.adopt({ ...next, phase: 'drop' });
+    else await keys.holdNext(next);
+    const details = { from: fingerprint(before.current), to: fingerprint(key) };
+    deps.log.info('took the new cluster key', details);
+    deps.events.record({
+      kind: 'key.taken',
+      summary: `this node was away while the cluster key was changed; it has the new one (${details.to}) now`,
+      details,
+    });
+    asked.clear();
+    given.clear();
+    deps.replaced();
+  };
+
+  return {
+    name: 'rekey',
+    inputs: ['facts', 'gossip', 'cards', 'consensus', 'contacts'],
+    outputs: [],
+    async reconcile(view): Promise<Outcome> {
+      const identity = view.get('facts')?.identity;
+      const held = keys.now();
+      if (!identity || identity instanceof AgentError || held === undefined) return {};
+      const cards = view.get('cards') ?? [];
+      if (cards.length === 0 || !isAlone(view, identity.id)) {
+        aloneMs = undefined;
+        asked.clear();
+        given.clear();
+        return {};
+      }
+      aloneMs ??= now();
+      const leftMs = aloneMs + ALONE_MS - now();
+      if (leftMs > 0) return { againMs: leftMs };
+      const ours = new Set([held.current, ...(held.next ? [held.next.key] : [])].map(fingerprint));
+      const strange = deps.hints().filter((hint) => !ours.has(hint.fingerprint));
+      const candidates = candidatesOf(strange, contactsOf(view), cards.flatMap(placesOf));
+      asked = keepAsked(asked, candidates);
+      const { targets, againMs } = planAsking(candidates, asked, now());
+      await Promise.all(targets.map((target) => ask(target, identity)));
+      const known = new Set(cards.map(({ card }) => card.id));
+      const good = believed(given, known);
+      if (good !== undefined && !good.key.equals(held.current) && !held.next?.key.equals(good.key)) {
+        await take(good);
+        return { againMs };
+      }
+      const shut = strange.length > 0 || given.size > 0;
+      return { conditions: shut ? [waiting(held.current, given, asked)] : [], againMs };
+    },
+  };
+}
+
+/** We were in a cluster, and nobody of it is there. What other keys are on the LAN may be a neighbour's. */
+function isAlone(view: View, self: string): boolean {
+  if (view.get('consensus')?.genesis === undefined) return false;
+  const members = view.get('gossip')?.members ?? [];
+  return !members.some(({ id, status }) => id !== self && status === 'alive');
+}
+
+function contactsOf(view: View): Target[] {
+  return (view.get('contacts') ?? []).map(({ address, peerPort }) => ({ address, port: peerPort }));
+}
+
+function placesOf({
+  card,
+  address,
+}: {
+  card: { addresses: readonly string[]; ports: { peer: number } };
+  address?: string | undefined;
+}): Target[] {
+  const addresses = address === undefined ? card.addresses.slice(0, 2) : [address];
+  return addresses.map((one) => ({ address: one, port: card.ports.peer }));
+}
+
+function waiting(
+  key: Buffer,
+  given: ReadonlyMap<string, Given>,
+  asked: ReadonlyMap<string, Asked>,
+): FoundCondition {
+  return {
+    code: 'key.replaced',
+    state: 'waiting',
+    summary: `waiting for the cluster key: others do not use that of this node (${fingerprint(key)}) any more`,
+    evidence: describeAsked(asked),
+    endedBy:
+      given.size > 0
+        ? 'one more of the nodes that this one knew: two must give the same key'
+        : 'a member that knows this node; or by hand: node-agent key show on a member, and put that into /var/lib/clusteros/cluster.key',
+  };
+}
