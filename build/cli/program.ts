@@ -20,6 +20,7 @@ import { registerInit } from './init.ts';
 import { listenForStop } from './interrupt.ts';
 import { registerSignKey } from './key.ts';
 import { registerPlan } from './plan.ts';
+import { registerRender } from './render.ts';
 import { registerSchema } from './schema.ts';
 import { registerSeed } from './seed.ts';
 import { registerSign } from './sign.ts';
@@ -29,6 +30,7 @@ import { registerVerify } from './verify.ts';
 const COMMANDS: readonly Register[] = [
   registerInit,
   registerPlan,
+  registerRender,
   registerImage,
   registerSeed,
   registerBoot,

@@ -54,7 +54,13 @@ test('keys survive being written and read, and a damaged one is refused without 
   const [, line = ''] = publicKeyText(open).split('\n');
   assert.deepEqual(parsePublicKey(line), open);
   const secret = signKeyText(key);
-  for (const text of ['', 'x', secret.slice(0, -20), publicKeyText(open), secret.replace('BwcHBwcH', 'BwcHBwcI')]) {
+  for (const text of [
+    '',
+    'x',
+    secret.slice(0, -20),
+    publicKeyText(open),
+    secret.replace('BwcHBwcH', 'BwcHBwcI'),
+  ]) {
     const found = parseSignKey(text);
     assert.equal(typeof found, 'string', text);
   }
