@@ -10,6 +10,7 @@ import type { Resources } from './engine/resources.ts';
 import { createStore, type Store } from './engine/store.ts';
 import { AgentError } from './errors.ts';
 import { createEvents } from './events/recorder.ts';
+import { createEviction } from './eviction.ts';
 import type { Facts } from './gather.ts';
 import { gossipService } from './gossip/controller.ts';
 import { type HaltReason, haltController } from './halt.ts';
@@ -113,8 +114,9 @@ export async function startCluster({
     leaveConsensus: () => consensus.leave().then(() => {}),
     leaveGossip: gossip.leave,
   });
+  const eviction = createEviction(discovery.channel);
   const halted = (): HaltReason | undefined =>
-    discovery.clones.isClone() ? { code: 'identity.duplicate' } : departure.reason();
+    discovery.clones.isClone() ? { code: 'identity.duplicate' } : (departure.reason() ?? eviction.reason());
   let engine: Engine | undefined;
   const conditionsNow = () => {
     const found = engine?.conditions() ?? [];
@@ -155,6 +157,7 @@ export async function startCluster({
       again,
     }),
     ...discovery.controllers,
+    eviction.controller,
     gossip.controller,
     ...mesh.controllers,
     consensus.controller,
