@@ -5,6 +5,7 @@ import { PINNED_NODE } from './agent-bundle.ts';
 import { endOf } from './in-background.ts';
 import type { Machine } from './machines.ts';
 import { type HandOver, handOversIn, largestGapMs, overlapsIn, type Tenure, tenuresIn } from './tenures.ts';
+import { eventually } from './waits.ts';
 
 export interface FencingReport {
   readonly tenures: readonly Tenure[];
@@ -15,7 +16,7 @@ export interface FencingReport {
 
 export interface Fencing {
   /** Watch again on a machine whose power was cut. */
-  watch(machine: Machine): void;
+  watch(machine: Machine): Promise<void>;
   /** End the watchers. @throws AssertionError that names who held it together, when and for how long */
   finish(): Promise<FencingReport>;
 }
@@ -25,10 +26,10 @@ const LONGEST_MS = 3 * 3_600_000;
 /** The page's, with the usual range of the mesh. */
 export const SERVICE_ADDRESS = '10.42.255.1';
 
-/** The machines must be on. */
-export function watchFencing(machines: readonly Machine[]): Fencing {
+/** The machines must be on. Settles when all are watched. */
+export async function watchFencing(machines: readonly Machine[]): Promise<Fencing> {
   const runs: { machine: Machine; folder: string; ended: Promise<string | undefined> }[] = [];
-  const watch = (machine: Machine) => {
+  const watch = async (machine: Machine) => {
     const number = runs.filter((run) => run.machine === machine).length + 1;
     const folder = `/tmp/fencing-${number}`;
     const argv = [PINNED_NODE, '--disable-warning=ExperimentalWarning', PROGRAM, SERVICE_ADDRESS];
@@ -37,8 +38,11 @@ export function watchFencing(machines: readonly Machine[]): Fencing {
       .then(() => machine.exec([...argv, `${folder}/journal`], { timeoutMs: LONGEST_MS }))
       .then(endOf, (error: unknown) => String(error));
     runs.push({ machine, folder, ended });
+    await eventually(`${machine.name} is watched`, () => machine.readText(`${folder}/journal`), {
+      deadlineMs: 30_000,
+    });
   };
-  for (const machine of machines) watch(machine);
+  await Promise.all(machines.map(watch));
   return {
     watch,
     async finish() {

@@ -23,7 +23,7 @@ test('whatever becomes of the machine that leads and holds the role, another one
     await formCluster(machines);
     const checker = createChecker();
     await checker.write(machines);
-    const fencing = watchFencing(machines);
+    const fencing = await watchFencing(machines);
 
     const first = await holderOf(machines);
     await leadBy(machines, first);
@@ -38,7 +38,7 @@ test('whatever becomes of the machine that leads and holds the role, another one
     t.diagnostic(`power cut: role held by another after ${since(cutMs)}`);
     await checker.progress('writes go on', 30_000);
     await first.powerOn();
-    fencing.watch(first);
+    await fencing.watch(first);
     await settled(machines);
     await checker.write(machines);
 
