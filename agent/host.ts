@@ -2,11 +2,13 @@
  * The agent's only way to the outside: clock, files, network interfaces, processes, the Unix socket. Nothing
  * else in `agent/` imports node:fs, node:child_process, node:http, node:net, node:os or reads `process`.
  */
+export * as blockDevice from './host/block-device.ts';
 export * as boottime from './host/boottime.ts';
 export * as children from './host/children.ts';
 export * as clock from './host/clock.ts';
 export * as datagram from './host/datagram.ts';
 export * as dns from './host/dns.ts';
+export * as fileParts from './host/file-parts.ts';
 export * as fileStream from './host/file-stream.ts';
 export * as files from './host/files.ts';
 export * as folders from './host/folders.ts';

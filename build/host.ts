@@ -2,8 +2,10 @@
  * The gateway for effects of the tools that run on the operator's machine: processes, files, network, clock.
  * Nothing else imports execa, undici, node:child_process or node:fs; a test holds us to that.
  */
+export * as blockDevice from './host/block-device.ts';
 export * as clock from './host/clock.ts';
 export * as files from './host/files.ts';
+export * as imageStream from './host/image-stream.ts';
 export * as network from './host/network.ts';
 export {
   interrupted,

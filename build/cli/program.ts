@@ -13,8 +13,10 @@ import { registerAgent } from './agent.ts';
 import { registerBoot } from './boot.ts';
 import { registerCache } from './cache.ts';
 import { registerClean } from './clean.ts';
+import { registerCluster } from './cluster.ts';
 import type { Context, GlobalOptions, Register } from './context.ts';
 import { registerDoctor } from './doctor.ts';
+import { registerFlash } from './flash.ts';
 import { registerImage } from './image.ts';
 import { registerInit } from './init.ts';
 import { listenForStop } from './interrupt.ts';
@@ -33,7 +35,9 @@ const COMMANDS: readonly Register[] = [
   registerRender,
   registerImage,
   registerSeed,
+  registerFlash,
   registerBoot,
+  registerCluster,
   registerSignKey,
   registerSign,
   registerVerify,

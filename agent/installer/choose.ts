@@ -1,0 +1,132 @@
+/** Which disk is installed to. An explicit rule, and a reason for every disk that is not taken. Pure. */
+import type { Disk } from './disks.ts';
+import { bytesText } from './progress.ts';
+import { type InstallSettings, sizeRange } from './settings.ts';
+
+/** The smallest disk: 8 GB as sold, of which some lack a little. */
+export const SMALLEST = 7.8e9;
+
+export interface Surroundings {
+  /** Kernel names of the devices that the installer runs from, whatever way they are used. */
+  readonly medium: readonly string[];
+  /** What other names of a path lead to: `/dev/disk/by-path/...` -> `/dev/sda`. */
+  readonly resolved?: Readonly<Record<string, string>>;
+}
+
+export interface Judged {
+  readonly disk: Disk;
+  /** Why it may not be written to. */
+  readonly refusals: readonly string[];
+  /** Whether all that the settings say of the disk holds for it. */
+  readonly matches: boolean;
+  /** Data on it that will be destroyed, by the settings' leave. */
+  readonly wipes: readonly string[];
+}
+
+export interface Choice {
+  readonly judged: readonly Judged[];
+  readonly chosen: Disk | undefined;
+  /** Why none was chosen, one sentence. */
+  readonly reason: string | undefined;
+  /** What to do about it. */
+  readonly fix: string | undefined;
+}
+
+export function chooseDisk(
+  disks: readonly Disk[],
+  settings: Pick<InstallSettings, 'disk' | 'wipe'>,
+  surroundings: Surroundings,
+): Choice {
+  const judged = disks.map((disk) => judge(disk, settings, surroundings));
+  const asked = Object.values(settings.disk).some((value) => value !== undefined);
+  const candidates = judged.filter(({ matches }) => matches);
+  const usable = candidates.filter(({ refusals }) => refusals.length === 0);
+  const empty = usable.filter(({ disk }) => disk.contents.length === 0);
+  const none = (reason: string, fix: string): Choice => ({ judged, chosen: undefined, reason, fix });
+  // A rule that also fits a full disk may have meant that one; without a rule an empty disk comes first.
+  const meant = asked
+    ? candidates.filter((it) => !isMedium(it, surroundings))
+    : empty.length > 0
+      ? empty
+      : usable;
+  const [only] = usable;
+  if (only !== undefined) {
+    const [one, another] = meant;
+    if (one !== undefined && another === undefined) {
+      return { judged, chosen: one.disk, reason: undefined, fix: undefined };
+    }
+    const what = asked ? 'the rule fits' : empty.length > 0 ? 'there are' : 'the leave to wipe holds for';
+    const kind = !asked && empty.length > 0 ? 'empty disks' : 'disks';
+    return none(
+      `${what} several ${kind}: ${names(meant)}`,
+      'name one by serial: install.yaml, disk: {serial: ...}',
+    );
+  }
+  if (disks.length === 0)
+    return none('this machine has no disk', 'connect a disk, or look at the controller');
+  if (candidates.length === 0) {
+    return none('no disk fits what install.yaml says of it', 'correct disk: in install.yaml by the list');
+  }
+  return none(
+    asked
+      ? `the disk that was named cannot be used: ${names(candidates)}`
+      : 'no disk is empty and large enough',
+    'connect an empty disk, or allow one to be wiped: install.yaml, wipe: <its serial>',
+  );
+}
+
+/** The same for one disk that somebody picked by hand: the rule and `wipe` are what they said. */
+export function judge(
+  disk: Disk,
+  settings: Pick<InstallSettings, 'disk' | 'wipe'>,
+  surroundings: Surroundings,
+): Judged {
+  const allowed = mayWipe(disk, settings.wipe);
+  const refusals: string[] = [];
+  const medium = disk.members.some((name) => surroundings.medium.includes(name));
+  if (medium) refusals.push('the installer runs from it');
+  else if (disk.labels.some((label) => /^cidata$/i.test(label))) refusals.push('the seed is on it');
+  if (disk.size < SMALLEST) refusals.push(`too small: ${bytesText(disk.size)}, at least 8 GB are needed`);
+  if (disk.readOnly) refusals.push('read-only');
+  if (!medium) refusals.push(...disk.uses.map((use) => `in use: ${use}`));
+  if (!medium && !allowed && disk.contents.length > 0) refusals.push(`holds ${disk.contents.join(', ')}`);
+  return {
+    disk,
+    refusals,
+    matches: fits(disk, settings.disk, surroundings),
+    wipes: refusals.length === 0 ? disk.contents : [],
+  };
+}
+
+function isMedium({ disk }: Judged, { medium }: Surroundings): boolean {
+  return disk.members.some((name) => medium.includes(name));
+}
+
+/** `all` is a word of its own: a disk whose serial is `all` gets no exception. */
+function mayWipe(disk: Disk, wipe: InstallSettings['wipe']): boolean {
+  const said = wipe === undefined ? [] : [wipe].flat();
+  return said.includes('all') || (disk.serial !== undefined && said.includes(disk.serial));
+}
+
+function fits(disk: Disk, rule: InstallSettings['disk'], { resolved = {} }: Surroundings): boolean {
+  if (rule.size !== undefined) {
+    const { from, to } = sizeRange(rule.size);
+    if (disk.size < from || disk.size > to) return false;
+  }
+  if (rule.model !== undefined && !likeModel(disk.model ?? '', rule.model)) return false;
+  if (rule.serial !== undefined && disk.serial !== rule.serial.trim()) return false;
+  return rule.path === undefined || (resolved[rule.path] ?? rule.path) === disk.path;
+}
+
+/** `*` stands for anything; letters may be large or small. */
+function likeModel(model: string, pattern: string): boolean {
+  const escaped = pattern
+    .trim()
+    .split('*')
+    .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+  return new RegExp(`^${escaped.join('.*')}$`, 'i').test(model);
+}
+
+function names(list: readonly Judged[]): string {
+  return list.map(({ disk }) => disk.path).join(', ');
+}

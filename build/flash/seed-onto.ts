@@ -1,0 +1,88 @@
+/** Puts a seed on the stick's CIDATA partition before the stick becomes a whole one. */
+import * as path from 'node:path';
+import type { BlockDevice } from '../../agent/installer/device.ts';
+import { type Partition, readTable } from '../../agent/installer/gpt.ts';
+import { writeChecked } from '../../agent/installer/ranges.ts';
+import { OperatorError } from '../errors.ts';
+import { files, run } from '../host.ts';
+
+const MTOOLS = { MTOOLSRC: '/dev/null', MTOOLS_SKIP_CHECK: '1' };
+const BLOCK = 4096;
+/** Read and compared at once. */
+const PIECE = 1024 * 1024;
+
+/**
+ * @param seed a folder with the seed's files, or a volume that `clusteros-build seed` wrote
+ * @param workFolder private: the key passes through it
+ * @returns the files, as paths on the volume
+ * @throws OperatorError `flash.seed`, `command.failed`; DeviceFault
+ */
+export async function putSeed(
+  device: BlockDevice,
+  start: Buffer,
+  seed: string,
+  workFolder: string,
+): Promise<string[]> {
+  const partition = await seedPartition(device, start);
+  const tree = await seedTree(seed, workFolder);
+  const names = await files.listFolder(tree);
+  const volume = path.join(workFolder, 'cidata.img');
+  const before = Buffer.alloc(partition.length);
+  for (let at = 0; at < partition.length; at += PIECE) {
+    const length = Math.min(PIECE, partition.length - at);
+    before.set(await device.read(partition.offset + at, length), at);
+  }
+  await files.writeAtomic(volume, before, 0o600);
+  const sources = names.map((name) => path.join(tree, name));
+  await run(['mcopy', '-s', '-o', '-i', volume, ...sources, '::/'], { env: MTOOLS });
+  const after = await files.readBytes(volume);
+  for (let at = 0; at < after.length; at += BLOCK) {
+    const block = after.subarray(at, at + BLOCK);
+    if (!before.subarray(at, at + BLOCK).equals(block))
+      await writeChecked(device, block, partition.offset + at);
+  }
+  const { stdout } = await run(['mdir', '-b', '-/', '-i', volume, '::'], { env: MTOOLS });
+  return stdout
+    .split('\n')
+    .map((line) => line.trim().replace(/^::\//, ''))
+    .filter((line) => line !== '' && !line.endsWith('/'))
+    .sort();
+}
+
+async function seedPartition(device: BlockDevice, start: Buffer): Promise<Partition> {
+  for (const partition of readTable(start, device.sector) ?? []) {
+    if (partition.length > 256 * 1024 * 1024 || partition.length < BLOCK) continue;
+    const boot = (await device.read(partition.offset, BLOCK)).toString('latin1');
+    // The label in a FAT's first sector: of FAT32, of FAT12 and FAT16.
+    if ([boot.slice(71, 82), boot.slice(43, 54)].some((label) => label.trim() === 'CIDATA')) return partition;
+  }
+  throw new OperatorError({
+    code: 'flash.seed',
+    message: 'the image has no CIDATA partition for the seed',
+    fix: 'flash an image of the target usb; with others put the seed on a second stick',
+  });
+}
+
+async function seedTree(seed: string, workFolder: string): Promise<string> {
+  const status = await files.statOrUndefined(seed);
+  if (status?.isDirectory()) return seed;
+  const tree = path.join(workFolder, 'seed');
+  await files.makeFolder(tree, 0o700);
+  const isIso = (await files.readBytes(seed)).toString('latin1', 32_769, 32_774) === 'CD001';
+  if (isIso) await run(['xorriso', '-osirrox', 'on', '-indev', seed, '-extract', '/', tree]);
+  else await run(['mcopy', '-s', '-n', '-i', seed, '::/*', tree], { env: MTOOLS });
+  return tree;
+}
+
+/** Before anything is written. @throws OperatorError `flash.seed` */
+export async function assertSeedExists(seed: string): Promise<void> {
+  const status = await files.statOrUndefined(seed);
+  const inside = status?.isDirectory() ? await files.listFolder(seed) : undefined;
+  if (status !== undefined && (inside === undefined || inside.length > 0)) return;
+  throw new OperatorError({
+    code: 'flash.seed',
+    exit: 'missing',
+    message: status === undefined ? `there is no seed ${seed}` : `the folder ${seed} is empty`,
+    fix: 'make one: npx clusteros-build seed --format fat',
+  });
+}

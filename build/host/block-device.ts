@@ -1,0 +1,2 @@
+/** One way to disks, for the installer and for `flash`. */
+export { openBlockDevice } from '../../agent/host/block-device.ts';
