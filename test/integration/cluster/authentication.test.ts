@@ -11,6 +11,7 @@ import { formCluster, newKey, settled } from '../../cluster/forming.ts';
 import type { Imposture, SHAPES, Verdicts } from '../../cluster/impostor-program.ts';
 import type { Machine } from '../../cluster/machines.ts';
 import type { HostMachine } from '../../cluster/namespaces/machine.ts';
+import { step } from '../../cluster/step.ts';
 import { eventually } from '../../cluster/waits.ts';
 import { withCluster } from '../../cluster/with-cluster.ts';
 
@@ -24,7 +25,7 @@ test('nobody gets in without the key, and nobody passes for another node', async
     const [one, two, three] = members;
     await formCluster(members);
 
-    await t.test('a node with another key never becomes a member, and both sides say so', async () => {
+    await step(t, 'a node with another key never becomes a member, and both sides say so', async () => {
       const nodeYaml = `discovery:\n  join: [${one.address}]\n`;
       const other = await cluster.add({ name: 'other', seed: { key: newKey(), nodeYaml } });
       await other.startAgent();
@@ -54,7 +55,7 @@ test('nobody gets in without the key, and nobody passes for another node', async
       assert.notEqual(own.uuid ?? 'none', theirs.uuid);
     });
 
-    await t.test('a Serf without encryption never becomes a member, and is told of', async () => {
+    await step(t, 'a Serf without encryption never becomes a member, and is told of', async () => {
       const bare = await cluster.add({ name: 'bare' });
       const join = members.flatMap(({ address }) => ['-retry-join', `${address}:7946`]);
       const serf = ['serf', 'agent', '-node=bare', `-bind=${bare.address}`, '-retry-interval=3s', ...join];
@@ -73,7 +74,7 @@ test('nobody gets in without the key, and nobody passes for another node', async
       );
     });
 
-    await t.test('a card without its private key, an altered and an oversized one are refused', async () => {
+    await step(t, 'a card without its private key, an altered and an oversized one are refused', async () => {
       const impostor = await cluster.add({ name: 'impostor' });
       const cards = await eventually('the cards are on the disk', () => cardsOf(one), {
         deadlineMs: WAIT_MS,
@@ -107,7 +108,7 @@ test('nobody gets in without the key, and nobody passes for another node', async
       await impostor.powerCut();
     });
 
-    await t.test('a cloned disk is told to stand back, and can become a node of its own', async () => {
+    await step(t, 'a cloned disk is told to stand back, and can become a node of its own', async () => {
       await three.stopAgent();
       const clone = await cluster.add({ name: 'clone' });
       await cluster.copyState(three, clone);
@@ -141,7 +142,7 @@ test('nobody gets in without the key, and nobody passes for another node', async
       assert.ok(!all.slice(0, 3).some(({ id }) => id === all[3]?.id));
     });
 
-    await t.test('those with another key and without one still try, and fill no log', async () => {
+    await step(t, 'those with another key and without one still try, and fill no log', async () => {
       const clone = cluster.machine('clone');
       await onlyThese([clone, ...members]);
       // Those whose agent has not been started again since.
