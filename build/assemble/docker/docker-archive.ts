@@ -45,6 +45,7 @@ async function feed(
     const entry = archive.entry({ name: 'layer.tar', mode: 0o644, mtime, size }, (error) =>
       error ? reject(error) : resolve(),
     );
+    entry.on('error', reject);
     pour(writeLayer(entries, signal), entry, digest, (done) => onProgress?.(done, size)).catch(reject);
   });
   const config = configText({ plan, layer: digest.digest('hex'), epoch, version });

@@ -69,7 +69,7 @@ async function feed(layer: Pack, entries: readonly Entry[], signal: AbortSignal)
       await addHeaders(layer, pax, header);
       continue;
     }
-    if (pax !== undefined) await addPax(layer, pax);
+    if (pax !== undefined) layer.push(paxBlocks(pax));
     await addFile(layer, header, node, readers);
   }
   layer.finalize();
@@ -84,6 +84,7 @@ async function addFile(
 ): Promise<void> {
   await settled((done) => {
     const entry = layer.entry(header, done);
+    entry.on('error', done);
     const write = async () => {
       for await (const bytes of pieces(source, size, readers)) {
         if (!entry.write(bytes)) await new Promise<void>((resolve) => entry.once('drain', resolve));
@@ -109,16 +110,34 @@ async function* pieces(
 }
 
 async function addHeaders(layer: Pack, pax: Buffer | undefined, header: Headers): Promise<void> {
-  if (pax !== undefined) await addPax(layer, pax);
+  if (pax !== undefined) layer.push(paxBlocks(pax));
   await settled((done) => layer.entry(header, Buffer.alloc(0), done));
 }
 
-/** tar-stream writes pax values as text, and an attribute may hold any bytes: this record is ours. */
-async function addPax(layer: Pack, record: Buffer): Promise<void> {
-  // A type that tar-stream knows, and its types do not.
-  const type = 'pax-header' as Header['type'];
-  const header: Headers = { name: 'PaxHeader', mode: 0o644, mtime: new Date(0), type };
-  await settled((done) => layer.entry(header, record, done));
+/**
+ * The blocks of a pax record. tar-stream writes values as text, and an attribute may hold any bytes; it takes no such
+ * entry from outside, so these go between two of its own.
+ */
+function paxBlocks(record: Buffer): Buffer {
+  const header = Buffer.alloc(BLOCK);
+  const octal = (value: number, at: number, digits: number) =>
+    header.write(value.toString(8).padStart(digits, '0'), at);
+  header.write('PaxHeader', 0);
+  octal(0o644, 100, 7);
+  octal(0, 108, 7);
+  octal(0, 116, 7);
+  octal(record.length, 124, 11);
+  octal(0, 136, 11);
+  header.write(' '.repeat(8), 148);
+  header.write('x', 156);
+  header.write('ustar\u000000', 257);
+  octal(
+    header.reduce((sum, byte) => sum + byte, 0),
+    148,
+    6,
+  );
+  header.write('\0 ', 154);
+  return Buffer.concat([header, record, Buffer.alloc(padded(record.length) - record.length)]);
 }
 
 function settled(start: (done: (error?: Error | null) => void) => void): Promise<void> {

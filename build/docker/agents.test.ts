@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type AgentStatus, lacking } from './agents.ts';
+
+function agent(more: Partial<AgentStatus> = {}): AgentStatus {
+  return {
+    state: 'ready',
+    cluster: { uuid: 'one' },
+    consensus: { place: 'voter', quorum: true },
+    members: ['node1', 'node2'].map((name) => ({ name, status: 'alive' })),
+    ...more,
+  };
+}
+
+const pair = (other: AgentStatus | string) =>
+  lacking(
+    new Map<string, AgentStatus | string>([
+      ['node1', agent()],
+      ['node2', other],
+    ]),
+  );
+
+test('two nodes that are ready, see each other and are in one cluster lack nothing', () => {
+  assert.equal(pair(agent()), undefined);
+});
+
+test('whatever is missing is told with the node that misses it', () => {
+  assert.equal(pair('the agent is not running'), 'node2: the agent is not running');
+  assert.equal(pair(agent({ state: 'waiting' })), 'node2 is waiting');
+  assert.equal(pair(agent({ consensus: { place: 'voter', quorum: false } })), 'node2 sees no quorum');
+  const dead = [
+    { name: 'node1', status: 'alive' },
+    { name: 'node2', status: 'failed' },
+  ];
+  assert.equal(pair(agent({ members: dead })), 'node2 sees 1 of 2 nodes');
+  assert.equal(pair(agent({ cluster: { uuid: 'two' } })), 'the nodes are in 2 clusters');
+});

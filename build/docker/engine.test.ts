@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { findEngine } from './engine.ts';
+
+const { signal } = new AbortController();
+
+/** A program `docker` that stands in for the real one, and is the only one that is found. */
+async function fakeDocker(t: TestContext, script: string): Promise<void> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'fake-docker.'));
+  const before = process.env.PATH;
+  t.after(async () => {
+    process.env.PATH = before;
+    await rm(folder, { recursive: true });
+  });
+  const file = path.join(folder, 'docker');
+  await writeFile(file, `#!/bin/sh\n${script}\n`);
+  await chmod(file, 0o755);
+  process.env.PATH = `${folder}:${before}`;
+}
+
+test('an engine that does not run is told, with how to start it', async (t) => {
+  await fakeDocker(
+    t,
+    'echo "Cannot connect to the Docker daemon at unix:///var/run/docker.sock." >&2; exit 1',
+  );
+  await assert.rejects(findEngine({}, signal), {
+    code: 'docker.not-running',
+    exit: 'missing',
+    evidence: /Cannot connect/,
+    fix: /systemctl start docker/,
+  });
+});
+
+test('an engine that we may not speak to is told, with the group', async (t) => {
+  await fakeDocker(t, 'echo "permission denied while trying to connect to the socket" >&2; exit 1');
+  await assert.rejects(findEngine({}, signal), { code: 'docker.permission', fix: /usermod -aG docker/ });
+});
+
+test('failures with a remedy have codes of their own, and others stay what they are', async (t) => {
+  await fakeDocker(t, 'case $1 in version) echo 20;; *) echo "$*" >&2; exit 125;; esac');
+  const engine = await findEngine({}, signal);
+  for (const [said, code] of [
+    ['Error: Pool overlaps with other one on this address space', 'docker.subnet'],
+    ['Conflict. The container name "/lab-node1" is already in use by container', 'docker.name-in-use'],
+    ['error gathering device information while adding custom device "/dev/net/tun"', 'docker.device'],
+    ['something else', 'command.failed'],
+  ] as const) {
+    await assert.rejects(engine.run([said]), { code }, said);
+  }
+  assert.equal((await engine.try(['something else'])).exitCode, 125);
+});
+
+test("the operator's choice of an engine reaches it, and nothing else of the environment does", async (t) => {
+  await fakeDocker(t, 'echo "$DOCKER_HOST $SECRET"');
+  const engine = await findEngine({ DOCKER_HOST: 'ssh://lab', SECRET: 'no' }, signal);
+  assert.equal((await engine.run(['ps'])).stdout.trim(), 'ssh://lab');
+});
