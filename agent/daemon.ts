@@ -1,5 +1,5 @@
 import { serveApi } from './api/server.ts';
-import type { ClusterPart } from './cluster.ts';
+import type { ClusterPart } from './cluster/cluster.ts';
 import { nodeName } from './config/name.ts';
 import { renderIssue } from './console/issue.ts';
 import { createConsole } from './console/writer.ts';

@@ -1,4 +1,4 @@
-import { startCluster } from '../cluster.ts';
+import { startCluster } from '../cluster/cluster.ts';
 import { AGAIN, runDaemon } from '../daemon.ts';
 import { clock, processes } from '../host.ts';
 import { createLog } from '../log.ts';

@@ -1,7 +1,7 @@
-import type { PeerChannel } from './discovery/channel/channel.ts';
-import type { Controller, View } from './engine/controller.ts';
-import type { KnownCard } from './engine/resources.ts';
-import { AgentError } from './errors.ts';
+import type { PeerChannel } from '../discovery/channel/channel.ts';
+import type { Controller, View } from '../engine/controller.ts';
+import type { KnownCard } from '../engine/resources.ts';
+import { AgentError } from '../errors.ts';
 import type { HaltReason } from './halt.ts';
 
 export interface Eviction {

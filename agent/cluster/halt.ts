@@ -1,6 +1,6 @@
-import type { Controller, FoundCondition } from './engine/controller.ts';
-import type { Units } from './engine/units.ts';
-import type { Log } from './log.ts';
+import type { Controller, FoundCondition } from '../engine/controller.ts';
+import type { Units } from '../engine/units.ts';
+import type { Log } from '../log.ts';
 
 /** Why a node must not take part in its cluster, and what would end that. */
 export interface HaltReason {

@@ -1,8 +1,8 @@
-import type { Controller } from './engine/controller.ts';
-import type { Resources } from './engine/resources.ts';
-import { changesBetween, type Observed } from './events/changes.ts';
-import type { Events } from './events/recorder.ts';
-import type { FoundCondition } from './status.ts';
+import type { Controller } from '../engine/controller.ts';
+import type { Resources } from '../engine/resources.ts';
+import { changesBetween, type Observed } from '../events/changes.ts';
+import type { Events } from '../events/recorder.ts';
+import type { FoundCondition } from '../status.ts';
 
 export interface ObserveDeps {
   readonly events: Events;

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Called } from './discovery/channel/channel.ts';
-import type { Outcome, View } from './engine/controller.ts';
+import type { Called } from '../discovery/channel/channel.ts';
+import type { Outcome, View } from '../engine/controller.ts';
+import { IDS, sceneCard } from '../testing/scene.ts';
 import { createEviction } from './eviction.ts';
-import { IDS, sceneCard } from './testing/scene.ts';
 
 const EVICTED: Called = { refused: { code: 'evicted', reason: 'it refused us: evicted' } };
 const ANSWERED = { answer: { cards: [] }, peer: { id: IDS[1] } } as unknown as Called;

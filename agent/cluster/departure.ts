@@ -1,8 +1,8 @@
 import * as path from 'node:path';
+import { files } from '../host.ts';
+import type { Log } from '../log.ts';
+import type { Done } from '../operations/operations.ts';
 import type { HaltReason } from './halt.ts';
-import { files } from './host.ts';
-import type { Log } from './log.ts';
-import type { Done } from './operations/operations.ts';
 
 export interface DepartureDeps {
   readonly state: string;

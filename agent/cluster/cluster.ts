@@ -1,0 +1,179 @@
+import { randomBytes } from 'node:crypto';
+import type { ApiParts } from '../api/routes.ts';
+import type { ClusterView } from '../api/view.ts';
+import { createConsensus } from '../consensus/consensus.ts';
+import { createDiscovery } from '../discovery/discovery.ts';
+import { unitsFor } from '../engine/choose-units.ts';
+import { type Engine, runControllers } from '../engine/controller.ts';
+import type { Resources } from '../engine/resources.ts';
+import { createStore } from '../engine/store.ts';
+import { createEvents } from '../events/recorder.ts';
+import type { Facts } from '../gather.ts';
+import { gossipService } from '../gossip/controller.ts';
+import { clock, processes } from '../host.ts';
+import type { Log } from '../log.ts';
+import { createMesh } from '../mesh/mesh.ts';
+import { createMetrics } from '../metrics/controller.ts';
+import { createKeyHolder } from '../operations/held-keys.ts';
+import { loadJoins } from '../operations/joins.ts';
+import { createKeyChanges, type KeyChanges } from '../operations/key-changes.ts';
+import { keyUses } from '../operations/key-uses.ts';
+import type { Environment, Paths } from '../paths.ts';
+import { createClusterClient } from '../registry/client.ts';
+import { createRegistry } from '../registry/controller.ts';
+import { createRoles } from '../roles/controller.ts';
+import { createGuard } from '../roles/guard.ts';
+import type { FoundCondition } from '../status.ts';
+import type { ServiceManager } from '../systemd.ts';
+import { createDeparture, type Departure } from './departure.ts';
+import { createEviction } from './eviction.ts';
+import { type HaltReason, haltController } from './halt.ts';
+import { observeController } from './observe.ts';
+import { createOrders } from './orders.ts';
+import { createScene } from './scene.ts';
+
+/** What makes machines a cluster, as the daemon sees it. */
+export interface ClusterPart {
+  /** What the inputs of the node say now; cheap when nothing changed. */
+  takeFacts(facts: Facts): void;
+  /** What keeps this node from being a whole member, as of now. */
+  conditions(): readonly FoundCondition[];
+  view(): ClusterView;
+  readonly api: Omit<ApiParts, 'snapshot' | 'now'>;
+  /** Settles when all is put down in order after the signal. */
+  readonly done: Promise<void>;
+}
+
+export interface ClusterInputs {
+  readonly paths: Paths;
+  readonly environment: Environment;
+  readonly log: Log;
+  readonly manager: ServiceManager;
+  readonly stop: AbortSignal;
+  /** Ends this part and the daemon, to begin anew in the same process. */
+  readonly again: () => void;
+}
+
+/** Beside a role's lease a call must be short: a voter that hangs is left for another. */
+const ROLE_CALL_MS = 1_500;
+
+/**
+ * The table of contents of a node: all parts, in the order in which data passes them. Parts that need each other
+ * ask through functions, since the later one does not exist yet.
+ */
+export async function startCluster(inputs: ClusterInputs): Promise<ClusterPart> {
+  const { paths, log, manager, stop, again } = inputs;
+  const store = createStore<Resources>();
+  const units = unitsFor(paths, inputs.environment);
+  const events = await createEvents({ paths, clock });
+  const keys = await createKeyHolder(paths.state, clock.wallClock);
+  const uses = keyUses(keys);
+  let joins = await loadJoins(paths.state);
+  let keyChanges: KeyChanges | undefined;
+  let departure: Departure | undefined;
+  let engine: Engine | undefined;
+
+  const discovery = createDiscovery({
+    paths,
+    log,
+    silent: () => departure?.reason() !== undefined,
+    moreJoins: () => joins,
+    clusterKeys: uses.clusterKeys,
+    retiredKeys: keys.retired,
+  });
+  const gossip = gossipService({
+    units,
+    paths,
+    log,
+    onRefusal: (address, reason) => discovery.refusals.record(address, 'gossip', reason),
+    refused: () => new Set(store.get('registry')?.evicted ?? []),
+    keyring: uses.keyring,
+  });
+  const mesh = createMesh({ paths, units });
+  const meshInterface = () => store.get('facts')?.settings.settings?.mesh.interface;
+  const consensus = createConsensus({
+    paths,
+    log,
+    units,
+    channel: discovery.channel,
+    caKeys: uses.caKeys,
+    mayRestart: () => keyChanges?.mayRestart() ?? false,
+  });
+  const client = createClusterClient(() => store.get('consensus'));
+  const roles = createRoles({
+    client: createClusterClient(() => store.get('consensus'), ROLE_CALL_MS),
+    units,
+    addresses: {
+      hold: mesh.holdAddress,
+      release: mesh.releaseAddress,
+      listHeld: () => mesh.listHeld(meshInterface()),
+    },
+    guard: createGuard(manager.setWatchdog),
+    selfArgv: processes.selfArgv(),
+    paths,
+    log,
+  });
+  keyChanges = createKeyChanges({
+    state: paths.state,
+    keys,
+    etcd: client,
+    discovery,
+    gossip,
+    consensus,
+    clusterName: () => store.get('facts')?.settings.settings?.cluster.name ?? '',
+    events,
+    log,
+    now: clock.monotonicMs,
+    wallClock: clock.wallClock,
+    random: Math.random,
+    randomBytes,
+  });
+  departure = await createDeparture({
+    state: paths.state,
+    log,
+    resignRoles: roles.resignAll,
+    leaveConsensus: () => consensus.leave().then(() => {}),
+    leaveGossip: gossip.leave,
+  });
+  const eviction = createEviction(discovery.channel);
+  const halted = (): HaltReason | undefined =>
+    discovery.clones.isClone() ? { code: 'identity.duplicate' } : (departure.reason() ?? eviction.reason());
+  const scene = createScene({
+    store,
+    events,
+    refusals: discovery.refusals.list,
+    found: () => engine?.conditions() ?? [],
+  });
+  const tearDownMesh = () => mesh.tearDown(meshInterface());
+  const controllers = [
+    haltController({ units, tearDownMesh, resignRoles: roles.resignAll, log, reason: halted, again }),
+    ...discovery.controllers,
+    ...keyChanges.controllers,
+    eviction.controller,
+    gossip.controller,
+    ...mesh.controllers,
+    consensus.controller,
+    createRegistry({ client, log }),
+    roles,
+    createMetrics({ text: scene.metrics }),
+    observeController({ events, scene: scene.observed }),
+  ];
+  const joinsChanged = (addresses: readonly string[]) => {
+    joins = addresses;
+  };
+  const operations = createOrders({
+    ...{ store, paths, log, consensus, departure, joinsChanged, again },
+    etcd: client,
+    forceLeave: gossip.evict,
+  });
+  engine = runControllers({ controllers, store, log, stop, halted: () => halted() !== undefined });
+  return {
+    takeFacts: (facts) => {
+      if (store.set('facts', facts)) void keys.load();
+    },
+    conditions: scene.conditions,
+    view: scene.view,
+    api: { operations, events, metrics: scene.metrics },
+    done: engine.done,
+  };
+}

@@ -1,0 +1,74 @@
+import { type ClusterView, viewOf } from '../api/view.ts';
+import type { Refusal } from '../discovery/refusals.ts';
+import type { Resources } from '../engine/resources.ts';
+import type { Store } from '../engine/store.ts';
+import type { Observed } from '../events/changes.ts';
+import type { Events } from '../events/recorder.ts';
+import { clock, usage } from '../host.ts';
+import { renderMetrics } from '../metrics/render.ts';
+import { conditionsOf, type FoundCondition, stateOf } from '../status.ts';
+import { VERSION } from '../version.ts';
+import { RESOURCES } from './observe.ts';
+
+/** Everything that people and programs see of the cluster, as of the moment when they ask. */
+export interface Scene {
+  view(): ClusterView;
+  conditions(): readonly FoundCondition[];
+  /** Prometheus text. */
+  metrics(): string;
+  observed(): Observed;
+}
+
+export interface SceneDeps {
+  readonly store: Store<Resources>;
+  readonly events: Pick<Events, 'recent' | 'count'>;
+  readonly refusals: () => readonly Refusal[];
+  /** What the controllers found. */
+  readonly found: () => readonly FoundCondition[];
+}
+
+const EVENTS_SHOWN = 10;
+
+const STARTING: FoundCondition = {
+  code: 'agent.starting',
+  state: 'waiting',
+  summary: 'the agent has just started and looks around',
+  endedBy: 'a few seconds',
+};
+
+export function createScene({ store, events, refusals, found }: SceneDeps): Scene {
+  const conditions = () => {
+    const now = found();
+    const holdsKey = Buffer.isBuffer(store.get('facts')?.key);
+    // Nothing is wrong yet because nobody has looked: that is not ready.
+    return now.length > 0 || store.get('consensus') !== undefined || !holdsKey ? now : [STARTING];
+  };
+  const observed = () => ({ ...resourcesOf(store), conditions: conditions(), refusals: refusals() });
+  const view = () =>
+    viewOf({ ...observed(), events: events.recent(EVENTS_SHOWN) }, clock.monotonicMs(), clock.wallClock());
+  const state = () => {
+    const facts = store.get('facts');
+    return facts === undefined ? 'starting' : stateOf(conditionsOf(facts, conditions(), [], new Date(0)));
+  };
+  return {
+    view,
+    conditions,
+    observed,
+    metrics: () =>
+      renderMetrics({
+        state: state(),
+        version: VERSION,
+        view: view(),
+        peers: store.get('mesh')?.peers ?? [],
+        events: events.count(),
+        refusals: refusals().length,
+        process: usage.ofSelf(),
+      }),
+  };
+}
+
+function resourcesOf(store: Store<Resources>): Partial<Resources> {
+  return Object.fromEntries(
+    RESOURCES.map((name) => [name, store.get(name)]).filter(([, value]) => value !== undefined),
+  );
+}
