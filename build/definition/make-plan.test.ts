@@ -4,7 +4,8 @@ import { parse } from 'yaml';
 import { OperatorError } from '../errors.ts';
 import type { HostFacts } from './host-facts.ts';
 import type { Definition } from './load.ts';
-import { makePlan } from './make-plan.ts';
+import { makePlan, makePlans } from './make-plan.ts';
+import { TARGETS } from './plan.ts';
 import { definitionSchema } from './schema.ts';
 
 const HOST: HostFacts = { family: 'debian', aptSources: [], sourceDateEpoch: undefined };
@@ -100,6 +101,34 @@ test('the settings of the node are a file of the image, and a file of the defini
   assert.equal(plan.ports.find(({ name }) => name === 'wireguard')?.port, 5182);
 });
 
+test('targets come with commas, as several flags, as all, or from the definition, each once and in one order', () => {
+  const targets = (flag: string | string[] | undefined, definition = define()) =>
+    makePlans(definition, HOST, { target: flag }).map(({ target }) => target);
+  assert.deepEqual(targets(undefined), ['qcow2']);
+  assert.deepEqual(targets(undefined, define({ targets: ['docker'] })), ['docker']);
+  assert.deepEqual(targets('docker, qcow2'), ['qcow2', 'docker']);
+  assert.deepEqual(targets(['docker', 'qcow2,docker']), ['qcow2', 'docker']);
+  assert.deepEqual(targets(['docker', 'all']), TARGETS);
+});
+
+test('qcow2 and docker name the same packages, so that one tree serves both', () => {
+  const [qcow2, docker] = makePlans(define(), HOST, { target: 'qcow2,docker' });
+  assert.deepEqual(docker?.packages, qcow2?.packages);
+  assert.deepEqual(docker?.apt, qcow2?.apt);
+});
+
+test('a later layer has the last word on a unit', () => {
+  const state = (target: string, wanted: string) =>
+    makePlan(define(), HOST, { target }).units.filter(({ unit }) => unit === wanted);
+  assert.deepEqual(
+    state('qcow2', 'systemd-networkd.service').map(({ state }) => state),
+    ['enabled'],
+  );
+  assert.deepEqual(state('docker', 'systemd-networkd.service'), [
+    { unit: 'systemd-networkd.service', state: 'masked' },
+  ]);
+});
+
 test('the plan is frozen to its depth, and the same for the same inputs', () => {
   const plan = makePlan(define(), HOST);
   assert.deepEqual(plan, makePlan(define(), HOST));
@@ -119,6 +148,8 @@ test('flags and an environment that make no sense are refused with the remedy', 
   };
   assert.match(refused({ base: 'debain-13' }), /^flag.invalid: .*did you mean debian-13\? \(choose one of/);
   assert.match(refused({ target: 'qcow' }), /^flag.invalid: .*did you mean qcow2/);
+  assert.match(refused({ target: 'qcow2,dokcer' }), /^flag.invalid: .*did you mean docker/);
+  assert.match(refused({ target: '' }), /^flag.invalid: /);
   assert.match(refused({ mirror: 'deb.debian.org' }), /^flag.invalid: --mirror/);
   for (const epoch of ['now', '-1', '1e9', '12', '99999999999']) {
     assert.match(refused({}, { ...HOST, sourceDateEpoch: epoch }), /^environment.invalid: SOURCE_DATE_EPOCH/);
