@@ -74,10 +74,9 @@ describe('the quick cluster under Docker', () => {
       ).stdout;
     assert.match(await inside('stat', '-c', '%a', '/usr/bin/sudo'), /^4755$/m);
     assert.match(await inside('stat', '-c', '%h', '/usr/bin/perl'), /^2$/m);
-    assert.equal(
-      (await inside('find', '/boot', '/usr/lib/modules', '/usr/lib/shim', '-maxdepth', '0')).trim(),
-      '',
-    );
+    const left =
+      'for place in /boot /usr/lib/modules /usr/lib/shim /vmlinuz; do [ ! -e $place ] || echo $place; done';
+    assert.equal(await inside('sh', '-c', left), '');
   });
 
   test('five nodes become one cluster, by one command', async () => {
