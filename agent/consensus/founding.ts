@@ -66,6 +66,7 @@ export function createFounding({ self, keeper, sight, call, randomUuid, log }: F
   let yielded: readonly string[] = [];
   let leaving = false;
   let holdsData = false;
+  let conflictSinceMs: number | undefined;
 
   /** @returns the answers that came, whatever came wrong left out */
   async function askAll(to: readonly string[], promise: FoundingPromise) {
@@ -173,7 +174,10 @@ export function createFounding({ self, keeper, sight, call, randomUuid, log }: F
           isConfirmed(step.genesis, carriers(step.genesis)),
         );
       }
-      const meeting = planMeeting({ ...own, durable }, now);
+      const meeting = planMeeting({ ...own, durable, conflictSinceMs }, now);
+      // Also while the other one has not answered yet.
+      if (meeting.kind === 'none') conflictSinceMs = undefined;
+      else conflictSinceMs ??= now.nowMs;
       if (meeting.kind === 'leave') {
         const forced = meeting.genesis.ancestors?.includes(durable.genesis?.uuid ?? '') ?? false;
         await take(

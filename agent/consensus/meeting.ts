@@ -11,6 +11,8 @@ export interface OwnCluster {
   readonly empty: boolean;
   /** Monotonic ms since when it has no quorum; absent while it has, or when it never was reached. */
   readonly quorumLostMs?: number | undefined;
+  /** Monotonic ms since when another cluster is here and neither has given way. */
+  readonly conflictSinceMs?: number | undefined;
 }
 
 export type Meeting =
@@ -26,6 +28,8 @@ export type Meeting =
 
 /** A recovered cluster is followed when the old one has been without a quorum this long. */
 const FOLLOW_MS = 20_000;
+/** One that could give way has done so by then: what still stands holds data. */
+const PATIENCE_MS = 15_000;
 
 /**
  * Our cluster sees another one. A provisional, empty one gives way; where something could be lost, nobody moves
@@ -72,9 +76,10 @@ function reasonToLeave(own: OwnCluster, genesis: Genesis, other: Sighting, sight
   if (founderLeft) return 'its founder has gone over';
   if (own.durable.confirmed) return undefined;
   if (theirs) return 'the other one is confirmed, ours is not';
-  return other.genesis.founder < genesis.founder
-    ? 'both are provisional, its founder has the lower id'
-    : undefined;
+  if (other.genesis.founder < genesis.founder) return 'both are provisional, its founder has the lower id';
+  const { conflictSinceMs = sight.nowMs } = own;
+  const stays = sight.nowMs - conflictSinceMs >= PATIENCE_MS;
+  return stays ? 'both are provisional, and the other one holds data' : undefined;
 }
 
 /** A node asks whether we stand by our genesis, since it wants to take it for its own. Pure. */
