@@ -17,7 +17,7 @@ import { leaveCluster } from './leave.ts';
 import { createMember, type Member, type MemberInputs } from './member.ts';
 import { consensusOf, NO_CLUSTER, nameIn, versionsIn } from './outcome.ts';
 import { forceNewCluster, type RecoverDeps, recoverFromSnapshot } from './recover.ts';
-import { createObserver, type SightInputs } from './sight.ts';
+import { createObserver, type Observer, type SightInputs } from './sight.ts';
 
 export interface ConsensusDeps {
   readonly paths: Paths;
@@ -49,6 +49,7 @@ export interface ConsensusPart {
 /** All that lives as long as the node has one identity. */
 interface Life {
   readonly identity: Identity;
+  readonly observer: Observer;
   readonly keeper: Keeper;
   readonly founding: Founding;
   readonly member: Member;
@@ -62,7 +63,6 @@ const KINDS: readonly FoundingKind[] = ['promise', 'adopt'];
 /** Raft's life on this node: whether there is a cluster, what this node is in it, what its leader has to do. */
 export function createConsensus(deps: ConsensusDeps): ConsensusPart {
   const { paths, log, units, channel, caKeys, mayRestart } = deps;
-  const observer = createObserver(clock.monotonicMs());
   let life: Life | undefined;
   let evicted: readonly string[] = [];
   let leaving = false;
@@ -85,12 +85,14 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
   }
 
   const sight = (now: Life) =>
-    observer.look({ ...sightInputs(now.inputs), nowMs: clock.monotonicMs(), evicted });
+    now.observer.look({ ...sightInputs(now.inputs), nowMs: clock.monotonicMs(), evicted });
 
   async function begin(identity: Identity, inputs: Life['inputs']): Promise<Life> {
     const keeper = await keeperOf(paths.state);
     const made: Life = {
       identity,
+      // From here on others can be seen: without a cluster key, however long, they cannot.
+      observer: createObserver(clock.monotonicMs()),
       keeper,
       inputs,
       member: createMember({ paths, units, log, keeper, mayRestart }),

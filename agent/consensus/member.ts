@@ -18,6 +18,7 @@ import { keepsSnapshots } from './maintenance.ts';
 import type { MembershipStep } from './membership.ts';
 import { SNAPSHOT_EVERY_MS, takeSnapshot } from './snapshots.ts';
 import { createSteward } from './steward.ts';
+import { isTurn } from './turn.ts';
 import { idBehind, otherEndpoints } from './whereabouts.ts';
 
 /** This node as a member or client of its cluster's etcd. */
@@ -153,19 +154,22 @@ export function createMember({ paths, units, log, keeper, mayRestart }: MemberDe
       if (look.local && look.status?.leader !== '0' && !keeper.now().started) {
         await keeper.change((durable) => ({ ...durable, started: true }));
       }
-      // Voters one after the other: a restart of all at once would stop the cluster.
       const outdated = await etcd.isOutdated(wish, unit);
       if (!outdated && look.local && look.members) appliedKeys = markOf(inputs.caKeys);
-      if (outdated && (mayRestart?.() || (look.members && isTurn(inputs)))) {
+      if (
+        outdated &&
+        (mayRestart?.() ||
+          (look.members &&
+            isTurn(
+              self,
+              look.members.map(({ name }) => name),
+              nowMs,
+            )))
+      ) {
         log.info('etcd is started again with new settings');
         await etcd.stop();
       }
     }
-  }
-
-  function isTurn({ self, nowMs }: MemberInputs): boolean {
-    const names = (look.members ?? []).map(({ name }) => name).sort();
-    return Math.floor(nowMs / 15_000) % Math.max(1, names.length) === Math.max(0, names.indexOf(self));
   }
 
   async function serve(
@@ -250,12 +254,14 @@ export function createMember({ paths, units, log, keeper, mayRestart }: MemberDe
       const ownPeerUrl = peerUrlOf(mesh.address, consensus.peer_port);
       const local = clientUrlOf('127.0.0.1', consensus.client_port);
       const remembered = look.members ?? look.remembered;
+      // An etcd of a cluster that we have left speaks for that one until it is put aside.
+      const runs = unit.state === 'running' && !keeper.now().staleData;
       const votes =
-        unit.state === 'running' &&
+        runs &&
         (remembered.some((member) => member.name === self && !member.learner) || genesis?.founder === self);
       const others = otherEndpoints(inputs, remembered, genesis?.uuid, look.members !== undefined);
       endpoints = [...(votes ? [local] : []), ...others].slice(0, MOST_ENDPOINTS);
-      const running = unit.state === 'running' ? local : undefined;
+      const running = runs ? local : undefined;
       if (genesis !== undefined && (endpoints.length > 0 || running)) {
         look = await lookAtCluster(client, running, endpoints, look);
         await pin(self).catch(() => {});

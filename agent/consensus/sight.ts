@@ -21,7 +21,7 @@ export interface SightInputs {
 const PROVEN_MS = 30_000;
 const HANDSHAKE_S = 180;
 
-/** @param startedMs monotonic ms of the agent's start */
+/** @param startedMs monotonic ms since when others could be seen */
 export function createObserver(startedMs: number): Observer {
   const lastSeenMs = new Map<string, number>();
   const births = new Map<string, boolean>();
