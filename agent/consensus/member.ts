@@ -156,16 +156,8 @@ export function createMember({ paths, units, log, keeper, mayRestart }: MemberDe
       }
       const outdated = await etcd.isOutdated(wish, unit);
       if (!outdated && look.local && look.members) appliedKeys = markOf(inputs.caKeys);
-      if (
-        outdated &&
-        (mayRestart?.() ||
-          (look.members &&
-            isTurn(
-              self,
-              look.members.map(({ name }) => name),
-              nowMs,
-            )))
-      ) {
+      const turn = mayRestart?.() || (look.members && isTurn(self, look.members, nowMs));
+      if (outdated && turn) {
         log.info('etcd is started again with new settings');
         await etcd.stop();
       }
