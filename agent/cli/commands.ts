@@ -165,6 +165,18 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./page.ts')).page,
   },
   {
+    name: 'install',
+    summary: 'the installer of a live medium: choose a disk, write the system to it, read it back',
+    hidden: true,
+    options: [
+      ['--source <folder>', 'where install.json is', '/run/clusteros/medium/install'],
+      ['--medium <devices>', 'what the live system runs from, separated by commas; never written to'],
+      ['--loop <devices>', 'these loop devices are the disks, and nothing restarts: for tests'],
+    ],
+    examples: ['node-agent install --medium /dev/sdb3'],
+    load: async () => (await import('./install.ts')).installSystem,
+  },
+  {
     name: 'version',
     summary: 'the version of this program',
     examples: ['node-agent version', 'node-agent version --json'],

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { test } from 'node:test';
@@ -32,26 +31,13 @@ for (const size of [8e9 - (8e9 % 512), 2048 * MIB, 2 ** 41 + 512 * 77]) {
   });
 }
 
-test('with sectors of 4096 bytes sfdisk reads back what was meant', (t) => {
-  const folder = mkdtempSync(path.join(tmpdir(), 'gpt.'));
-  t.after(() => rmSync(folder, { recursive: true }));
+// install.test.ts has sfdisk look at one, on a device with such sectors.
+test('with sectors of 4096 bytes the same places are other sectors', () => {
   const size = 8192 * MIB;
   const { primary, backup } = makeTable({ size, sector: 4096, uuid: IDS.disk }, partitionsOf(size));
-  const file = path.join(folder, 'disk');
-  const fd = openSync(file, 'w');
-  ftruncateSync(fd, size);
-  writeSync(fd, primary, 0, primary.length, 0);
-  writeSync(fd, backup.bytes, 0, backup.bytes.length, backup.offset);
-  closeSync(fd);
   assert.deepEqual(readTable(primary, 4096), partitionsOf(size));
-  const verified = spawnSync('sfdisk', ['--sector-size', '4096', '--json', file], { encoding: 'utf8' });
-  if (/unrecognized option/.test(verified.stderr)) return t.skip('sfdisk knows no --sector-size');
-  const { partitiontable } = JSON.parse(verified.stdout);
-  assert.equal(partitiontable.sectorsize, 4096);
-  assert.deepEqual(
-    partitiontable.partitions.map((it: { start: number; size: number }) => [it.start * 4096, it.size * 4096]),
-    partitionsOf(size).map(({ offset, length }) => [offset, length]),
-  );
+  assert.equal(readTable(primary, 512), undefined);
+  assert.equal(backup.offset + backup.bytes.length, size);
 });
 
 test('a partition that does not fit, or overlaps, is a fault of ours', () => {
