@@ -29,7 +29,12 @@ interface Running {
 }
 
 /** Run the agent in this process, with a service manager that writes down what it is told. */
-function begin(t: TestContext, { paths, environment }: Sandbox, more: Record<string, string> = {}): Running {
+function begin(
+  t: TestContext,
+  { paths, environment }: Sandbox,
+  more: Record<string, string> = {},
+  failures: string[] = [],
+): Running {
   const [told, lines]: [string[], string[]] = [[], []];
   const controller = new AbortController();
   const ended = runDaemon({
@@ -39,8 +44,9 @@ function begin(t: TestContext, { paths, environment }: Sandbox, more: Record<str
     manager: {
       watchdogMs: 200,
       notify: async (...words) => {
-        told.push(...words);
-        return undefined;
+        const failure = failures.shift();
+        if (failure === undefined) told.push(...words);
+        return failure;
       },
       setWatchdog: async () => {},
     },
@@ -116,6 +122,18 @@ test('a node without a seed waits for a key, says where to put it, and is ready 
     readFileSync(sandbox.paths.issue, 'utf8'),
   ].join('');
   assert.ok(!shown.includes(KEY.slice(0, 16)), 'the key is nowhere to be seen');
+});
+
+test('no sign of life sets the watchdog before systemd has heard that the agent is up', async (t) => {
+  const agent = begin(t, makeSandbox(t), {}, ['it is slow', 'it is still slow']);
+  await agent.until('waiting');
+  const deadline = performance.now() + DEADLINE_MS;
+  while (!agent.told.includes('WATCHDOG=1')) {
+    assert.ok(performance.now() < deadline, 'the watchdog was never told');
+    await delay(50);
+  }
+  assert.equal(agent.told[0], 'READY=1');
+  assert.equal(agent.lines.filter((line) => line.includes('systemd was not told')).length, 2);
 });
 
 test('what the seed gave outlives the seed and a restart', async (t) => {

@@ -82,9 +82,10 @@ export async function runDaemon({
   const tell = async (...words: string[]) => {
     const failure = await manager.notify(...words);
     if (failure !== undefined) log.warning('systemd was not told', { words: words[0], failure });
+    return failure === undefined;
   };
   let lastPassMs = clock.monotonicMs();
-  const stopWatchdog = watch(manager, () => lastPassMs, tell, log);
+  let stopWatchdog: (() => void) | undefined;
   let mark: string | undefined;
   let mayCreateIdentity = true;
   let announced: string | undefined;
@@ -117,14 +118,18 @@ export async function runDaemon({
     const line = headline(status);
     if (line !== announced) {
       // Not waited for: systemd may be slow to listen, and our own work goes on.
-      void tell(...(announced === undefined ? ['READY=1'] : []), `STATUS=${line}`);
+      void tell(...(stopWatchdog === undefined ? ['READY=1'] : []), `STATUS=${line}`).then((heard) => {
+        if (!heard) announced = undefined;
+        // The first sign of life sets the watchdog, which would end a start that takes its time.
+        else if (!stop.aborted) stopWatchdog ??= watch(manager, () => lastPassMs, tell, log);
+      });
       announced = line;
     }
     lastPassMs = clock.monotonicMs();
     await clock.pause(PASS_MS, stop);
   }
 
-  stopWatchdog();
+  stopWatchdog?.();
   if (stop.reason === AGAIN) {
     await cluster?.done;
     await api.close();
@@ -151,7 +156,7 @@ function settlesIdentity({ identity }: Facts): boolean {
 function watch(
   manager: ServiceManager,
   lastPassMs: () => number,
-  tell: (...words: string[]) => Promise<void>,
+  tell: (...words: string[]) => Promise<boolean>,
   log: Log,
 ): () => void {
   if (manager.watchdogMs === undefined) return () => {};
