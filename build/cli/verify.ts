@@ -19,6 +19,8 @@ interface VerifyFlags {
   readonly key?: string;
   readonly rebuild?: boolean;
   readonly mirror?: string;
+  /** False for --no-cache. */
+  readonly cache: boolean;
 }
 
 export const registerVerify: Register = (program, context) => {
@@ -31,6 +33,7 @@ export const registerVerify: Register = (program, context) => {
     )
     .option('--rebuild', 'build it again from the definition, and compare every byte')
     .option('--mirror <url>', 'with --rebuild: the archive to take packages from')
+    .option('--no-cache', 'with --rebuild: trust no earlier result of this machine; takes minutes')
     .addHelpText(
       'after',
       `
@@ -51,7 +54,7 @@ async function verify(context: Context, named: string, flags: VerifyFlags): Prom
   const all: Finding[] = [...findings];
   // What is damaged is not worth minutes of building.
   if (flags.rebuild && manifest !== undefined && isSound(findings)) {
-    all.push(...(await rebuild(context, manifest, flags.mirror)));
+    all.push(...(await rebuild(context, manifest, flags)));
   }
   const sound = isSound(all);
   context.answer({ ok: sound, folder, findings: all }, () =>
@@ -61,7 +64,7 @@ async function verify(context: Context, named: string, flags: VerifyFlags): Prom
 }
 
 /** Build the same again in a folder that goes, and compare. @throws OperatorError `verify.definition` and a build's own */
-async function rebuild(context: Context, manifest: ManifestView, mirror?: string): Promise<Finding[]> {
+async function rebuild(context: Context, manifest: ManifestView, flags: VerifyFlags): Promise<Finding[]> {
   const [definition, host] = await Promise.all([
     loadDefinition(context.globals().definition),
     readHostFacts(),
@@ -75,11 +78,11 @@ async function rebuild(context: Context, manifest: ManifestView, mirror?: string
   }
   const target = typeof manifest.target === 'string' ? manifest.target : undefined;
   const facts = { ...host, sourceDateEpoch: String(manifest.epoch) };
-  const plan = makePlan(definition, facts, { target, base: manifest.base.name, mirror });
+  const plan = makePlan(definition, facts, { target, base: manifest.base.name, mirror: flags.mirror });
   const output = await files.makeWorkFolder(tmpdir(), 'clusteros-verify');
   try {
     const built = await buildImage(plan, {
-      cache: await openCache(),
+      cache: await openCache(flags.cache ? undefined : path.join(output, 'cache')),
       output,
       signal: context.signal,
       progress: context.globals().json ? silentProgress : lineProgress(context.note),

@@ -5,12 +5,14 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/settings"
 disk=/dev/vdb
+# The folder that we were started in is about to go.
+cd /
 
 userdel --force "$CLUSTEROS_USER"
 rm -rf "/home/$CLUSTEROS_USER" /etc/sudoers.d/90-cloud-init-users /etc/*- /etc/.pwd.lock \
   /var/lib/cloud /var/log/cloud-init* /etc/hostname /etc/netplan/50-cloud-init.yaml \
   /etc/systemd/network/10-cloud-init-* /run/systemd/network/10-cloud-init-* \
-  /var/lib/systemd/timers /var/lib/systemd/timesync
+  /var/lib/systemd/timers /var/lib/systemd/timesync /var/lib/systemd/linger /var/cache/debconf/tmp.ci
 rm -f /etc/ssh/ssh_host_* /var/lib/systemd/random-seed
 # cloud-init's own folders are gone; what layers put there comes back.
 for layer in "$here"/../layers/*/; do
@@ -25,7 +27,7 @@ if [ -b "$disk" ]; then
   tar --create --totals --file="$disk" --directory="$root" --sort=name --numeric-owner --one-file-system --format=pax \
     --xattrs --xattrs-include='*' --pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime \
     --mtime="@$SOURCE_DATE_EPOCH" --clamp-mtime \
-    --exclude='./lost+found' --exclude='./tmp/*' --exclude='./var/tmp/*' --exclude='./run/*' \
+    --exclude='./lost+found' --exclude='./efi' --exclude='./tmp/*' --exclude='./var/tmp/*' --exclude='./run/*' \
     --exclude='./usr/local/bin/node-agent' . 2>/run/clusteros-totals
   umount "$root"
   bytes=$(sed -n 's/^Total bytes written: \([0-9]*\).*/\1/p' /run/clusteros-totals)
