@@ -62,6 +62,7 @@ function withUpOptions(command: Command): Command {
 }
 
 async function up(context: Context, flags: UpFlags): Promise<void> {
+  checkFlags(flags);
   const start = clock.monotonicMs();
   const engine = await findEngine(process.env, context.signal);
   const image = await findImage(engine, {
@@ -100,6 +101,7 @@ async function up(context: Context, flags: UpFlags): Promise<void> {
 }
 
 async function compose(context: Context, flags: UpFlags & { output: string }): Promise<void> {
+  checkFlags(flags);
   const cluster = await prepared(context, flags, flags.image ?? OWN_TAG);
   const file = path.resolve(flags.output);
   await files.writeAtomic(file, composeText(cluster));
@@ -111,8 +113,8 @@ async function compose(context: Context, flags: UpFlags & { output: string }): P
   );
 }
 
-/** The cluster of the flags, with its seed laid out. */
-async function prepared(context: Context, flags: UpFlags, image: string): Promise<QuickCluster> {
+/** Before anything is asked of the engine. @throws OperatorError `flag.invalid` */
+function checkFlags(flags: UpFlags): void {
   if (!/^[a-z][a-z0-9-]{0,30}$/.test(flags.name)) {
     throw new OperatorError({
       code: 'flag.invalid',
@@ -121,6 +123,10 @@ async function prepared(context: Context, flags: UpFlags, image: string): Promis
     });
   }
   addressOf(flags.subnet, 1);
+}
+
+/** The cluster of the flags, with its seed laid out. */
+async function prepared(context: Context, flags: UpFlags, image: string): Promise<QuickCluster> {
   const definition = await loadDefinition(context.globals().definition);
   const folder = stateFolderOf(flags.name);
   const { fresh } = await prepareSeed(folder, {

@@ -21,6 +21,12 @@ async function fakeDocker(t: TestContext, script: string): Promise<void> {
   process.env.PATH = `${folder}:${before}`;
 }
 
+test('a machine without Docker is told what to install', async (t) => {
+  await fakeDocker(t, '');
+  process.env.PATH = '/nowhere';
+  await assert.rejects(findEngine({}, signal), { code: 'docker.absent', fix: /apt-get install docker\.io/ });
+});
+
 test('an engine that does not run is told, with how to start it', async (t) => {
   await fakeDocker(
     t,
