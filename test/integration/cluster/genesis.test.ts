@@ -81,6 +81,19 @@ test('two beginnings without an expected size become one, unless both hold data'
       assert.equal(after?.cluster.founder, lower.id);
     });
 
+    await step(t, 'of two of which one holds data the other gives way, whatever the ids', async () => {
+      for (const machine of both) await empty(machine);
+      await cluster.partition([[one], [two]]);
+      const [first, second] = await begunAlone(both);
+      const isFirst = (first.id ?? '') > (second.id ?? '');
+      const [holder, held] = isFirst ? [one, first] : [two, second];
+      await holder.must(etcdctl(holder, ['put', '/user/of', holder.name]));
+      await cluster.heal();
+      const [after] = await settled(both);
+      assert.equal(after?.cluster.uuid, held.cluster.uuid);
+      assert.equal(await dataOf(holder), `${holder.name}\n`);
+    });
+
     await step(t, 'of two with data neither gives way, both say so, and an operator decides', async () => {
       for (const machine of both) await empty(machine);
       await cluster.partition([[one], [two]]);
