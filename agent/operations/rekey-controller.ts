@@ -35,16 +35,16 @@ export interface RekeyDeps {
   readonly replaced: () => void;
 }
 
-/** A node that has just started is alone for a while. */
-const ALONE_MS = 8_000;
+/** A node that has just started is cut off for a while. */
+const SHUT_MS = 8_000;
 
 /**
- * Gets the new key for a node that was a member and finds nobody who understands it any more. Nothing of it is
- * done while anybody else is alive in gossip.
+ * Gets the new key for a node that was a member, to which no majority answers, and which hears nobody, or somebody
+ * under another key.
  */
 export function rekeyController(deps: RekeyDeps): Controller {
   const { keys, now, random } = deps;
-  let aloneMs: number | undefined;
+  let shutMs: number | undefined;
   let asked = new Map<string, Asked>();
   const given = new Map<string, Given>();
 
@@ -88,17 +88,18 @@ export function rekeyController(deps: RekeyDeps): Controller {
       const held = keys.now();
       if (!identity || identity instanceof AgentError || held === undefined) return {};
       const cards = view.get('cards') ?? [];
-      if (cards.length === 0 || !isAlone(view, identity.id)) {
-        aloneMs = undefined;
+      const ours = new Set([held.current, ...(held.next ? [held.next.key] : [])].map(fingerprint));
+      const strange = deps.hints().filter((hint) => !ours.has(hint.fingerprint));
+      const isShut = isCutOff(view) && (strange.length > 0 || isAlone(view, identity.id));
+      if (cards.length === 0 || !isShut) {
+        shutMs = undefined;
         asked.clear();
         given.clear();
         return {};
       }
-      aloneMs ??= now();
-      const leftMs = aloneMs + ALONE_MS - now();
+      shutMs ??= now();
+      const leftMs = shutMs + SHUT_MS - now();
       if (leftMs > 0) return { againMs: leftMs };
-      const ours = new Set([held.current, ...(held.next ? [held.next.key] : [])].map(fingerprint));
-      const strange = deps.hints().filter((hint) => !ours.has(hint.fingerprint));
       const candidates = candidatesOf(strange, contactsOf(view), cards.flatMap(placesOf));
       asked = keepAsked(asked, candidates);
       const { targets, againMs } = planAsking(candidates, asked, now());
@@ -115,9 +116,13 @@ export function rekeyController(deps: RekeyDeps): Controller {
   };
 }
 
-/** We were in a cluster, and nobody of it is there. What other keys are on the LAN may be a neighbour's. */
+/** We were in a cluster, and no majority of it answers. Who else is there may be an evicted one with our key. */
+function isCutOff(view: View): boolean {
+  const consensus = view.get('consensus');
+  return consensus?.genesis !== undefined && !consensus.quorum;
+}
+
 function isAlone(view: View, self: string): boolean {
-  if (view.get('consensus')?.genesis === undefined) return false;
   const members = view.get('gossip')?.members ?? [];
   return !members.some(({ id, status }) => id !== self && status === 'alive');
 }
