@@ -15,8 +15,15 @@ export interface Interface {
 export interface WantedInterface {
   /** `IP/prefix`; the prefix is the whole range's, so that the kernel adds the route. */
   readonly address: string;
-  /** Service addresses that we hold, `IP/32`. */
-  readonly held: readonly string[];
+  /** Service addresses that we hold. */
+  readonly held: readonly HeldAddress[];
+}
+
+export interface HeldAddress {
+  /** `IP/32` */
+  readonly address: string;
+  /** After this time the kernel takes it away by itself; 0: it is over. */
+  readonly seconds: number;
 }
 
 /** WireGuard's overhead is at most 80 bytes. */
@@ -73,18 +80,33 @@ export function parseInterface(text: string): Interface | undefined {
  * together with the first.
  */
 export function planInterface(name: string, now: Interface, wanted: WantedInterface): string[] {
-  const all = [wanted.address, ...wanted.held];
+  const held = wanted.held.filter(({ seconds }) => seconds > 0);
+  const all = [wanted.address, ...held.map(({ address }) => address)];
   const lines = [
     ...now.addresses
       .filter((address) => !all.includes(address))
       .map((address) => `address del ${address} dev ${name}`),
-    ...all
+    ...[wanted.address]
       .filter((address) => !now.addresses.includes(address))
       .map((address) => `address add ${address} dev ${name}`),
+    ...held.map((one) => holdLine(name, one)),
   ];
   if (now.mtu !== MTU) lines.push(`link set dev ${name} mtu ${MTU}`);
   if (!now.up) lines.push(`link set dev ${name} up`);
   return lines;
+}
+
+/** Has the kernel keep the address from now on for this time, also one that is there. */
+export function holdLine(name: string, { address, seconds }: HeldAddress): string {
+  return `address replace ${address} dev ${name} valid_lft ${seconds} preferred_lft ${seconds}`;
+}
+
+/** The kernel looks at the lifetimes of addresses up to a second late (inet_check_lifetime, net/ipv4/devinet.c). */
+const KERNEL_LATE_MS = 1_000;
+
+/** How many seconds to tell the kernel, so that an address is gone at the time of `untilMs`. Pure. */
+export function lifetime(untilMs: number, nowMs: number): number {
+  return Math.max(0, Math.floor((untilMs - nowMs - KERNEL_LATE_MS) / 1000));
 }
 
 /** @throws AgentError `mesh.permission`, `mesh.interface` */

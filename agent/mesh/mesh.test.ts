@@ -122,6 +122,23 @@ inNamespaces(import.meta.filename, () => {
     assert.ok(!machines[1].run('ip', 'address', 'show', 'wg0').includes('10.42.255.2'));
   });
 
+  test('a service address goes when its time is over, also while the agent is suspended, and does not come back', async () => {
+    const has = () => machines[1].run('ip', 'address', 'show', 'wg0').includes('10.42.255.3');
+    await nodes[1].command({ hold: '10.42.255.3', holdMs: 3_500 });
+    await nodes[1].command({ hold: '10.42.255.3', holdMs: 6_500 });
+    assert.ok(has());
+    const startMs = performance.now();
+    nodes[1].process.kill('SIGSTOP');
+    await nodes[1].until('end of the address', () => !has());
+    const spentMs = performance.now() - startMs;
+    nodes[1].process.kill('SIGCONT');
+    assert.ok(spentMs > 2_000 && spentMs < 6_500, `${spentMs} ms`);
+    // It makes the interface anew, with the addresses that it holds.
+    machines[1].run('ip', 'link', 'delete', 'wg0');
+    await nodes[1].until('ping', () => pings(machines[1], addresses[0]));
+    assert.ok(!has());
+  });
+
   test('an interface that somebody removed comes back', async () => {
     machines[1].run('ip', 'link', 'delete', 'wg0');
     const there = () => machines[1].status('ip', 'link', 'show', 'wg0') === 0;

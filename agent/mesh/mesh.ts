@@ -11,11 +11,12 @@ export interface MeshDomain {
   /** `mesh`, `names`, `firewall`. */
   readonly controllers: readonly Controller[];
   /**
-   * Give this node a service address that moves with a role, at once; twice is once.
+   * Give this node a service address that moves with a role, at once, until then (ms since boot), or for longer than
+   * before. The kernel itself takes it away when the time is over.
    *
    * @throws AgentError `mesh.not-ready`, `mesh.permission`, `mesh.interface`
    */
-  holdAddress(address: string): Promise<void>;
+  holdAddress(address: string, untilMs: number): Promise<void>;
   /** Take it away again; not having it is fine. @throws AgentError */
   releaseAddress(address: string): Promise<void>;
   /**
@@ -48,7 +49,7 @@ export function createMesh({ paths, units }: { paths: Paths; units: Units }): Me
       namesController(paths.hosts),
       firewallController(),
     ],
-    holdAddress: (address) => speaker().holdAddress(address),
+    holdAddress: (address, untilMs) => speaker().holdAddress(address, untilMs),
     releaseAddress: (address) => speaker().releaseAddress(address),
     async listHeld(name = 'wg0') {
       const found = await look(current?.name ?? name);

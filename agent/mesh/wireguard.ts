@@ -1,10 +1,20 @@
 import * as path from 'node:path';
 import type { Units } from '../engine/units.ts';
 import { AgentError } from '../errors.ts';
-import { files, programs } from '../host.ts';
+import { boottime, files, programs } from '../host.ts';
 import { type Dump, type MeshConfig, parseDump, renderConfig } from './config.ts';
 import { createInterface, type Driver, driverOf, removeInterface } from './driver.ts';
-import { apply, type Interface, interfaceError, look, missing, planInterface } from './interface.ts';
+import {
+  apply,
+  type HeldAddress,
+  holdLine,
+  type Interface,
+  interfaceError,
+  lifetime,
+  look,
+  missing,
+  planInterface,
+} from './interface.ts';
 
 export interface WantedMesh {
   /** Ours, without a prefix. */
@@ -28,8 +38,13 @@ export interface Wireguard {
   dump(signal?: AbortSignal): Promise<Dump>;
   /** Peers that stay keep their sessions. @throws AgentError `mesh.port-busy`, `mesh.config` */
   configure(config: MeshConfig, signal?: AbortSignal): Promise<void>;
-  /** Give the node a service address. Twice is once. @throws AgentError `mesh.not-ready`, `mesh.permission` */
-  holdAddress(address: string): Promise<void>;
+  /**
+   * Give the node a service address until then (ms since boot), or for longer than before. The kernel takes it away
+   * when the time is over, also while this process is suspended or dead.
+   *
+   * @throws AgentError `mesh.not-ready`, `mesh.permission`
+   */
+  holdAddress(address: string, untilMs: number): Promise<void>;
   /** Settles when the node does not have it any more, or never had it. */
   releaseAddress(address: string): Promise<void>;
   tearDown(): Promise<void>;
@@ -39,7 +54,8 @@ const WG_MS = 10_000;
 
 export function createWireguard(run: string, name: string, units: Units): Wireguard {
   const file = path.join(run, 'wireguard.conf');
-  const held = new Set<string>();
+  /** Until when, in ms since boot. */
+  const held = new Map<string, number>();
   let wanted: WantedMesh | undefined;
   // One look and what follows from it at a time: else a released address could come back.
   let last: Promise<unknown> = Promise.resolve();
@@ -49,9 +65,13 @@ export function createWireguard(run: string, name: string, units: Units): Wiregu
     return result;
   };
 
+  const heldNow = (): HeldAddress[] => {
+    const nowMs = boottime.sinceBootMs();
+    return [...held].map(([ip, untilMs]) => ({ address: `${ip}/32`, seconds: lifetime(untilMs, nowMs) }));
+  };
+
   async function setAddresses(now: Interface, { address, prefix }: WantedMesh): Promise<void> {
-    const addresses = { address: `${address}/${prefix}`, held: [...held].map((ip) => `${ip}/32`) };
-    await apply(planInterface(name, now, addresses));
+    await apply(planInterface(name, now, { address: `${address}/${prefix}`, held: heldNow() }));
   }
 
   async function existing(signal?: AbortSignal): Promise<Interface | undefined> {
@@ -99,15 +119,17 @@ export function createWireguard(run: string, name: string, units: Units): Wiregu
       const { code, stderr } = await wg(['syncconf', name, file], signal);
       if (code !== 0) throw refusedConfig(config.port, stderr);
     },
-    holdAddress(address) {
-      held.add(address);
+    holdAddress(address, untilMs) {
+      held.set(address, untilMs);
       return alone(async () => {
         const now = await look(name);
         if (wanted === undefined || now === undefined || !now.up) {
           held.delete(address);
           throw notReady(name, address);
         }
-        if (held.has(address)) await setAddresses(now, wanted);
+        // It may have been released, or its time may be over, while others had their turn.
+        const one = heldNow().find((each) => each.address === `${address}/32`);
+        if (one !== undefined && one.seconds > 0) await apply([holdLine(name, one)]);
       });
     },
     releaseAddress(address) {

@@ -10,7 +10,8 @@ import type { Effects } from './tenure.ts';
 
 /** Service addresses on the mesh's interface; by the mesh. Each of them may be called again. */
 export interface ServiceAddresses {
-  hold(ip: string): Promise<void>;
+  /** Until then, ms since boot, or for longer than before: with it or without us, it is gone afterwards. */
+  hold(ip: string, untilMs: number): Promise<void>;
   release(ip: string): Promise<void>;
   listHeld(): Promise<readonly string[]>;
 }
@@ -33,6 +34,7 @@ export function createEffects({ role, address, units, addresses, ...deps }: Effe
   const leaseFile = path.join(folder, `${role.name}.json`);
   let fence = '0';
   let endsMs = 0;
+  let hasAddress = false;
   let writing: Promise<void> = Promise.resolve();
   const context = (): RoleContext => ({
     fence,
@@ -64,7 +66,8 @@ export function createEffects({ role, address, units, addresses, ...deps }: Effe
       await files.makeFolder(folder, 0o700);
       await Promise.all([writeLease(), deps.guard?.begin(role.name, deps.leaseMs)]);
       proceed();
-      if (address !== undefined) await addresses.hold(address);
+      hasAddress = true;
+      if (address !== undefined) await addresses.hold(address, endsMs);
       proceed();
       await role.prepare?.(context(), signal);
       for (const unit of role.units(context())) {
@@ -74,6 +77,7 @@ export function createEffects({ role, address, units, addresses, ...deps }: Effe
     },
     async stop(deadlineMs) {
       endsMs = 0;
+      hasAddress = false;
       const names = role.units(context()).map(({ name }: RoleUnit) => name);
       const until = deps.time.nowMs() + deadlineMs;
       const left = () => Math.max(0, until - deps.time.nowMs());
@@ -95,6 +99,7 @@ export function createEffects({ role, address, units, addresses, ...deps }: Effe
       endsMs = newEndsMs;
       // Before the start there is no folder, and nobody who reads it.
       void writeLease();
+      if (hasAddress && address !== undefined) addresses.hold(address, endsMs).catch(() => {});
     },
   };
 }

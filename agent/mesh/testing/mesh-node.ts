@@ -8,7 +8,7 @@ import { childUnits } from '../../engine/child-units.ts';
 import { runControllers } from '../../engine/controller.ts';
 import type { Resources } from '../../engine/resources.ts';
 import { createStore } from '../../engine/store.ts';
-import { files } from '../../host.ts';
+import { boottime, files } from '../../host.ts';
 import { identityFromSeed } from '../../identity/identity.ts';
 import { createLog } from '../../log.ts';
 import { pathsFrom } from '../../paths.ts';
@@ -17,6 +17,8 @@ import { createMesh } from '../mesh.ts';
 export interface Command {
   readonly set?: Partial<Resources>;
   readonly hold?: string;
+  /** How long, in ms; a minute unless given. */
+  readonly holdMs?: number;
   readonly release?: string;
   /** Ends the controllers, takes all away, and ends the process. */
   readonly tearDown?: true;
@@ -73,7 +75,7 @@ async function obey(command: Command): Promise<void> {
   if (command.set?.gossip) store.set('gossip', command.set.gossip);
   if (command.set?.registry) store.set('registry', command.set.registry);
   if (command.set?.links) store.set('links', command.set.links);
-  if (command.hold) await mesh.holdAddress(command.hold);
+  if (command.hold) await mesh.holdAddress(command.hold, boottime.sinceBootMs() + (command.holdMs ?? 60_000));
   if (command.release) await mesh.releaseAddress(command.release);
   if (command.tearDown) {
     stop.abort();
