@@ -1,4 +1,5 @@
 import { readKey } from '../agent/identity/cluster-key.ts';
+import { parseToken, tokenText } from '../agent/identity/tokens.ts';
 import { OperatorError } from '../build/errors.ts';
 import { files } from '../build/host.ts';
 import { keyLines } from './checks.ts';
@@ -30,6 +31,31 @@ export async function readClusterKey(file: string): Promise<string> {
     code: 'key.invalid',
     message: `${file} is not a cluster key: ${reason}`,
     fix: 'make one with npx clusteros-build init, or with: openssl rand -base64 32',
+  });
+}
+
+/**
+ * The enrolment token in a file, as `node-agent token create` printed it.
+ *
+ * @throws OperatorError `token.missing`, `token.invalid`; neither repeats the token
+ */
+export async function readJoinToken(file: string): Promise<string> {
+  const status = await files.statOrUndefined(file);
+  if (status === undefined || !status.isFile()) {
+    throw new OperatorError({
+      code: 'token.missing',
+      message: `there is no enrolment token ${file}`,
+      fix: 'make one on a member: sudo node-agent token create > FILE',
+    });
+  }
+  // The command says more below the token, which people save with it.
+  const [line = ''] = (await files.readText(file)).trimStart().split('\n', 1);
+  const token = parseToken(line);
+  if (token !== undefined) return tokenText(token);
+  throw new OperatorError({
+    code: 'token.invalid',
+    message: `${file} holds no enrolment token; expected 8 characters, a dot, and 24 characters`,
+    fix: 'make one on a member: sudo node-agent token create > FILE',
   });
 }
 

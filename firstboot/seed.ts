@@ -15,6 +15,8 @@ export interface SeedInput {
   readonly network: 'dhcp' | Readonly<Record<string, unknown>>;
   /** Base64 of 32 bytes. Undefined: a machine waits for a key that comes another way. */
   readonly clusterKey?: string | undefined;
+  /** An enrolment token, for machines that are not to hold the key before a member lets them in. */
+  readonly joinToken?: string | undefined;
   /** Machines that must have met before the cluster begins. */
   readonly expect?: number | undefined;
   /** Machines to ask besides those on the LAN. */
@@ -47,10 +49,11 @@ export function seedFiles(input: SeedInput): SeedFile[] {
   const network = input.network === 'dhcp' ? undefined : input.network;
   const networkConfig = render('network-config.hbs', { network });
   const instanceId = `clusteros-${digest(`${userData}\0${networkConfig}`).slice(0, 16)}`;
-  const { clusterName, expect, join, hostname, clusterKey } = input;
+  const { clusterName, expect, join, hostname, clusterKey, joinToken } = input;
   return [
     { path: 'README.txt', text: windowsLines(render('README.txt.hbs', { clusterName })) },
     ...(clusterKey === undefined ? [] : [{ path: 'clusteros/cluster.key', text: `${clusterKey}\n` }]),
+    ...(joinToken === undefined ? [] : [{ path: 'clusteros/cluster.token', text: `${joinToken}\n` }]),
     { path: 'clusteros/node.yaml', text: render('node.yaml.hbs', { clusterName, expect, join }) },
     { path: 'meta-data', text: render('meta-data.hbs', { instanceId, hostname }) },
     { path: 'network-config', text: networkConfig },

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { after, test } from 'node:test';
 import { Command } from 'commander';
+import { seedFiles } from '../../firstboot/seed.ts';
 import { loadDefinition } from '../definition/load.ts';
 import { files, run, which } from '../host.ts';
 import type { Context } from './context.ts';
@@ -37,6 +38,23 @@ test('the seed follows the definition, and flags stand over it', async () => {
     [flagged.expect, flagged.join, flagged.clusterKey, flagged.hostname],
     [5, ['10.0.0.1', '10.0.0.2'], undefined, 'n1'],
   );
+});
+
+test('a token takes the place of the key, and a file that holds none is refused', async () => {
+  const file = path.join(folder, 'token.txt');
+  const token = `${'A'.repeat(8)}.${'b'.repeat(24)}`;
+  await files.writeAtomic(file, `${token}\nIt lets one machine in until tomorrow.\n`, 0o600);
+  const input = await seedInput(definition, { format: 'iso', key: true, token: file });
+  assert.deepEqual([input.clusterKey, input.joinToken], [undefined, token]);
+  const secrets = seedFiles(input).filter(({ path }) => /key|token/.test(path));
+  assert.deepEqual(secrets, [{ path: 'clusteros/cluster.token', text: `${token}\n` }]);
+  await files.writeAtomic(file, 'no token at all\n', 0o600);
+  await assert.rejects(seedInput(definition, { format: 'iso', key: true, token: file }), {
+    code: 'token.invalid',
+  });
+  await assert.rejects(seedInput(definition, { format: 'iso', key: '/k', token: file }), {
+    code: 'seed.invalid',
+  });
 });
 
 test('every mistake in the flags is told at once', async () => {

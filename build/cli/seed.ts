@@ -1,7 +1,7 @@
 import * as path from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
 import { checkSeed } from '../../firstboot/checks.ts';
-import { readClusterKey, readPublicKeys } from '../../firstboot/secrets.ts';
+import { readClusterKey, readJoinToken, readPublicKeys } from '../../firstboot/secrets.ts';
 import { type SeedInput, seedFiles } from '../../firstboot/seed.ts';
 import { SEED_FORMATS, type SeedFormat, writeVolume } from '../../firstboot/volume.ts';
 import { type Definition, loadDefinition } from '../definition/load.ts';
@@ -14,6 +14,7 @@ export interface SeedFlags {
   readonly output?: string;
   /** False for --no-key. */
   readonly key: string | boolean;
+  readonly token?: string;
   readonly sshKey?: readonly string[];
   readonly hostname?: string;
   readonly expect?: number;
@@ -32,6 +33,7 @@ export const registerSeed: Register = (program, context) => {
     .option('--output <file>', `the volume (default: ${OUTPUTS.iso}, or ${OUTPUTS.fat} for fat)`)
     .option('--key <file>', `the cluster key (default: ${KEY_NAME} beside the definition)`, true)
     .option('--no-key', 'leave the key out; machines wait for one')
+    .option('--token <file>', 'an enrolment token (node-agent token create) in place of the key')
     .option('--ssh-key <file...>', 'public SSH keys that may log in, besides those of the definition')
     .option('--hostname <name>', 'for a seed of one machine; without it every machine names itself')
     .option('--expect <n>', 'the cluster begins when this many machines have met', wholeNumber)
@@ -42,6 +44,7 @@ export const registerSeed: Register = (program, context) => {
 Examples:
   npx clusteros-build seed --ssh-key ~/.ssh/id_ed25519.pub
   npx clusteros-build seed --format fat --expect 3 --join 192.168.1.10
+  npx clusteros-build seed --token token.txt --output more-machines.iso
 `,
     )
     .action((flags: SeedFlags) => seed(context, flags));
@@ -63,6 +66,7 @@ async function seed(context: Context, flags: SeedFlags): Promise<void> {
     hostname: hostname ?? null,
     sshKeys: authorizedKeys.length,
     clusterKey: input.clusterKey !== undefined,
+    token: input.joinToken !== undefined,
     expect: expect ?? null,
     join,
   };
@@ -83,12 +87,28 @@ export async function seedInput(definition: Definition, flags: SeedFlags): Promi
     authorizedKeys: [...new Set([...definition.seed.ssh_authorized_keys, ...fromFiles.flat()])],
     timezone: definition.seed.timezone,
     network: definition.seed.network,
-    clusterKey: flags.key === false ? undefined : await readClusterKey(keyFile(definition, flags.key)),
+    ...(await membership(definition, flags)),
     expect: flags.expect ?? definition.node.consensus.expect,
     join: [...new Set([...definition.node.discovery.join, ...(flags.join ?? [])])],
   };
   assertSeed(input);
   return input;
+}
+
+/** What makes a machine a member: the key, or a token that gets it there. */
+async function membership(
+  definition: Definition,
+  { key, token }: SeedFlags,
+): Promise<Pick<SeedInput, 'clusterKey' | 'joinToken'>> {
+  if (token === undefined) {
+    return { clusterKey: key === false ? undefined : await readClusterKey(keyFile(definition, key)) };
+  }
+  if (typeof key !== 'string') return { joinToken: await readJoinToken(path.resolve(token)) };
+  throw new OperatorError({
+    code: 'seed.invalid',
+    message: 'a seed brings a key or a token, and not both',
+    fix: 'leave out --key or --token',
+  });
 }
 
 /** @throws OperatorError `seed.invalid` with every mistake */
@@ -121,6 +141,7 @@ function resultAsText(output: string, input: SeedInput): string {
   return [
     `wrote ${file}: the seed of the cluster ${input.clusterName}, ${whose}`,
     ...(input.clusterKey ? ['It holds the cluster key: keep it as safe as the key.'] : []),
+    ...(input.joinToken ? ['It holds an enrolment token, and is worthless once that has expired.'] : []),
     '',
     'Attach it as a second drive; machines know it by its label CIDATA:',
     `  QEMU     -drive file=${file},format=raw,if=virtio,readonly=on`,

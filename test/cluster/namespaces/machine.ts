@@ -210,7 +210,7 @@ function putSeed(volume: string, { key, nodeYaml, token }: Seed): void {
   for (const [name, text] of [
     ['cluster.key', key],
     ['node.yaml', nodeYaml],
-    ['token', token],
+    ['cluster.token', token],
   ] as const) {
     const file = path.join(folder, name);
     if (text === undefined) rmSync(file, { force: true });
