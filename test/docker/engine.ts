@@ -27,6 +27,8 @@ export async function testEngine(): Promise<TestEngine> {
     [
       ...['--host', env.DOCKER_HOST, '--data-root', at('data'), '--exec-root', at('exec')],
       ...['--pidfile', at('pid'), '--bridge', 'none'],
+      // The nodes only speak to each other: the firewall and routing of this machine stay as they are.
+      ...['--iptables=false', '--ip-forward=false'],
     ],
     { env: { PATH: `${PATH}:/usr/sbin:/sbin` }, stdio: ['ignore', 'ignore', 'pipe'] },
   );
