@@ -73,8 +73,10 @@ test('a process id that now belongs to another program is not ours', async (t) =
 
 test('a missing program is named with the package that has it', async (t) => {
   const { units } = unitsFor(t);
-  await assert.rejects(units.start({ ...SLEEPER, name: 'etcd', argv: ['/usr/bin/no-such-etcd'] }), {
-    code: 'unit.missing-program',
-    fix: 'apt-get install etcd-server',
-  });
+  for (const program of ['/usr/bin/no-such-etcd', '/etc/hostname'] as const) {
+    await assert.rejects(units.start({ ...SLEEPER, name: 'etcd', argv: [program] }), {
+      code: 'unit.missing-program',
+      fix: 'apt-get install etcd-server',
+    });
+  }
 });

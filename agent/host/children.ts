@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { accessSync, closeSync, constants, openSync, readFileSync } from 'node:fs';
 
 /** A program that goes on when we end, known by its process id and its time of start. */
 export interface Child {
@@ -67,8 +67,14 @@ export function sendSignal(child: Child, signal: 'SIGTERM' | 'SIGKILL' | 'SIGHUP
   }
 }
 
+/** A file that nobody may execute is no program either: half installed, or hidden by a container. */
 export function programExists(file: string): boolean {
-  return existsSync(file);
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** proc(5): the name may hold blanks and brackets, so what counts stands after the last bracket. */

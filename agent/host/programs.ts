@@ -121,7 +121,8 @@ function numberOf(signal: NodeJS.Signals | null): number {
 
 function notStarted(program: string, cause: Error): AgentError {
   const { code: errno } = cause as NodeJS.ErrnoException;
-  const missing = errno === 'ENOENT';
+  // One that nobody may execute is no program: half installed, or hidden by a container.
+  const missing = errno === 'ENOENT' || errno === 'EACCES';
   return new AgentError({
     code: missing ? 'program.missing' : 'program.start',
     exit: 'internal',
