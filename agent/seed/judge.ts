@@ -63,7 +63,7 @@ function judgeOffer(
   if ('refusal' in content) return stay('refused', content.refusal);
   if ('ignored' in content) return stay('ignored', content.ignored);
   if (item === 'cluster.token') {
-    const token = parseToken(content.bytes.toString('latin1'));
+    const token = parseToken(content.bytes.toString('utf8'));
     if (token === undefined) return stay('refused', NO_TOKEN);
     if (held.key !== undefined) {
       return held.enrolledBy === token.id

@@ -4,7 +4,7 @@ import { type Identity, identityFromSeed } from '../../identity/identity.ts';
 import { wireguardKeys } from '../../identity/keys.ts';
 import { createLog } from '../../log.ts';
 import { makeCard } from '../card.ts';
-import { type ChannelDeps, type ChannelSelf, createPeerChannel } from '../channel/channel.ts';
+import { type ChannelDeps, type ChannelSelf, createPeerChannel, type Handler } from '../channel/channel.ts';
 import { createKeyring, type DiscoveryKey } from '../cluster-keys.ts';
 import { createRefusals } from '../refusals.ts';
 
@@ -46,6 +46,7 @@ export async function startPeer(
   t: TestContext,
   byte: number,
   options: Partial<ChannelSelf> & { readonly deps?: Partial<ChannelDeps>; readonly instance?: string } = {},
+  enroll: Handler = async (peer) => ({ token: peer.token ?? null }),
 ) {
   const { deps = {}, instance = byte.toString(16).padStart(16, '0'), ...self } = options;
   const lines: string[] = [];
@@ -75,7 +76,7 @@ export async function startPeer(
     ...deps,
   });
   channel.handle('card', async (peer, body) => ({ hello: peer.id, body }));
-  channel.handle('enroll', async (peer) => ({ token: peer.token ?? null }));
+  channel.handle('enroll', enroll);
   const { port } = await channel.start(0, '127.0.0.1');
   t.after(() => channel.stop());
   return { channel, refusals, lines, port, target: { address: '127.0.0.1', port }, id: identityOf(byte).id };
