@@ -148,6 +148,10 @@ export function gossipService(deps: GossipDeps): GossipService {
       if (silentMs >= SILENT_MS) return stopped(deaf(silentMs / 1000), PROBLEM_MS);
       return { outputs: gossip(false), againMs: STARTING_MS };
     }
+    const refused = deps.refused?.() ?? new Set();
+    for (const { id, status } of session.members) {
+      if (status === 'failed' && refused.has(id)) await prune(id).catch(() => {});
+    }
     const joinsMs = joiner.joinSome(endpoint, {
       ownId: wish.settings.id,
       own: {
@@ -157,11 +161,16 @@ export function gossipService(deps: GossipDeps): GossipService {
       cards: view.get('cards') ?? [],
       contacts: view.get('contacts') ?? [],
       members: session.members,
-      refused: deps.refused?.() ?? new Set(),
+      refused,
       nowMs,
     });
     const conditions = wish.warning === undefined ? [] : [wish.warning];
     return { outputs: gossip(true), conditions, againMs: Math.min(joinsMs, IDLE_MS) };
+  }
+
+  async function prune(id: string): Promise<void> {
+    await withSerf(known(), (client) => client.forceLeave(id, { prune: true }));
+    lookAgain();
   }
 
   const known = (): Endpoint => {
@@ -186,8 +195,10 @@ export function gossipService(deps: GossipDeps): GossipService {
       nudge();
     },
     evict: async (id) => {
-      await withSerf(known(), (client) => client.forceLeave(id, { prune: true }));
-      lookAgain();
+      const status = session.members.find((member) => member.id === id)?.status;
+      // Serf would forget a living member, and never list it again while memberlist still counts it alive.
+      if (status === 'alive' || status === 'leaving') throw stillAlive(id);
+      await prune(id);
     },
     withSerf: async (work) => withSerf(known(), work),
     holdsKeys: async (keys) => {
@@ -200,6 +211,14 @@ export function gossipService(deps: GossipDeps): GossipService {
     },
     wake: () => nudge(),
   };
+}
+
+function stillAlive(id: string): AgentError {
+  return new AgentError({
+    code: 'gossip.alive',
+    exit: 'refused',
+    message: `${id} still gossips; it is forgotten when it falls silent`,
+  });
 }
 
 /** The tags that others see: 512 bytes at most in all. Pure. */

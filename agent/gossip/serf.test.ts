@@ -150,3 +150,22 @@ test('a node that leaves is seen as left, and one that is evicted is forgotten',
     () => seen(a),
   );
 });
+
+test('one that is evicted while it still gossips is forgotten when it falls silent, and taken back when it is readmitted', async (t) => {
+  const evicted = new Set<string>();
+  const [a, b] = await several(t, { refused: () => evicted }, {});
+  b.know(a);
+  await together(a, b);
+  evicted.add(b.id);
+  await assert.rejects(a.service.evict(b.id), { code: 'gossip.alive' });
+  await b.stopAgent();
+  await b.units.stop('serf', 2_000);
+  await until(
+    'a has forgotten b',
+    () => statusAt(a, b) === undefined,
+    () => seen(a),
+  );
+  evicted.delete(b.id);
+  b.startAgent();
+  await together(a, b);
+});

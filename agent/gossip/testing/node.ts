@@ -44,6 +44,7 @@ export interface TestNodeOptions {
   readonly key: Buffer;
   readonly units?: (usual: Units) => Units;
   readonly keyring?: NonNullable<GossipDeps['keyring']>;
+  readonly refused?: NonNullable<GossipDeps['refused']>;
 }
 
 export async function startNode(t: TestContext, options: TestNodeOptions): Promise<TestNode> {
@@ -70,6 +71,7 @@ export async function startNode(t: TestContext, options: TestNodeOptions): Promi
       onRefusal: (address, reason) => refusals.push({ address, reason }),
       bind: options.address,
       ...(options.keyring && { keyring: options.keyring }),
+      ...(options.refused && { refused: options.refused }),
     });
   const node: TestNode = {
     id: identity.id,
