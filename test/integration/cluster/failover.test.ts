@@ -97,8 +97,11 @@ test('a voter that leaves is replaced and stays away until it is told to come ba
       await machine.until('the evicted one has no place', (status) => !placed(status, id), 30_000);
       assert.doesNotMatch(await machine.must(['cat', '/etc/hosts']), new RegExp(`\\b${evicted.name}\\b`));
     }
+    await evicted.until('it stands back', ({ conditions }) => has(conditions, 'node.evicted'), 60_000);
     await evicted.stopAgent();
     await evicted.startAgent();
+    await evicted.until('it stands back again', ({ conditions }) => has(conditions, 'node.evicted'), 60_000);
+    assert.deepEqual(await engines(evicted), []);
     await operator.until('it refuses the evicted one', (status) => refuses(status, evicted), 60_000);
     await operator.must(['node-agent', 'readmit', id]);
     await settled(machines);
