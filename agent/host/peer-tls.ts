@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { RequestOptions, Server } from 'node:https';
 import type { Socket } from 'node:net';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
+import { loadHttps } from './http-modules.ts';
 
 /**
  * HTTPS with pre-shared keys in place of certificates (RFC 4279, RFC 5489). TLS 1.2, because there the name of
@@ -48,7 +49,7 @@ export interface PskServer {
 
 /** @throws the system's error, `EADDRINUSE` among them */
 export async function serve(options: PskServerOptions): Promise<PskServer> {
-  const https = await loadHttps();
+  const https = loadHttps();
   const identities = new WeakMap<object, string>();
   const server = https.createServer({
     ...TLS,
@@ -133,7 +134,7 @@ export interface PskCall {
  * `TOO_LARGE`, `STATUS`, `ETIMEDOUT`
  */
 export async function call(options: PskCall): Promise<{ body: Buffer; exported: Buffer }> {
-  const https = await loadHttps();
+  const https = loadHttps();
   const limit = AbortSignal.timeout(options.timeoutMs);
   const signal = options.signal ? AbortSignal.any([limit, options.signal]) : limit;
   return new Promise((resolve, reject) => {
@@ -234,9 +235,4 @@ function plain(address: string | undefined): string {
 
 function coded(code: string, message: string): NodeJS.ErrnoException {
   return Object.assign(new Error(message), { code });
-}
-
-/** 15 ms of loading, only when it is needed. */
-function loadHttps() {
-  return import('node:https');
 }

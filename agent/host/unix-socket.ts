@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import * as net from 'node:net';
+import { loadHttp } from './http-modules.ts';
 
 export interface Request {
   readonly method: string;
@@ -36,7 +37,7 @@ const BODY_BYTES = 64 * 1024;
  * @throws the system's error, `EADDRINUSE` among them
  */
 export async function listen(socket: string, handler: Handler): Promise<Listener> {
-  const http = await loadHttp();
+  const http = loadHttp();
   const server = http.createServer({
     requestTimeout: REQUEST_MS,
     headersTimeout: REQUEST_MS,
@@ -141,11 +142,6 @@ function drained(response: ServerResponse, gone: AbortSignal): Promise<void> {
   });
 }
 
-/** Loaded when needed: it takes 20 ms, and `version` and `init` do without. */
-function loadHttp() {
-  return import('node:http');
-}
-
 /** Does anything accept connections there? A socket file whose process is dead refuses. */
 export async function answers(socket: string, timeoutMs: number): Promise<boolean> {
   return new Promise((resolve) => {
@@ -225,7 +221,7 @@ async function open(
   { method = 'GET', path, body }: Asked,
   signal: AbortSignal,
 ): Promise<IncomingMessage> {
-  const http = await loadHttp();
+  const http = loadHttp();
   const text = body === undefined ? undefined : JSON.stringify(body);
   return new Promise((resolve, reject) => {
     const request = http.request(

@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net';
+import { loadHttp } from './http-modules.ts';
 
 /** A web page for people: read-only, small, without scripts. */
 export interface Page {
@@ -36,7 +37,7 @@ export async function listenWeb(
   port: number,
   answer: (path: string) => Promise<Page>,
 ): Promise<WebListener> {
-  const http = await import('node:http');
+  const http = loadHttp();
   const server = http.createServer({
     requestTimeout: REQUEST_MS,
     headersTimeout: REQUEST_MS,
@@ -88,7 +89,7 @@ export function plain(status: number, body: string): Page {
 
 /** The status of a GET; its body is not read. @throws the system's error, or an AbortError when the time is up */
 export async function statusOf(url: string, timeoutMs: number): Promise<number> {
-  const http = await import('node:http');
+  const http = loadHttp();
   return new Promise((resolve, reject) => {
     const request = http.get(url, { agent: false, signal: AbortSignal.timeout(timeoutMs) }, (response) => {
       response.on('error', () => {});

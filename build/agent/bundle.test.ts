@@ -23,7 +23,6 @@ import { openCache } from '../cache.ts';
 import { type BuiltAgent, buildAgent } from './bundle.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'bundle-test.'));
-const KEY = Buffer.alloc(32, 0x5a).toString('base64');
 let agent: BuiltAgent;
 
 before(async () => {
@@ -35,6 +34,7 @@ function call(sandbox: Sandbox, ...argv: string[]) {
   return spawnSync(agent.file, argv, { env: sandbox.environment, encoding: 'utf8', timeout: 30_000 });
 }
 
+/** Never with a key: with one it would make this machine a node of a cluster. */
 function start(t: TestContext, sandbox: Sandbox, more: Record<string, string> = {}): ChildProcess {
   const child = spawn(agent.file, ['start'], {
     env: { ...sandbox.environment, ...more },
@@ -125,12 +125,11 @@ test('it says its version, and makes one identity however often it is initialise
 
 test('it starts, answers over its socket, refuses to run twice, and ends by SIGTERM with exit code 0', async (t) => {
   const sandbox = makeSandbox(t);
-  sandbox.seed('cluster.key', KEY);
   const child = start(t, sandbox);
-  const status = await until('a ready agent', () => {
+  const status = await until('an agent that waits for a key', () => {
     const { status: code, stdout } = call(sandbox, 'status', '--json');
     const answer = code === 0 ? JSON.parse(stdout) : undefined;
-    return answer?.state === 'ready' ? answer : undefined;
+    return answer?.state === 'waiting' ? answer : undefined;
   });
   assert.equal(status.pid, child.pid);
   assert.equal(call(sandbox, 'start').status, 7);
@@ -144,7 +143,6 @@ test('it starts, answers over its socket, refuses to run twice, and ends by SIGT
 test('killed at any moment of its first start it keeps the identity that it once showed', async (t) => {
   for (const ms of [0, 15, 30, 40, 50, 60, 70, 80, 90, 110, 140, 200]) {
     const sandbox = makeSandbox(t);
-    sandbox.seed('cluster.key', KEY);
     const child = start(t, sandbox);
     await delay(ms);
     child.kill('SIGKILL');

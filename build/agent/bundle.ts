@@ -54,6 +54,19 @@ export async function buildAgent(options: BuildAgentOptions): Promise<BuiltAgent
   return result(entry, (await digestOf(path.join(entry, PROGRAM))).sha256, false);
 }
 
+/**
+ * For a small process that mostly waits: 20 MB less in a cluster, for the same CPU time. Its compilers would only
+ * earn what they cost in a program that computes; the garbage collector gets a small nursery and no threads.
+ */
+export const V8_FLAGS = [
+  '--optimize-for-size',
+  '--max-semi-space-size=1',
+  '--no-opt',
+  '--no-maglev',
+  '--no-sparkplug',
+  '--single-threaded',
+] as const;
+
 /** Paths are relative: the executable records them. */
 const SEA_CONFIG = {
   main: 'agent.mjs',
@@ -62,6 +75,7 @@ const SEA_CONFIG = {
   disableExperimentalSEAWarning: true,
   useCodeCache: false,
   useSnapshot: false,
+  execArgv: V8_FLAGS,
   // NODE_OPTIONS and --node-options are for programs under development.
   execArgvExtension: 'none',
 } as const;

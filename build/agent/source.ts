@@ -28,11 +28,15 @@ export function bundleSource(version: string): Uint8Array {
       minifyIdentifiers: false,
       keepNames: false,
       legalComments: 'none',
-      charset: 'utf8',
+      // One character beyond Latin-1 would make V8 keep the whole text with two bytes for each.
+      charset: 'ascii',
       logLevel: 'silent',
       define: { CLUSTEROS_VERSION: JSON.stringify(version) },
-      // Libraries in CommonJS ask for Node's own modules with require().
-      banner: { js: 'const require=process.getBuiltinModule;' },
+      // Libraries in CommonJS ask for Node's own modules with require(). Undici takes HTTP/2 if it is there, and
+      // loading it costs 3 MB.
+      banner: {
+        js: "const require=name=>{if(name==='node:http2')throw Error(name);return process.getBuiltinModule(name)};",
+      },
     });
     const [output] = outputFiles;
     if (output === undefined) throw new Error('esbuild gave no output');

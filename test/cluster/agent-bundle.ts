@@ -1,5 +1,6 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import * as path from 'node:path';
+import { V8_FLAGS } from '../../build/agent/bundle.ts';
 import { bundleSource } from '../../build/agent/source.ts';
 
 /** The Node that becomes the agent; pinned by the lock file. */
@@ -24,7 +25,7 @@ export function installAgent(folder: string): InstalledAgent {
   const bin = path.join(folder, 'bin');
   mkdirSync(bin, { recursive: true });
   writeFileSync(file, bundle);
-  const argv = [PINNED_NODE, '--disable-warning=ExperimentalWarning', file] as const;
+  const argv = [PINNED_NODE, '--disable-warning=ExperimentalWarning', ...V8_FLAGS, file] as const;
   const words = argv.map((word) => `'${word}'`).join(' ');
   writeFileSync(path.join(bin, 'node-agent'), `#!/bin/sh\nexec ${words} "$@"\n`, { mode: 0o755 });
   return { argv: [...argv], bin };
