@@ -73,7 +73,7 @@ test('a process id that now belongs to another program is not ours', async (t) =
 
 test('a missing program is named with the package that has it', async (t) => {
   const { units } = unitsFor(t);
-  for (const program of ['/usr/bin/no-such-etcd', '/etc/hostname'] as const) {
+  for (const program of ['/usr/bin/no-such-etcd', '/proc/version'] as const) {
     await assert.rejects(units.start({ ...SLEEPER, name: 'etcd', argv: [program] }), {
       code: 'unit.missing-program',
       fix: 'apt-get install etcd-server',

@@ -57,6 +57,8 @@ export function createSupervisor(serf: SerfProcess, session: Session, log: Log):
   let observedMs = Number.NEGATIVE_INFINITY;
   /** The process was running, or being started, when we looked last. */
   let expected = false;
+  /** There is no such program: so it was at the last attempt. */
+  let absent: FoundCondition | undefined;
   const oneAtATime = createLock();
 
   async function observe(nowMs: number): Promise<UnitState> {
@@ -86,9 +88,11 @@ export function createSupervisor(serf: SerfProcess, session: Session, log: Log):
       }
     } catch (error) {
       restart = failed(restart, nowMs);
-      if (error instanceof AgentError && error.code === 'unit.missing-program') return missing(error);
-      throw error;
+      if (!(error instanceof AgentError) || error.code !== 'unit.missing-program') throw error;
+      absent = missing(error);
+      return absent;
     }
+    absent = undefined;
     told = settings.advertise;
     unit = undefined;
     expected = true;
@@ -115,6 +119,8 @@ export function createSupervisor(serf: SerfProcess, session: Session, log: Log):
     if (next === 'keep') return undefined;
     if (next === 'wait') {
       if (now.state === 'running') return deaf((nowMs - (session.silentSinceMs ?? nowMs)) / 1000);
+      // It has not ended: it has never begun.
+      if (absent !== undefined) return absent;
       const ports = { gossip: settings.port, rpc: settings.rpcPort };
       return endedCondition(now, ports, restart.failures, pauseOf(restart));
     }

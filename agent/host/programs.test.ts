@@ -43,7 +43,7 @@ test('an aborted signal kills the program, and its reason is what is thrown', as
 
 test('a missing program is told from one that failed, and a failure shows what it said', async () => {
   await assert.rejects(run(['no-such-program-here']), (error) => isMissing(error));
-  await assert.rejects(run(['/etc/hostname']), (error) => isMissing(error));
+  await assert.rejects(run(['/proc/version']), (error) => isMissing(error));
   await assert.rejects(
     runOk(['sh', '-c', 'echo why >&2; exit 4']),
     (error) => code('program.failed')(error) && (error as AgentError).evidence === 'why',

@@ -55,14 +55,17 @@ async function startProgram({ name, units }: DriverDeps): Promise<void> {
       fix: `load the module wireguard or tun; in a container: docker run --device ${TUN}`,
     });
   }
-  if ((await files.look(PROGRAM)) === undefined) throw missing('wireguard-go', 'wireguard-go');
   // A run that is on without an interface has lost it; the unit would be left as it is.
   if ((await units.observe('wireguard')).state === 'running') await units.stop('wireguard', STOP_MS);
-  await units.start({
+  const spec = {
     name: 'wireguard',
     argv: [PROGRAM, '-f', name],
     environment: { LOG_LEVEL: 'error' },
     configDigest: `wireguard-go ${name}`,
+  } as const;
+  await units.start(spec).catch((error: unknown) => {
+    const isMissing = error instanceof AgentError && error.code === 'unit.missing-program';
+    throw isMissing ? missing('wireguard-go', 'wireguard-go', error) : error;
   });
 }
 
