@@ -126,7 +126,5 @@ test('conditions begin and end, addresses come and go, refusals are told once', 
   ]);
   const more = { ...after, refusals: [refusal('10.0.0.9', 20), ...(BEFORE.refusals ?? [])] };
   assert.deepEqual(told(more, after), [], 'the same peer again is no news');
-  assert.deepEqual(told({ ...after, conditions: [] }, after), [
-    'condition.ended: over: port 7946 is taken',
-  ]);
+  assert.deepEqual(told({ ...after, conditions: [] }, after), ['condition.ended: over: port 7946 is taken']);
 });
