@@ -76,7 +76,7 @@ async function rotateKey({ etcd, clusterKey, registry, random, now }: OperationD
   const rotation = await beginRotation(etcd, recipients, key, random, now());
   return {
     done: `the cluster key changes from ${rotation.oldFingerprint} to ${rotation.newFingerprint} on ${recipients.length} nodes`,
-    note: 'node-agent events -f shows how far it is. Nodes that are off now get the new key by hand: node-agent key show.',
+    note: 'node-agent events -f shows how far it is. Nodes that are off now get the new key by themselves when they return within 30 days.',
   };
 }
 
