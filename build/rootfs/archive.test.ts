@@ -61,7 +61,9 @@ for (const [what, code, answer] of [
       answer(response);
     });
     const start = performance.now();
-    await assert.rejects(readArchive(planOf(uri).apt, undefined, 300), (error) => {
+    // Short only where nobody answers: a slow machine must not turn another error into this one.
+    const limitMs = /says nothing|falls silent/.test(what) ? 300 : 20_000;
+    await assert.rejects(readArchive(planOf(uri).apt, undefined, limitMs), (error) => {
       assert.ok(error instanceof OperatorError);
       assert.equal(error.code, code);
       assert.equal(error.exit, 'network');
@@ -71,7 +73,7 @@ for (const [what, code, answer] of [
       assert.match(text, /InRelease/);
       return true;
     });
-    assert.ok(performance.now() - start < 3000);
+    assert.ok(performance.now() - start < 15_000);
   });
 }
 
