@@ -36,6 +36,10 @@ TimeoutStopSec=20
 # hangs, it is killed, and its roles with it, before others may take them.
 WatchdogSec=60
 WatchdogSignal=SIGKILL
+# Whatever else the machine computes, its place in the cluster comes first.
+CPUWeight=500
+IOWeight=500
+OOMScoreAdjust=-800
 
 # What it may touch: its state, its socket, and what the console shows.
 StateDirectory=clusteros

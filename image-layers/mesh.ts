@@ -22,6 +22,8 @@ StartLimitIntervalSec=0
 ExecStart=/usr/bin/serf agent -config-file=/run/clusteros/serf/agent.json
 # The agent decides when it starts again: it may have to be another member by then.
 Restart=no
+# What it ends with when it is told to stop without a good-bye; the agent tells when it ends by itself.
+SuccessExitStatus=1
 KillMode=mixed
 TimeoutStopSec=10
 OOMScoreAdjust=-500
