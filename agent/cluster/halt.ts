@@ -1,5 +1,6 @@
 import type { Controller, FoundCondition } from '../engine/controller.ts';
 import type { Units } from '../engine/units.ts';
+import { clock } from '../host.ts';
 import type { Log } from '../log.ts';
 
 /** Why a node must not take part in its cluster, and what would end that. */
@@ -22,6 +23,9 @@ export interface HaltDeps {
 
 const LOOK_MS = 1_000;
 const STOP_MS = 5_000;
+/** Most passes are over by then; what starts later is seen by its unit. */
+const UNDER_WAY_MS = 10_000;
+const ENGINES = ['etcd', 'serf', 'wireguard'] as const;
 
 /**
  * Stops the engines of a node that must not take part: it is a clone, it has left, it is being reset. Data on
@@ -36,6 +40,7 @@ export function haltController({
   again,
 }: HaltDeps): Controller {
   let stopped: string | undefined;
+  let sinceMs = 0;
   return {
     name: 'halt',
     inputs: ['facts', 'cards', 'contacts'],
@@ -53,10 +58,15 @@ export function haltController({
       if (stopped === undefined) {
         log.warning('the node does not take part in its cluster', { reason: why.code });
         await resignRoles(why.code);
+        sinceMs = clock.monotonicMs();
+      }
+      // A pass of another controller that was under way when the halt began may still start an engine.
+      const runs = await Promise.all(ENGINES.map(async (name) => (await units.observe(name)).state));
+      if (runs.includes('running') || clock.monotonicMs() - sinceMs < UNDER_WAY_MS) {
         await Promise.all((['etcd', 'serf'] as const).map((name) => units.stop(name, STOP_MS)));
         await tearDownMesh();
-        stopped = why.code;
       }
+      stopped = why.code;
       return { conditions: why.condition === undefined ? [] : [why.condition], againMs: LOOK_MS };
     },
   };
