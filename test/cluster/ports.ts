@@ -1,13 +1,29 @@
+import { PINNED_NODE } from './agent-bundle.ts';
 import type { Machine } from './machines.ts';
 
-/** Longer than any answer on these links; a port that drops what comes costs this much. */
-const PATIENCE_S = 2;
+/** `silent`: what is sent there is dropped. `closed`: the machine says that nobody listens. */
+export type PortState = 'open' | 'closed' | 'silent';
 
-/** Those of the TCP ports that `from` can connect to. */
-export async function openPorts(from: Machine, address: string, ports: readonly number[]): Promise<number[]> {
-  const tries = ports.map(async (port) => {
-    const connect = ['timeout', `${PATIENCE_S}`, 'bash', '-c', `exec 3<>/dev/tcp/${address}/${port}`];
-    return { port, open: (await from.exec(connect)).code === 0 };
-  });
-  return (await Promise.all(tries)).filter(({ open }) => open).map(({ port }) => port);
+/** Many times what an answer takes on these links, on a machine with a lot to do. */
+const PATIENCE_MS = 5_000;
+
+/** How TCP ports answer to `from`, all asked at once. */
+export async function portStates(
+  from: Machine,
+  address: string,
+  ports: readonly number[],
+): Promise<Record<number, PortState>> {
+  const script = `
+    const net = require('node:net');
+    const ask = (port) => new Promise((resolve) => {
+      const socket = net.connect({ host: ${JSON.stringify(address)}, port });
+      const end = (state) => { socket.destroy(); resolve([port, state]); };
+      socket.once('connect', () => end('open'));
+      socket.once('error', ({ code }) => end(code === 'ECONNREFUSED' ? 'closed' : 'silent'));
+      socket.setTimeout(${PATIENCE_MS}, () => end('silent'));
+    });
+    Promise.all(${JSON.stringify(ports)}.map(ask)).then((all) =>
+      process.stdout.write(JSON.stringify(Object.fromEntries(all))));`;
+  const said = await from.must([PINNED_NODE, '--eval', script]);
+  return JSON.parse(said) as Record<number, PortState>;
 }
