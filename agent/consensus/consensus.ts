@@ -53,7 +53,7 @@ interface Life {
   readonly keeper: Keeper;
   readonly founding: Founding;
   readonly member: Member;
-  inputs: Omit<MemberInputs, 'nowMs' | 'present'>;
+  inputs: Omit<MemberInputs, 'nowMs' | 'present'> & Pick<SightInputs, 'contacts'>;
 }
 
 const CALM_MS = 4_000;
@@ -170,6 +170,8 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
       outputs: { consensus: consensusOf(durable, seen, inputs.self, member.etcd.tls) },
       conditions,
       againMs: calm ? CALM_MS : SOON_MS,
+      // A node that comes changes cards, gossip and mesh a dozen times: no reason to ask the voters each time.
+      restMs: calm ? CALM_MS : 0,
     };
   }
   let lastLostMs: number | undefined;
@@ -285,11 +287,12 @@ function inputsFrom(view: View, leaving: boolean, caKeys: ConsensusDeps['caKeys'
     mesh: view.get('mesh'),
     gossip: view.get('gossip'),
     cards: view.get('cards') ?? [],
+    contacts: view.get('contacts') ?? [],
     leaving,
   };
 }
 
 function sightInputs(inputs: Life['inputs']): Omit<SightInputs, 'nowMs' | 'evicted'> {
-  const { self, settings, cards, gossip, mesh } = inputs;
-  return { self, settings, cards, gossip, mesh };
+  const { self, settings, cards, contacts, gossip, mesh } = inputs;
+  return { self, settings, cards, contacts, gossip, mesh };
 }

@@ -14,7 +14,7 @@ import type { Durable, FoundingPromise } from './durable.ts';
 export interface Sight {
   readonly self: string;
   readonly nowMs: number;
-  /** When the agent started. */
+  /** Since when others could be seen; time in which this agent did not come to look does not count. */
   readonly startedMs: number;
   readonly expect?: number | undefined;
   readonly bootstrap: boolean;
@@ -22,6 +22,8 @@ export interface Sight {
   readonly joins: boolean;
   /** Ids of the other nodes that are here now, proven. */
   readonly present: readonly string[];
+  /** Somebody with our key calls out who has not proven yet who it is. */
+  readonly unproven?: boolean;
   /** When each other node was last here. Never since the start: absent. */
   readonly lastSeenMs: ReadonlyMap<string, number>;
   /** When a node last came. */
@@ -68,6 +70,8 @@ const SETTLE_MS = 3_000;
 const FIRST_LOOK_MS = 5_000;
 const JOIN_LOOK_MS = 10_000;
 const ALONE_MS = 12_000;
+/** A call to somebody who was heard may fail for a while where all are busy; one that never succeeds is no node. */
+const UNPROVEN_MS = 60_000;
 
 /**
  * The next step of a node without a cluster, or with one that cannot be confirmed. Pure.
@@ -177,6 +181,7 @@ function withExpectation(
 function withoutExpectation(sight: Sight): GenesisStep {
   const { nowMs, startedMs, present, joins, self, newestContactMs } = sight;
   const age = nowMs - startedMs;
+  if (sight.unproven && age < UNPROVEN_MS) return { kind: 'wait', for: 'settling' };
   if (present.length === 0) {
     if (joins) return { kind: 'wait', for: 'join' };
     return age >= ALONE_MS ? { kind: 'found' } : { kind: 'wait', for: 'settling' };

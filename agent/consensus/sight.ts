@@ -1,5 +1,5 @@
 import type { Settings } from '../config/settings.ts';
-import type { Card, Genesis, Gossip, KnownCard, Mesh } from '../engine/resources.ts';
+import type { Card, Contact, Genesis, Gossip, KnownCard, Mesh } from '../engine/resources.ts';
 import { isBirth } from './birth.ts';
 import type { Sight, Sighting } from './genesis.ts';
 
@@ -13,6 +13,7 @@ export interface SightInputs {
   readonly nowMs: number;
   readonly settings: Pick<Settings, 'consensus' | 'discovery'>;
   readonly cards: readonly KnownCard[];
+  readonly contacts?: readonly Contact[] | undefined;
   readonly gossip?: Gossip | undefined;
   readonly mesh?: Mesh | undefined;
   readonly evicted: readonly string[];
@@ -20,6 +21,10 @@ export interface SightInputs {
 
 const PROVEN_MS = 30_000;
 const HANDSHAKE_S = 180;
+/** A beacon that was heard longer ago says nothing. */
+const HEARD_MS = 30_000;
+/** Between two looks; what is longer was spent otherwise, on a machine with too much to do. */
+const LONGEST_LOOK_MS = 1_000;
 
 /** @param startedMs monotonic ms since when others could be seen */
 export function createObserver(startedMs: number): Observer {
@@ -27,6 +32,7 @@ export function createObserver(startedMs: number): Observer {
   const births = new Map<string, boolean>();
   let before = new Set<string>();
   let newestContactMs: number | undefined;
+  let [lookedMs, lastLookMs] = [0, startedMs];
 
   /** The same genesis comes again in every look: its signature is checked once. */
   const isVerified = (value: unknown): value is Genesis => {
@@ -40,7 +46,9 @@ export function createObserver(startedMs: number): Observer {
   };
 
   return {
-    look({ self, nowMs, settings, cards, gossip, mesh, evicted }) {
+    look({ self, nowMs, settings, cards, contacts = [], gossip, mesh, evicted }) {
+      lookedMs += Math.min(nowMs - lastLookMs, LONGEST_LOOK_MS);
+      lastLookMs = nowMs;
       const others = cards.filter(({ card }) => card.id !== self && !evicted.includes(card.id));
       const present = others
         .filter((known) => isPresent(known, nowMs, gossip, mesh))
@@ -51,11 +59,20 @@ export function createObserver(startedMs: number): Observer {
       return {
         self,
         nowMs,
-        startedMs,
+        startedMs: nowMs - lookedMs,
         expect: settings.consensus.expect,
         bootstrap: settings.consensus.bootstrap,
         joins: settings.discovery.join.length > 0,
         present,
+        unproven: contacts.some(
+          ({ via, id, heardMs }) =>
+            via === 'beacon' &&
+            nowMs - heardMs <= HEARD_MS &&
+            id !== undefined &&
+            id !== self &&
+            !present.includes(id) &&
+            !evicted.includes(id),
+        ),
         lastSeenMs: new Map(lastSeenMs),
         newestContactMs,
         sightings: sightingsIn(

@@ -38,6 +38,8 @@ export function beaconController(deps: BeaconDeps): Controller {
   let shown: readonly Contact[] = [];
   let keys: readonly DiscoveryKey[] = [];
   let payload: Buffer | undefined;
+  let genesis: string | undefined;
+  let neighbours = 0;
   let rhythm: Rhythm | undefined;
   let nudge = () => {};
   let joins: readonly Join[] = [];
@@ -50,19 +52,24 @@ export function beaconController(deps: BeaconDeps): Controller {
     table = noteContact(table, contact);
     if (table.size !== before.size) nudge();
   };
-  const onBeacon = (bytes: Buffer, from: string, link: string | undefined) => {
+  /** @returns whether it came from another node of our cluster */
+  const onBeacon = (bytes: Buffer, from: string, link: string | undefined): boolean => {
     const heard = decodeBeacon(
       bytes,
       keys.map(({ beacon }) => beacon),
     );
-    if (heard === undefined) return;
+    if (heard === undefined) return false;
     if (heard.refused?.code === 'other-key') hint(bytes, from);
     // Without a key nobody can be told from a stranger.
-    if (keys.length === 0) return;
-    if (heard.refused) return refusals.record(from, heard.refused.code, heard.refused.reason);
+    if (keys.length === 0) return false;
+    if (heard.refused) {
+      refusals.record(from, heard.refused.code, heard.refused.reason);
+      return false;
+    }
     const { id, instance, peerPort } = heard.beacon;
-    if (instance === deps.instance) return;
+    if (instance === deps.instance) return false;
     note({ address: from, peerPort, via: 'beacon', id, link, heardMs: now() });
+    return genesis !== undefined && heard.beacon.genesis === genesis;
   };
   const hint = (bytes: Buffer, address: string) => {
     const claim = claimOf(bytes);
@@ -109,25 +116,34 @@ export function beaconController(deps: BeaconDeps): Controller {
       if (!identity || identity instanceof AgentError || !settings || !listens) return {};
       const nowMs = now();
       if (key !== undefined) {
+        genesis = view.get('consensus')?.genesis?.uuid;
         payload = encodeBeacon(
           {
             id: identity.id,
             instance: deps.instance,
             peerPort: settings.discovery.port,
             gossipPort: settings.gossip.port,
-            genesis: view.get('consensus')?.genesis?.uuid,
+            genesis,
           },
           key.beacon,
         );
       }
-      speakers ??= createSpeakers({ onBeacon, answer: () => payload, instance: deps.instance, now });
+      speakers ??= createSpeakers({
+        onBeacon,
+        answer: () => payload,
+        neighbours: () => neighbours,
+        instance: deps.instance,
+        now,
+      });
       const links = view.get('links') ?? [];
       await speakers.setLinks(links, settings.discovery.port);
       const alive = (view.get('gossip')?.members ?? []).filter(
         ({ id, status }) => status === 'alive' && id !== identity.id,
       ).length;
+      neighbours = alive;
       const { next, beacon, query, againMs } = beat(rhythm ?? startRhythm(nowMs), {
         alive,
+        settled: view.get('consensus')?.confirmed === true,
         nowMs,
         random: random(),
       });

@@ -75,6 +75,11 @@ test('the beacon is sent each second at first and while alone, later every 10 to
   const [few = 0, asked] = count(2, 60_000);
   assert.ok(few >= 4 && few <= 12, `${few}`);
   assert.equal(asked, 0);
+  const second = (settled: boolean) => {
+    const { next } = beat(startRhythm(0), { alive: 1, settled, nowMs: 0, random: 0.5 });
+    return beat(next, { alive: 1, settled, nowMs: 1_000, random: 0.5 }).beacon;
+  };
+  assert.deepEqual([second(false), second(true)], [true, false]);
 });
 
 test('of two runs with one identity exactly one keeps it, whatever their standings', () => {

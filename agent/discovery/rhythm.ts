@@ -10,6 +10,8 @@ export interface Rhythm {
 export interface Surroundings {
   /** Members that gossip sees alive, without us. */
   readonly alive: number;
+  /** We are in a cluster that others carry too: nobody has to find us at once. */
+  readonly settled?: boolean;
   readonly nowMs: number;
   /** In [0, 1). */
   readonly random: number;
@@ -23,15 +25,15 @@ export function startRhythm(nowMs: number): Rhythm {
 }
 
 /**
- * What to send now, and the rhythm after it: a beacon each second for the first 30 s and while we are alone,
- * then every 10 to 30 s, the slower the more members there are. Questions make all others answer: they are for
+ * What to send now, and the rhythm after it: a beacon each second for the first 30 s, or until we are in a cluster,
+ * and while we are alone; then every 10 to 30 s, the slower the more members there are. Questions make all others answer: they are for
  * those who are alone, with growing pauses. Pure.
  */
 export function beat(
   rhythm: Rhythm,
-  { alive, nowMs, random }: Surroundings,
+  { alive, settled, nowMs, random }: Surroundings,
 ): { readonly next: Rhythm; readonly beacon: boolean; readonly query: boolean; readonly againMs: number } {
-  const lively = alive === 0 || nowMs - rhythm.startedMs < LIVELY_MS;
+  const lively = alive === 0 || (!settled && nowMs - rhythm.startedMs < LIVELY_MS);
   const intervalMs = lively ? 1_000 : Math.min(30_000, (10_000 + alive * 400) * (0.85 + random * 0.3));
   // Alone again: what was planned for later is too late.
   const beaconMs = lively ? Math.min(rhythm.beaconMs, nowMs + 1_000) : rhythm.beaconMs;

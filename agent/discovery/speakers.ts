@@ -19,10 +19,15 @@ export interface Speakers {
 }
 
 export interface SpeakerDeps {
-  /** @param link on which it came, when that is known */
-  readonly onBeacon: (bytes: Buffer, from: string, link: string | undefined) => void;
+  /**
+   * @param link on which it came, when that is known
+   * @returns whether it came from another node of our cluster
+   */
+  readonly onBeacon: (bytes: Buffer, from: string, link: string | undefined) => boolean;
   /** Someone asks: the answer goes out by mDNS on that link. */
   readonly answer: () => Buffer | undefined;
+  /** How many others would answer too. */
+  readonly neighbours: () => number;
   readonly instance: string;
   readonly now: () => number;
 }
@@ -37,12 +42,18 @@ interface Voice {
   broadcastError: string | undefined;
   retryMs: number;
   answeredMs: number;
+  /** Beacons of our cluster that came by mDNS. */
+  heard: number;
 }
 
 const RETRY_MS = 5_000;
 /** Questions may come often; an answer is for all who listen (RFC 6762 section 6: once a second). */
 const ANSWER_MS = 1_000;
+/** Answers are spread over so long, and so much longer for each node that has one. */
 const DELAY_MS = 100;
+const DELAY_EACH_MS = 10;
+/** Who asks needs one answer: what has heard so many others give it keeps silent. */
+const ENOUGH = 3;
 
 export function createSpeakers(deps: SpeakerDeps): Speakers {
   const voices = new Map<string, Voice>();
@@ -69,13 +80,15 @@ export function createSpeakers(deps: SpeakerDeps): Speakers {
         address: voice.address,
         onText: (text, from) => {
           const bytes = beaconFromText(text);
-          if (bytes !== undefined) hear(bytes, from);
+          if (bytes !== undefined && hear(bytes, from)) voice.heard += 1;
         },
         onQuery: () => {
           if (deps.now() - voice.answeredMs < ANSWER_MS) return;
           voice.answeredMs = deps.now();
-          void clock.pause(Math.random() * DELAY_MS, ending.signal).then(() => {
-            const bytes = ending.signal.aborted ? undefined : deps.answer();
+          const before = voice.heard;
+          const spreadMs = DELAY_MS + DELAY_EACH_MS * deps.neighbours();
+          void clock.pause(Math.random() * spreadMs, ending.signal).then(() => {
+            const bytes = ending.signal.aborted || voice.heard - before >= ENOUGH ? undefined : deps.answer();
             return bytes && announce(voice, bytes);
           });
         },
@@ -102,7 +115,7 @@ export function createSpeakers(deps: SpeakerDeps): Speakers {
     try {
       broadcast = await datagram.openBroadcast({
         port,
-        onMessage: hear,
+        onMessage: (bytes, from) => void hear(bytes, from),
         onError: (errno) => {
           broadcast = undefined;
           broadcastError = errno;
@@ -176,6 +189,7 @@ function voicesOf({ name, addresses }: Link): Voice[] {
       broadcastError: undefined,
       retryMs: Number.NEGATIVE_INFINITY,
       answeredMs: Number.NEGATIVE_INFINITY,
+      heard: 0,
     }));
 }
 

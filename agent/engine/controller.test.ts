@@ -169,3 +169,32 @@ test('two controllers may not write one resource', () => {
     /two and one both write mesh/,
   );
 });
+
+test('while a controller rests many changes are one pass; a nudge is heard at once', async (t) => {
+  let passes = 0;
+  let nudge = () => {};
+  const { store } = engineFor(t, [
+    {
+      name: 'rests',
+      inputs: ['gossip'],
+      outputs: [],
+      reconcile: async (view) => {
+        passes += 1;
+        nudge = view.nudge;
+        return { restMs: passes < 3 ? 60_000 : 100, againMs: 120_000 };
+      },
+    },
+  ]);
+  await eventually(() => passes === 1);
+  store.set('gossip', GOSSIP);
+  await delay(100);
+  assert.equal(passes, 1);
+  nudge();
+  await eventually(() => passes === 2);
+  nudge();
+  await eventually(() => passes === 3);
+  for (const port of [1, 2, 3]) store.set('gossip', { ...GOSSIP, advertise: `10.0.0.${port}` });
+  await eventually(() => passes === 4);
+  await delay(150);
+  assert.equal(passes, 4);
+});

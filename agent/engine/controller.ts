@@ -15,6 +15,8 @@ export interface Outcome {
   readonly conditions?: readonly FoundCondition[];
   /** Come again after this many ms, even if no input changes. */
   readonly againMs?: number;
+  /** Changed inputs wait this many ms, so that many changes are one pass; a nudge does not. 0 when absent. */
+  readonly restMs?: number;
 }
 
 /**
@@ -91,7 +93,7 @@ async function loop(
   found: (conditions: readonly FoundCondition[]) => void,
 ): Promise<void> {
   const bell = createBell();
-  const unwatch = store.watch(controller.inputs, bell.ring);
+  const unwatch = store.watch(controller.inputs, bell.change);
   const view: View = {
     get: (name) => store.get(name),
     nudge: bell.ring,
@@ -106,6 +108,7 @@ async function loop(
     }
     bell.reset();
     let againMs: number | undefined;
+    let restMs = 0;
     try {
       const outcome = await limited(controller, view, stop);
       for (const output of controller.outputs) {
@@ -113,7 +116,7 @@ async function loop(
         if (value !== undefined) store.set(output, value as never);
       }
       found(outcome.conditions ?? []);
-      againMs = outcome.againMs;
+      ({ againMs, restMs = 0 } = outcome);
       lastFailure = '';
       if (mayTry(restart, clock.monotonicMs() - DEFAULT_POLICY.forgiveMs)) restart = NO_FAILURES;
     } catch (error) {
@@ -132,7 +135,7 @@ async function loop(
       await clock.pause(againMs, stop);
       continue;
     }
-    await bell.wait(againMs, stop);
+    await bell.wait(againMs, Math.min(restMs, againMs ?? restMs), stop);
   }
   unwatch();
   await controller.close?.();
@@ -179,23 +182,40 @@ function conditionOf(name: string, error: unknown): FoundCondition {
 /** One bell per loop: rung while the loop works, it makes the next wait end at once. */
 function createBell() {
   let rung = false;
+  let changed = false;
+  let resting = false;
   let wake: (() => void) | undefined;
+  const sleep = async (ms: number, stop: AbortSignal): Promise<void> => {
+    const awake = new AbortController();
+    wake = () => awake.abort();
+    stop.addEventListener('abort', wake, { once: true });
+    await clock.pause(ms, awake.signal);
+    stop.removeEventListener('abort', wake);
+    wake = undefined;
+  };
   return {
     ring: () => {
       rung = true;
       wake?.();
     },
+    /** An input changed: heard only once the rest is over. */
+    change: () => {
+      changed = true;
+      if (!resting) wake?.();
+    },
     reset: () => {
       rung = false;
+      changed = false;
     },
-    wait: async (ms: number | undefined, stop: AbortSignal): Promise<void> => {
-      if (rung || stop.aborted) return;
-      const awake = new AbortController();
-      wake = () => awake.abort();
-      stop.addEventListener('abort', wake, { once: true });
-      await clock.pause(ms ?? 2 ** 31 - 1, awake.signal);
-      stop.removeEventListener('abort', wake);
-      wake = undefined;
+    /** @param ms until the next pass when nothing happens; undefined: for ever */
+    wait: async (ms: number | undefined, restMs: number, stop: AbortSignal): Promise<void> => {
+      if (restMs > 0 && !rung && !stop.aborted) {
+        resting = true;
+        await sleep(restMs, stop);
+        resting = false;
+      }
+      if (rung || changed || stop.aborted) return;
+      await sleep(ms === undefined ? 2 ** 31 - 1 : Math.max(0, ms - restMs), stop);
     },
   };
 }

@@ -194,8 +194,6 @@ export interface TlsFiles {
 
 /** What stands in etcd below `/clusteros/v1/`. */
 export interface Registry {
-  /** Monotonic ms of the last sign of life of the watch; a stale registry is still shown. */
-  readonly seenMs?: number | undefined;
   readonly nodes: readonly RegisteredNode[];
   /** Mesh address to node id. */
   readonly addresses: Readonly<Record<string, string>>;

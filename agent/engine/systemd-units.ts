@@ -1,12 +1,14 @@
 import * as path from 'node:path';
 import { AgentError } from '../errors.ts';
 import type { Child } from '../host/children.ts';
-import { children, files, programs } from '../host.ts';
+import { children, clock, files, programs } from '../host.ts';
 import { requireProgram } from './child-units.ts';
 import type { UnitName, UnitSpec, UnitState, Units } from './units.ts';
 
 const DIGEST_BYTES = 128;
 const CALL_MS = 30_000;
+/** How long a unit that an operator starts behind our back may go unnoticed. */
+const IDLE_MS = 30_000;
 
 /** systemd.exec(5): what `systemctl show` is asked for. */
 const PROPERTIES = ['ActiveState', 'MainPID', 'ExecMainCode', 'ExecMainStatus', 'InvocationID'] as const;
@@ -29,6 +31,10 @@ export function systemdUnits(run: string): Units {
 
   /** The process of a unit that runs: while it lives, systemd need not be asked. */
   const alive = new Map<UnitName, Child & { configDigest: string | undefined }>();
+  /** Units that do not run, as most nodes' etcd: only we start them, so that systemd need not be asked each time. */
+  const idle = new Map<UnitName, { readonly state: UnitState; readonly untilMs: number }>();
+  /** So that a look that began before a start does not outlast it. */
+  let starts = 0;
 
   const units: Units = {
     async start(spec) {
@@ -43,6 +49,8 @@ export function systemdUnits(run: string): Units {
       await files.writeVolatile(path.join(folder, `${spec.name}.env`), argumentsOf(spec), 0o600);
       await systemctl('reset-failed', spec.name);
       const { code, stderr } = await systemctl('start', spec.name);
+      starts += 1;
+      idle.delete(spec.name);
       if (code !== 0) {
         throw new AgentError({
           code: 'unit.start',
@@ -58,6 +66,7 @@ export function systemdUnits(run: string): Units {
 
     async stop(name, timeoutMs) {
       alive.delete(name);
+      idle.delete(name);
       if (await stopped(name, timeoutMs)) return;
       await programs.run(['/usr/bin/systemctl', 'kill', '--signal=KILL', unitOf(name)], {
         timeoutMs: CALL_MS,
@@ -71,13 +80,21 @@ export function systemdUnits(run: string): Units {
         return { state: 'running', pid: known.pid, configDigest: known.configDigest, lastLines: [] };
       }
       alive.delete(name);
+      const rest = idle.get(name);
+      if (rest !== undefined && clock.monotonicMs() < rest.untilMs) return rest.state;
+      const before = starts;
       const shown = await show(name);
       const lastLines = shown.ActiveState === 'active' ? [] : await journal(name);
       const configDigest = await digestOf(name, shown.InvocationID ?? '');
       const state = stateFrom(shown);
       const process = state.pid === undefined ? undefined : children.identify(state.pid);
       if (process !== undefined) alive.set(name, { ...process, configDigest });
-      return { ...state, configDigest, lastLines };
+      const found = { ...state, configDigest, lastLines };
+      idle.delete(name);
+      if (state.state === 'stopped' && starts === before) {
+        idle.set(name, { state: found, untilMs: clock.monotonicMs() + IDLE_MS });
+      }
+      return found;
     },
   };
   return units;

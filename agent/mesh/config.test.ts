@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { differs, parseDump, renderConfig, withRetained } from './config.ts';
+import { afterTelling, differs, parseDump, renderConfig, withRetained } from './config.ts';
 import { lifetime, parseInterface, planInterface } from './interface.ts';
 import type { PlannedPeer } from './peers.ts';
 
@@ -151,4 +151,22 @@ test('peers of an earlier run stay while their cards are unknown, without what o
   const holder = { ...bare, allowedIps: ['10.42.0.8/32', '10.42.255.1/32'] };
   assert.deepEqual(keys([holder], [])[1], ['KEYA=', '10.42.0.9/32']);
   assert.equal(differs(dump, 'PUB=', { port: 51820, peers: withRetained([], dump, new Set()) }), false);
+});
+
+test('what WireGuard was told need not be read back: nothing differs then, and handshakes stay', () => {
+  const dump = parseDump(DUMP);
+  const config = {
+    port: 51820,
+    peers: [
+      { ...peer, allowedIps: ['10.42.0.9/32'] },
+      { ...bare, publicKey: 'KEYC=' },
+    ],
+  };
+  assert.ok(differs(dump, 'PUB=', config));
+  const after = afterTelling(dump, config);
+  assert.ok(!differs(after, 'PUB=', config));
+  assert.deepEqual(
+    after.peers.map(({ handshake }) => handshake),
+    [1700000000, undefined],
+  );
 });

@@ -89,6 +89,20 @@ export function differs(
   });
 }
 
+/** What a dump would say once WireGuard has been told: handshakes stay. Pure. */
+export function afterTelling(dump: Dump, { port, peers }: Omit<MeshConfig, 'privateKey'>): Dump {
+  const seen = new Map(dump.peers.map((peer) => [peer.publicKey, peer]));
+  return {
+    ...dump,
+    port,
+    peers: peers.map(({ publicKey, allowedIps, endpoint, keepalive }) => {
+      const there = seen.get(publicKey) ?? { handshake: undefined, received: 0, sent: 0 };
+      const known = endpoint ?? seen.get(publicKey)?.endpoint;
+      return { ...there, publicKey, allowedIps, endpoint: known, keepalive };
+    }),
+  };
+}
+
 /**
  * The planned peers and those that WireGuard still has from an earlier run of the agent: while the cards of other
  * nodes are being found again, etcd's connections through the mesh must not break. Pure.

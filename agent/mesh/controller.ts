@@ -8,7 +8,7 @@ import { type Identity, shortHash } from '../identity/identity.ts';
 import { wireguardKeys } from '../identity/keys.ts';
 import { addressKeeper } from './address-keeper.ts';
 import { conditionOf, rangeConflict, rangeFull, unreachablePeers } from './conditions.ts';
-import { type Dump, differs, withRetained } from './config.ts';
+import { afterTelling, type Dump, differs, withRetained } from './config.ts';
 import type { Driver } from './driver.ts';
 import {
   ageClass,
@@ -49,6 +49,8 @@ export function meshController(state: string, wireguard: (name: string) => Wireg
   let contacts: Contacts = new Map();
   let wantedBefore: ReadonlyMap<string, string | undefined> = new Map();
   let ensured: { address: string; driver: Driver; atMs: number } | undefined;
+  /** What WireGuard said last, with what it was told since: asking it is a program each time. */
+  let last: { readonly dump: Dump; readonly untilMs: number } | undefined;
 
   async function interfaceFor(node: Node, address: string, signal: AbortSignal): Promise<Dump> {
     const { mesh } = node.settings;
@@ -56,6 +58,7 @@ export function meshController(state: string, wireguard: (name: string) => Wireg
     const range = parseRange(mesh.range);
     const now = clock.monotonicMs();
     if (ensured?.address === address && now - ensured.atMs < VERIFY_MS) {
+      if (last !== undefined && now < last.untilMs) return last.dump;
       try {
         return await speaker.dump(signal);
       } catch (error) {
@@ -101,9 +104,11 @@ export function meshController(state: string, wireguard: (name: string) => Wireg
     const forgotten = new Set((view.get('cards') ?? []).map(({ card }) => card.meshKey));
     const configured = starting ? withRetained(peers, dump, forgotten) : peers;
     const config = { port: node.settings.mesh.port, peers: configured };
-    if (differs(dump, keys.publicKey, config)) {
-      await speaker.configure({ ...config, privateKey: keys.privateKey }, signal);
-    }
+    const told = differs(dump, keys.publicKey, config);
+    if (told) await speaker.configure({ ...config, privateKey: keys.privateKey }, signal);
+    const kept = last?.dump === dump ? last.untilMs : Number.POSITIVE_INFINITY;
+    const untilMs = Math.min(kept, nowMs + (isHurried(peers, contacts, nowMs) ? HURRIED_MS : CALM_MS));
+    last = { dump: told ? afterTelling(dump, config) : dump, untilMs };
     wantedBefore = new Map(peers.map(({ id, wanted }) => [id, wanted]));
     const due = planProbes(peers, contacts, nowMs);
     await udpSend.sendToEach(
@@ -111,17 +116,17 @@ export function meshController(state: string, wireguard: (name: string) => Wireg
       '',
     );
     contacts = probed(contacts, due, nowMs);
-    return { peers, nowMs };
+    return { peers, againMs: Math.max(0, untilMs - clock.monotonicMs()), nowMs };
   }
 
   async function pass(node: Node, address: string, view: View, signal: AbortSignal): Promise<Outcome> {
-    const { peers, nowMs } = await peersFor(node, address, view, signal);
+    const { peers, againMs, nowMs } = await peersFor(node, address, view, signal);
     const names = namesFor(node, view);
     const nameOf = (id: string) => names.get(id) ?? id;
     return {
       outputs: { mesh: describe(address, ensured?.driver, peers, contacts, nameOf, nowMs) },
       conditions: unreachablePeers(unreachable(peers, contacts, nowMs), nameOf),
-      againMs: isHurried(peers, contacts, nowMs) ? HURRIED_MS : CALM_MS,
+      againMs,
     };
   }
 
@@ -156,6 +161,7 @@ export function meshController(state: string, wireguard: (name: string) => Wireg
       } catch (error) {
         // The next pass looks at everything anew.
         ensured = undefined;
+        last = undefined;
         if (!(error instanceof AgentError)) throw error;
         return notReady(address, [...conditions, conditionOf(error)]);
       }

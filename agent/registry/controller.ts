@@ -21,19 +21,16 @@ const AGAIN_MS = 5_000;
 /** The same writes again no sooner than this: two machines with one identity must not fight at full speed. */
 const WRITES_APART_MS = 5_000;
 
-/** News of the watch's health only; a registry that changes for each beat would wake everybody. */
-const SEEN_STEP_MS = 10_000;
-
 /**
  * Keeps the copy of etcd's `/clusteros/v1/`, writes this node's card and claims into it, and, beside the Raft
- * leader, removes what evicted nodes left behind. While etcd cannot be reached the last copy stays; its `seenMs`
- * tells how old it is.
+ * leader, removes what evicted nodes left behind. While etcd cannot be reached the last copy stays.
  */
 export function createRegistry({ client, log }: RegistryDeps): Controller {
   let mirror: Mirror | undefined;
   let nudge = () => {};
   let lastWrite = { mark: '', atMs: Number.NEGATIVE_INFINITY };
   const told = new Set<string>();
+  let read: { readonly version: number; readonly found: ReturnType<typeof registryOf> } | undefined;
 
   const complain = (ignored: readonly string[]) => {
     for (const key of ignored) {
@@ -53,9 +50,11 @@ export function createRegistry({ client, log }: RegistryDeps): Controller {
       if (consensus === undefined || consensus.endpoints.length === 0) return {};
       mirror ??= createMirror(client, () => nudge());
       if (mirror.entries === undefined) return { againMs: AGAIN_MS };
-      const seenMs = mirror.seenMs === undefined ? undefined : floorTo(mirror.seenMs, SEEN_STEP_MS);
-      const { registry, ignored } = registryOf(mirror.entries.values(), seenMs);
-      complain(ignored);
+      if (read?.version !== mirror.version) {
+        read = { version: mirror.version, found: registryOf(mirror.entries.values()) };
+        complain(read.found.ignored);
+      }
+      const { registry } = read.found;
       const members = view.get('gossip')?.members ?? [];
       const nowMs = clock.monotonicMs();
       const desired = desiredOf(view);
@@ -116,8 +115,4 @@ function desiredOf(view: View): Desired | undefined {
     sequence: number;
   };
   return { id: identity.id, name: card.name, address, signed, sequence: card.sequence };
-}
-
-function floorTo(value: number, step: number): number {
-  return Math.floor(value / step) * step;
 }

@@ -3,32 +3,30 @@ import { clock } from '../host.ts';
 import { KEYS, PREFIX } from './keys.ts';
 import { VALUE_LIMIT } from './records.ts';
 
-/** A copy of what stands below a prefix, kept by one watch. */
+/** A copy of what stands below a prefix, kept by one watch, which notices by itself when it has missed something. */
 export interface Mirror {
   /** Undefined until the first news. */
   readonly entries: ReadonlyMap<string, KeyValue> | undefined;
-  /** Monotonic ms of the last news or proof that there are none. */
-  readonly seenMs: number | undefined;
+  /** Greater after each change, signs of life of role holders excepted. */
+  readonly version: number;
   close(): Promise<void>;
 }
 
 /** More keys than any cluster that we serve has; beyond it new ones are not looked at. */
 const KEYS_LIMIT = 50_000;
 
-/** A quiet copy is proven to be fresh this often. The watch itself notices when it has missed something. */
-const PROBE_MS = 15_000;
-
 /** @param changed called after each change, signs of life of role holders excepted */
-export function createMirror(client: Pick<EtcdClient, 'watch' | 'range'>, changed: () => void): Mirror {
+export function createMirror(client: Pick<EtcdClient, 'watch'>, changed: () => void): Mirror {
   const stop = new AbortController();
   let entries: Map<string, KeyValue> | undefined;
-  let seenMs: number | undefined;
+  let version = 0;
 
   const take = (news: WatchNews) => {
     const quiet = onlyBeats(entries, news);
     entries = applyNews(entries, news);
-    seenMs = clock.monotonicMs();
-    if (!quiet) changed();
+    if (quiet) return;
+    version += 1;
+    changed();
   };
 
   const follow = async (): Promise<void> => {
@@ -42,27 +40,13 @@ export function createMirror(client: Pick<EtcdClient, 'watch' | 'range'>, change
     }
   };
 
-  const probe = async (): Promise<void> => {
-    while (!stop.signal.aborted) {
-      await clock.pause(PROBE_MS, stop.signal);
-      if (stop.signal.aborted || entries === undefined) continue;
-      try {
-        await client.range(PREFIX, { limit: 1, keysOnly: true, prefix: true });
-        seenMs = clock.monotonicMs();
-        changed();
-      } catch {
-        // Then `seenMs` tells how old the copy is.
-      }
-    }
-  };
-
-  const running = Promise.all([follow(), probe()]);
+  const running = follow();
   return {
     get entries() {
       return entries;
     },
-    get seenMs() {
-      return seenMs;
+    get version() {
+      return version;
     },
     close: async () => {
       stop.abort();

@@ -28,7 +28,7 @@ export interface Reduced {
 }
 
 /** The registry that some key-values make; sorted, so that the same state is the same value. Pure, never throws. */
-export function registryOf(entries: Iterable<Entry>, seenMs?: number): Reduced {
+export function registryOf(entries: Iterable<Entry>): Reduced {
   const nodes: RegisteredNode[] = [];
   const addresses: [string, string][] = [];
   const names: [string, string][] = [];
@@ -65,7 +65,6 @@ export function registryOf(entries: Iterable<Entry>, seenMs?: number): Reduced {
   }
   return {
     registry: {
-      ...(seenMs === undefined ? {} : { seenMs }),
       nodes: nodes.sort(by(({ id }) => id)),
       addresses: Object.fromEntries(addresses.sort(by(([ip]) => ip))),
       names: Object.fromEntries(names.sort(by(([name]) => name))),

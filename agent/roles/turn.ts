@@ -38,6 +38,17 @@ export function turnMs({ role, me, voters, alive, former }: Candidates): number 
   return Math.min(from + others.indexOf(me) * OTHERS_STEP_MS, LONGEST_MS);
 }
 
+/** Asked for every node at every beat of every role. */
+const ranks = new Map<string, string>();
+const MOST_RANKS = 10_000;
+
 function rank(role: string, id: string): string {
-  return createHash('sha256').update(`${role}\0${id}`).digest('hex');
+  const name = `${role}\0${id}`;
+  let found = ranks.get(name);
+  if (found === undefined) {
+    found = createHash('sha256').update(name).digest('hex');
+    if (ranks.size >= MOST_RANKS) ranks.clear();
+    ranks.set(name, found);
+  }
+  return found;
 }
