@@ -39,7 +39,7 @@ export async function watchFencing(machines: readonly Machine[]): Promise<Fencin
       .then(endOf, (error: unknown) => String(error));
     runs.push({ machine, folder, ended });
     await eventually(`${machine.name} is watched`, () => machine.readText(`${folder}/journal`), {
-      deadlineMs: 30_000,
+      deadlineMs: 120_000,
     });
   };
   await Promise.all(machines.map(watch));

@@ -15,6 +15,8 @@ export interface AgentRun {
   readonly pid: number;
   /** `code 0`, `SIGKILL`; undefined while it runs. */
   exit(): string | undefined;
+  /** nsenter stops together with an agent that is suspended: have both go on. */
+  wake(): void;
   /** SIGTERM and wait. @throws Error when it still runs after 15 s */
   stop(): Promise<void>;
   kill(): Promise<void>;
@@ -77,9 +79,13 @@ export async function startAgentProcess(
     { deadlineMs: 10_000, everyMs: 2 },
   );
   if (pid === true) throw new Error(`the agent did not start: ${exit}`);
+  const wake = () => {
+    if (exit === undefined && child.pid !== undefined) signal(child.pid, 'SIGCONT');
+  };
   return {
     pid,
     exit: () => exit,
+    wake,
     async stop() {
       signal(pid, 'SIGTERM');
       const patience = new AbortController();
@@ -89,7 +95,10 @@ export async function startAgentProcess(
     },
     async kill() {
       if (exit === undefined) signal(pid, 'SIGKILL');
+      // A suspended nsenter would not collect it, and its namespaces would never end.
+      const waking = setInterval(wake, 50);
       await ended;
+      clearInterval(waking);
     },
   };
 }

@@ -132,7 +132,7 @@ function clusterIn(
     },
     inRig: (argv, more) => rig.run(argv, more),
     async dispose() {
-      await rig.dispose();
+      await Promise.all([rig.dispose(), ...machines.map((machine) => machine.killAgent())]);
     },
     cutLink: (machine) => setLink(machine, 'down'),
     restoreLink: (machine) => setLink(machine, 'up'),

@@ -135,15 +135,16 @@ export function createMachine(
     agentExit: () => run?.exit(),
     async kill(programName, name) {
       const found = processesBeside(mustBeOn().init).filter((each) => each.name === programName);
-      return found.filter(({ pid }) => signal(pid, name)).length;
+      const count = found.filter(({ pid }) => signal(pid, name)).length;
+      if (name === 'SIGCONT') run?.wake();
+      return count;
     },
     processes: async () => (holder === undefined ? [] : processesBeside(holder.init)),
 
     async powerCut() {
       const cut = mustBeOn();
       holder = undefined;
-      await powerDown(rig, spec, cut);
-      await run?.kill();
+      await Promise.all([powerDown(rig, spec, cut), run?.kill()]);
     },
     async powerOn() {
       if (holder !== undefined) throw new Error(`${spec.name} is on`);
