@@ -11,6 +11,7 @@ export interface AgentStatus {
   readonly id: string;
   readonly name: string;
   readonly state: string;
+  readonly cluster?: { readonly uuid?: string; readonly confirmed?: boolean };
   readonly [more: string]: unknown;
 }
 

@@ -1,0 +1,175 @@
+/**
+ * The same life as in network namespaces, on three machines with their own kernels: systemd runs the engines in
+ * their sandboxes, the kernel makes the mesh, and each machine has seen nothing but the image and one seed.
+ */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import type { StatusDocument } from '../../agent/api/view.ts';
+import { clock } from '../../build/host.ts';
+import { rebootGuest } from '../../qemu/booted.ts';
+import { newKey, settled } from '../cluster/forming.ts';
+import { etcdctl, holderOf, leaderOf } from '../cluster/leadership.ts';
+import type { Machine } from '../cluster/machines.ts';
+import { allReach } from '../cluster/pings.ts';
+import type { QemuMachine } from '../cluster/qemu/machine.ts';
+import { withMachines } from '../cluster/qemu/with-machines.ts';
+import { eventually } from '../cluster/waits.ts';
+
+/** Emulated processors are twenty times slower, on a host with much to do more. */
+const LONG_MS = 15 * 60_000;
+const HOUR_MS = 3_600_000;
+const KEY = '/qemu-cluster/';
+const NODE_YAML = `cluster:
+  name: lab
+consensus:
+  expect: 3
+  timers: slow
+roles:
+  lease: 30
+`;
+
+/** Not yet seen to pass from beginning to end: it is asked for until then. */
+const skip =
+  process.env.CLUSTEROS_QEMU_CLUSTER === '1' ? false : 'CLUSTEROS_QEMU_CLUSTER=1 runs it (half an hour)';
+
+test('three machines of one image and one seed are one cluster, and stay it through crash, cable, clock, reboot and a lost disk', {
+  skip,
+}, async (t) => {
+  const lap = laps(t);
+  await withMachines(
+    t,
+    { machines: 3, seed: { key: newKey(), nodeYaml: NODE_YAML } },
+    async ({ machines, cutLink, restoreLink }) => {
+      lap('three machines booted');
+      const first = await settled(machines, { deadlineMs: LONG_MS });
+      lap('one cluster');
+      await reachEachOther(machines, first);
+      for (const machine of machines) await isInOrder(machine);
+      await write(machines[0], 'first');
+      lap('looked at');
+
+      const leader = await leaderOf(machines);
+      const others = machines.filter((machine) => machine !== leader);
+      await leader.powerCut();
+      const next = await leaderAmong(others);
+      await holderOf(others, 'page', LONG_MS);
+      await write(next, 'without its first leader');
+      lap('the leader crashed, another leads and holds the role');
+      await leader.powerOn();
+      assertSame(first, await settled(machines, { deadlineMs: LONG_MS }));
+      lap('it is back');
+
+      const [late, cut] = others as [QemuMachine, QemuMachine];
+      await late.shiftClock(HOUR_MS);
+      await cutLink(cut);
+      await cut.until('is cut off', ({ conditions }) => conditions.length > 0, LONG_MS);
+      await write(leader, 'an hour off, and one cut off');
+      await restoreLink(cut);
+      assertSame(first, await settled(machines, { deadlineMs: LONG_MS }));
+      assert.ok((await secondsOf(late)) - (await secondsOf(leader)) > 3_000, 'its clock is off still');
+      lap('the cable was out, and a clock is an hour off');
+
+      await rebootGuest(late.hardware);
+      await cut.powerCut();
+      await cut.wipe();
+      await cut.powerOn();
+      const last = await settled(machines, { deadlineMs: LONG_MS });
+      assertSame(first, last, machines.indexOf(cut));
+      lap('one was rebooted, and one has a new disk');
+      await reachEachOther(machines, last);
+      await readBack(machines);
+    },
+  );
+});
+
+async function reachEachOther(machines: readonly Machine[], seen: readonly StatusDocument[]): Promise<void> {
+  const names = seen.map(({ name }) => name);
+  assert.equal(new Set(names).size, names.length, 'nobody named them, and each has a name of its own');
+  const targets = [...names, ...names.map((name) => `${name}.clusteros.internal`)];
+  await eventually('all reach all by name', () => allReach(machines, targets).then(() => true), {
+    deadlineMs: 180_000,
+    everyMs: 2_000,
+  });
+}
+
+/** What only a machine with systemd and its own kernel shows. */
+async function isInOrder(machine: Machine): Promise<void> {
+  const failed = await machine.must(['systemctl', 'list-units', '--failed', '--plain', '--no-legend']);
+  assert.equal(failed.trim(), '', `failed units of ${machine.name}`);
+  for (const unit of ['node-agent', 'clusteros-serf', 'clusteros-etcd']) {
+    const state = await machine.exec(['systemctl', 'is-active', unit]);
+    assert.equal(state.stdout.trim(), 'active', `${unit} of ${machine.name}`);
+  }
+  const { mesh, roles } = (await machine.agentStatus()) as StatusDocument;
+  assert.equal(mesh?.driver, 'kernel');
+  assert.match(await machine.must(['wg', 'show', 'wg0', 'peers']), /^\S{44}\n\S{44}\n$/);
+  assert.match(await machine.must(['nft', 'list', 'table', 'inet', 'clusteros']), /udp dport 51820 accept/);
+  const members = await machine.must(['sudo', '-n', '/usr/local/bin/serf', 'members']);
+  assert.equal(members.match(/ alive /g)?.length, 3, members);
+  const holds = roles?.find(({ role }) => role === 'page')?.here === 'holding';
+  const watchdog = await machine.must(['systemctl', 'show', 'node-agent', '--property=WatchdogUSec']);
+  assert.equal(watchdog.trim(), `WatchdogUSec=${holds ? '18s' : '1min'}`, `${machine.name} holds: ${holds}`);
+  const ours = ['--unit=node-agent', '--unit=clusteros-*', '--priority=warning'];
+  const journal = await machine.must(['journalctl', '--boot', '--no-pager', '--output=cat', ...ours]);
+  assert.equal(journal.trim(), '', `warnings of ${machine.name}`);
+}
+
+async function leaderAmong(machines: readonly QemuMachine[]): Promise<QemuMachine> {
+  return eventually('one of those left leads', () => leaderOf(machines), {
+    deadlineMs: LONG_MS,
+    everyMs: 2_000,
+  });
+}
+
+async function write(machine: Machine | undefined, what: string): Promise<void> {
+  assert.ok(machine !== undefined);
+  await eventually(
+    `"${what}" is written`,
+    async () => (await machine.must(etcdctl(machine, ['put', `${KEY}${what}`, what]))).includes('OK'),
+    { deadlineMs: LONG_MS, everyMs: 1_000 },
+  );
+}
+
+async function readBack(machines: readonly Machine[]): Promise<void> {
+  for (const machine of machines) {
+    const kept = await machine.must(etcdctl(machine, ['get', '--prefix', '--print-value-only', KEY]));
+    assert.deepEqual(
+      kept.trim().split('\n').sort(),
+      ['an hour off, and one cut off', 'first', 'without its first leader'],
+      machine.name,
+    );
+  }
+}
+
+/** The same cluster; the same nodes at the same addresses, but for the one that was made anew. */
+function assertSame(before: readonly StatusDocument[], after: readonly StatusDocument[], anew = -1): void {
+  const facts = ({ id, name, cluster, mesh }: StatusDocument) => ({
+    id,
+    name,
+    cluster: cluster.uuid,
+    address: mesh?.address,
+  });
+  for (const [index, status] of after.entries()) {
+    const old = before[index];
+    assert.ok(old !== undefined);
+    if (index !== anew) assert.deepEqual(facts(status), facts(old));
+    else {
+      assert.equal(status.cluster.uuid, old.cluster.uuid);
+      assert.notEqual(status.id, old.id);
+    }
+  }
+}
+
+async function secondsOf(machine: Machine): Promise<number> {
+  return Number(await machine.must(['date', '+%s']));
+}
+
+/** Tells how long each part took. */
+function laps(t: TestContext): (what: string) => void {
+  let fromMs = clock.monotonicMs();
+  return (what) => {
+    const nowMs = clock.monotonicMs();
+    t.diagnostic(`${((nowMs - fromMs) / 1000).toFixed(0)} s: ${what}`);
+    fromMs = nowMs;
+  };
+}
