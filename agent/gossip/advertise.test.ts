@@ -75,6 +75,21 @@ test('the address stays while we have it, also when more nodes appear elsewhere'
   assert.equal(choose({ links: [NAT, LAN], contacts, current: '192.168.9.9' }), '192.168.7.4');
 });
 
-test('an emergency address gives way to a real one', () => {
-  assert.equal(choose({ links: [ZEROCONF, LAN], current: '169.254.3.3' }), '192.168.7.4');
+test('an emergency address gives way to a real one, unless somebody may use it', () => {
+  const emergency = { links: [ZEROCONF, LAN], current: '169.254.3.3' };
+  const own = member('own', '169.254.3.3');
+  assert.equal(choose({ ...emergency, members: [own] }), '192.168.7.4');
+  assert.equal(choose({ ...emergency, members: [] }), '169.254.3.3', 'Serf was not asked yet');
+  const seeing = (status: 'alive' | 'failed' | 'left', address = '169.254.9.9') =>
+    choose({ ...emergency, members: [own, member('b', address, { status })] });
+  assert.equal(seeing('alive'), '169.254.3.3');
+  assert.equal(seeing('failed'), '169.254.3.3', 'it comes back there');
+  assert.equal(seeing('left'), '192.168.7.4');
+  assert.equal(seeing('failed', '10.9.9.9'), '192.168.7.4');
+  const contacts = [contact('192.168.7.9')];
+  assert.equal(
+    choose({ ...emergency, members: [own, member('b', '169.254.9.9', { status: 'failed' })], contacts }),
+    '192.168.7.4',
+    'somebody is at the real one',
+  );
 });

@@ -22,6 +22,7 @@ export const CLAIM_MS = 120_000;
 
 interface Candidate {
   readonly address: string;
+  readonly prefix: number;
   readonly partners: number;
   readonly rank: number;
 }
@@ -51,20 +52,27 @@ export function chooseAdvertise(input: AdvertiseInput): Advertise {
           sameNetwork(partner.address, address, prefix) ||
           (partner.link === link.name && parseIp(partner.address)?.family === family),
       );
-      candidates.push({ address, rank, partners: here.length });
+      candidates.push({ address, prefix, rank, partners: here.length });
     }
   }
   // Sorting is stable: on equal terms the kernel's order of the interfaces decides.
   const [best] = candidates.sort((a, b) => b.partners - a.partners || a.rank - b.rank);
   if (best === undefined) return { claimed };
   const kept = candidates.find(({ address }) => address === input.current);
-  if (kept !== undefined && (kept.partners > 0 || best.partners === 0) && kept.rank <= LINK_LOCAL) {
+  if (kept !== undefined && (kept.partners > 0 || best.partners === 0)) {
     // Out of an emergency address into a real one, as soon as there is one and nobody uses the former.
-    if (kept.rank < LINK_LOCAL || kept.partners > 0 || best.rank === LINK_LOCAL) {
-      return { address: kept.address };
-    }
+    const real = kept.rank < LINK_LOCAL || best.rank === LINK_LOCAL;
+    if (real || kept.partners > 0 || mayBeUsed(kept, input)) return { address: kept.address };
   }
   return { address: best.address };
+}
+
+/** Who has failed comes back there; a Serf that outlived the agent and was not asked yet may know somebody. */
+function mayBeUsed({ address, prefix }: Candidate, { ownId, members }: AdvertiseInput): boolean {
+  if (members.length === 0) return true;
+  return members.some(
+    (other) => other.id !== ownId && other.status !== 'left' && sameNetwork(other.address, address, prefix),
+  );
 }
 
 interface Partner {
