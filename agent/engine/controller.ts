@@ -47,6 +47,7 @@ export interface EngineInputs {
 }
 
 const HALTED_MS = 500;
+const AWAKE = 'awake';
 
 /** The inputs as they are now. */
 export interface View {
@@ -156,7 +157,7 @@ async function limited(controller: Controller, view: View, stop: AbortSignal): P
   try {
     return await Promise.race([controller.reconcile(view, limit.signal), late]);
   } finally {
-    timer.abort();
+    timer.abort(AWAKE);
     stop.removeEventListener('abort', onStop);
   }
 }
@@ -187,7 +188,8 @@ function createBell() {
   let wake: (() => void) | undefined;
   const sleep = async (ms: number, stop: AbortSignal): Promise<void> => {
     const awake = new AbortController();
-    wake = () => awake.abort();
+    // With a reason: without one it would be an exception with a stack.
+    wake = () => awake.abort(AWAKE);
     stop.addEventListener('abort', wake, { once: true });
     await clock.pause(ms, awake.signal);
     stop.removeEventListener('abort', wake);

@@ -52,6 +52,7 @@ export interface GossipService {
 const STARTING_MS = 100;
 const PROBLEM_MS = 1_000;
 const IDLE_MS = 5_000;
+const REST_MS = 1_000;
 const ANSWER_MS = 1_000;
 /** A start may take a moment on a slow machine; longer is worth a word. */
 const SILENT_MS = 5_000;
@@ -165,7 +166,14 @@ export function gossipService(deps: GossipDeps): GossipService {
       nowMs,
     });
     const conditions = wish.warning === undefined ? [] : [wish.warning];
-    return { outputs: gossip(true), conditions, againMs: Math.min(joinsMs, IDLE_MS) };
+    const alone = !session.members.some(({ id, status }) => id !== wish.settings.id && status === 'alive');
+    return {
+      outputs: gossip(true),
+      conditions,
+      againMs: Math.min(joinsMs, IDLE_MS),
+      // What Serf says is a nudge; cards and contacts that change are no hurry once there are others.
+      restMs: alone ? 0 : REST_MS,
+    };
   }
 
   async function prune(id: string): Promise<void> {

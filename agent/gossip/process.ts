@@ -36,6 +36,8 @@ const FILE_BYTES = 64 * 1024;
 const SECRET = /^[A-Za-z0-9_-]{43}$/;
 
 export function serfProcess(units: Units, paths: SerfFiles): SerfProcess {
+  let secretHeld: string | undefined;
+  let keysRead: { readonly mark: string; readonly text: string | undefined } | undefined;
   const read = async (file: string) => (await files.readLimited(file, FILE_BYTES))?.bytes.toString('utf8');
   return {
     observe: () => units.observe('serf'),
@@ -53,17 +55,26 @@ export function serfProcess(units: Units, paths: SerfFiles): SerfProcess {
       return 'started';
     },
     stop: (timeoutMs) => units.stop('serf', timeoutMs),
-    hasKeys: async (keys) => keyringHolds(await read(paths.keyring), keys),
+    hasKeys: async (keys) => {
+      const mark = (await files.look(paths.keyring))?.mark ?? '';
+      if (keysRead?.mark !== mark) keysRead = { mark, text: await read(paths.keyring) };
+      return keyringHolds(keysRead.text, keys);
+    },
     toldAddress: async () => {
       const told = /"advertise": "\[?([0-9a-fA-F:.]+?)\]?:\d+"/.exec((await read(paths.config)) ?? '');
       return told?.[1];
     },
     rpcSecret: async () => {
+      if (secretHeld !== undefined) return secretHeld;
       const held = (await read(paths.rpcSecret))?.trim();
-      if (held !== undefined && SECRET.test(held)) return held;
+      if (held !== undefined && SECRET.test(held)) {
+        secretHeld = held;
+        return held;
+      }
       const secret = randomBytes(32).toString('base64url');
       await files.makeFolder(paths.runFolder, 0o700);
       await files.writeVolatile(paths.rpcSecret, `${secret}\n`, 0o600);
+      secretHeld = secret;
       return secret;
     },
     forgetSnapshot: () => files.remove(paths.snapshot),

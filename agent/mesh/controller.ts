@@ -26,6 +26,8 @@ import { inRange, parseRange } from './range.ts';
 import type { Wireguard } from './wireguard.ts';
 
 const HURRIED_MS = 1_000;
+/** Somebody has come to a node that was there before. */
+const EXPECTANT_MS = 3_000;
 const CALM_MS = 10_000;
 /** Somebody may have removed the interface or an address. */
 const VERIFY_MS = 30_000;
@@ -106,8 +108,10 @@ export function meshController(state: string, wireguard: (name: string) => Wireg
     const config = { port: node.settings.mesh.port, peers: configured };
     const told = differs(dump, keys.publicKey, config);
     if (told) await speaker.configure({ ...config, privateKey: keys.privateKey }, signal);
+    const hurriedMs = nowMs - startedMs < START_MS ? HURRIED_MS : EXPECTANT_MS;
+    const pauseMs = isHurried(peers, contacts, nowMs) ? hurriedMs : CALM_MS;
     const kept = last?.dump === dump ? last.untilMs : Number.POSITIVE_INFINITY;
-    const untilMs = Math.min(kept, nowMs + (isHurried(peers, contacts, nowMs) ? HURRIED_MS : CALM_MS));
+    const untilMs = Math.min(kept, nowMs + pauseMs);
     last = { dump: told ? afterTelling(dump, config) : dump, untilMs };
     wantedBefore = new Map(peers.map(({ id, wanted }) => [id, wanted]));
     const due = planProbes(peers, contacts, nowMs);

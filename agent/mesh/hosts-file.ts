@@ -8,6 +8,7 @@ import { namesOf } from './node-names.ts';
 
 const LIMIT = 4 * 1024 * 1024;
 const VERIFY_MS = 30_000;
+const REST_MS = 500;
 
 /** Makes every node's name known on this one, by the hosts file. */
 export function namesController(hosts: string): Controller {
@@ -30,7 +31,7 @@ export function namesController(hosts: string): Controller {
       ];
       try {
         await writeHosts(hosts, entries);
-        return { againMs: VERIFY_MS };
+        return { againMs: VERIFY_MS, restMs: REST_MS };
       } catch (error) {
         if (!(error instanceof AgentError)) throw error;
         const condition = {

@@ -22,7 +22,7 @@ export async function withDeadline<T>(call: Promise<T>, ms: number, time: Time):
   try {
     return await Promise.race([call, late]);
   } finally {
-    done.abort();
+    done.abort('done');
   }
 }
 
