@@ -153,7 +153,7 @@ export function gossipService(deps: GossipDeps): GossipService {
     for (const { id, status } of session.members) {
       if (status === 'failed' && refused.has(id)) await prune(id).catch(() => {});
     }
-    const joinsMs = joiner.joinSome(endpoint, {
+    const joinsMs = joiner.joinSome(endpoint, supervisor.starts, {
       ownId: wish.settings.id,
       own: {
         addresses: (view.get('links') ?? []).flatMap(({ addresses }) => addresses.map((own) => own.address)),

@@ -12,6 +12,7 @@ const plan = (more: Partial<JoinInput>) =>
     members: [],
     refused: new Set(),
     tries: {},
+    announced: true,
     nowMs: 0,
     ...more,
   });
@@ -69,4 +70,15 @@ test('who has left is joined again only when he is heard', () => {
   assert.deepEqual(plan({ cards, members, nowMs: 60_000 }).addresses, []);
   const contacts = [contact('10.0.0.2', { id: 'b', heardMs: 59_000 })];
   assert.deepEqual(plan({ cards, members, contacts, nowMs: 60_000 }).addresses, ['10.0.0.2:7946']);
+});
+
+test('a Serf that was started joins one living member, until one has answered', () => {
+  const members = ['own', 'b', 'c'].map((id, index) => member(id, `10.0.0.${index + 1}`));
+  const first = plan({ members, announced: false });
+  assert.deepEqual(first.addresses, ['10.0.0.2:7946']);
+  const { tries } = first;
+  assert.deepEqual(plan({ members, announced: false, tries, nowMs: 500 }).addresses, []);
+  assert.deepEqual(plan({ members, announced: false, tries, nowMs: 1_000 }).addresses, ['10.0.0.3:7946']);
+  assert.deepEqual(plan({ members, tries, nowMs: 1_000 }).addresses, []);
+  assert.deepEqual(plan({ members: members.slice(0, 1), announced: false }).addresses, []);
 });

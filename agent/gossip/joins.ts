@@ -20,6 +20,12 @@ export interface JoinInput {
   /** Node ids that shall not be invited: evicted ones. */
   readonly refused: ReadonlySet<string>;
   readonly tries: JoinTries;
+  /**
+   * A join has succeeded since this Serf was started. What Serf rejoins by itself from its snapshot is told to
+   * nobody as a join, and those who remember that we were forced to leave list us as "leaving" for ever
+   * (hashicorp/serf, `handleNodeJoin`).
+   */
+  readonly announced: boolean;
   readonly nowMs: number;
 }
 
@@ -52,10 +58,11 @@ interface Target {
 /**
  * Whom to join next: nodes with a verified card that are no living members, and members that have failed, for
  * ever, with growing pauses. Of the silent ones only one at a time, so that dead machines do not keep those
- * waiting that are there. When a cut network heals, one success merges both sides. Pure.
+ * waiting that are there. When a cut network heals, one success merges both sides. A Serf that was started joins
+ * at least one living member. Pure.
  */
 export function planJoins(input: JoinInput): JoinPlan {
-  const targets = targetsOf(input);
+  const targets = [...targetsOf(input), ...announcement(input)];
   const due = targets.filter(({ dueMs }) => dueMs <= input.nowMs).sort((a, b) => a.dueMs - b.dueMs);
   const heard = due.filter((target) => target.heard);
   const silent = due.filter((target) => !target.heard).slice(0, 1);
@@ -104,23 +111,28 @@ function targetsOf(input: JoinInput): Target[] {
     ]).filter((address) => port !== input.own.port || !input.own.addresses.includes(address));
     const usable = addresses.filter((address) => parseIp(address) !== undefined);
     if (usable.length === 0) continue;
-    const tries = input.tries[id];
-    const pause =
-      tries === undefined
-        ? 0
-        : Math.min(
-            heard ? HEARD_LONGEST_MS : SILENT_LONGEST_MS,
-            FIRST_MS * 2 ** Math.min(tries.count - 1, 20),
-          );
     targets.push({
-      id,
-      heard,
+      ...{ id, heard, ...turnOf(input, id, heard ? HEARD_LONGEST_MS : SILENT_LONGEST_MS) },
       addresses: usable.map((address) => withPort(address, port)),
-      dueMs: tries === undefined ? input.nowMs : tries.lastMs + pause,
-      count: tries?.count ?? 0,
     });
   }
   return targets;
+}
+
+/** Any living member will do; the tries are counted under our own id. */
+function announcement(input: JoinInput): Target[] {
+  const { ownId, announced, members } = input;
+  const living = members.filter(({ id, status }) => id !== ownId && status === 'alive');
+  if (announced || living.length === 0) return [];
+  const addresses = living.map(({ address, port }) => withPort(address, port));
+  return [{ id: ownId, heard: true, addresses, ...turnOf(input, ownId, HEARD_LONGEST_MS) }];
+}
+
+function turnOf({ tries, nowMs }: JoinInput, id: string, longestMs: number) {
+  const { [id]: before } = tries;
+  if (before === undefined) return { dueMs: nowMs, count: 0 };
+  const pauseMs = Math.min(longestMs, FIRST_MS * 2 ** Math.min(before.count - 1, 20));
+  return { dueMs: before.lastMs + pauseMs, count: before.count };
 }
 
 function distinct(addresses: readonly string[]): string[] {

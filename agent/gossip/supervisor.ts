@@ -37,6 +37,8 @@ export interface Supervisor {
   readonly leaving: boolean;
   /** As of the last look. */
   readonly running: boolean;
+  /** How many Serfs have been started here. */
+  readonly starts: number;
   /** The address that the process that runs tells others. */
   readonly told: string | undefined;
   /** Learn it from the files of a Serf that outlived the agent. */
@@ -52,6 +54,7 @@ const ORPHAN_MS = 1_000;
 export function createSupervisor(serf: SerfProcess, session: Session, log: Log): Supervisor {
   let restart = NO_FAILURES;
   let leaving = false;
+  let starts = 0;
   let told: string | undefined;
   let unit: UnitState | undefined;
   let observedMs = Number.NEGATIVE_INFINITY;
@@ -96,6 +99,7 @@ export function createSupervisor(serf: SerfProcess, session: Session, log: Log):
     told = settings.advertise;
     unit = undefined;
     expected = true;
+    starts += 1;
     log.info('serf started', { advertise: settings.advertise });
     return undefined;
   }
@@ -163,6 +167,9 @@ export function createSupervisor(serf: SerfProcess, session: Session, log: Log):
     },
     get running() {
       return unit?.state === 'running';
+    },
+    get starts() {
+      return starts;
     },
     get told() {
       return told;
