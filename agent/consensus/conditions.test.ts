@@ -50,6 +50,11 @@ describe('what keeps the cluster from being ready', () => {
     });
   });
 
+  test('a node that has just begun is not ready before voters have answered', () => {
+    const [found] = conditionsOf(facts({ quorum: false, quorumLostMs: 98_000, members: [] }));
+    assert.equal(found?.summary, 'the voters of the cluster are asked');
+  });
+
   test('a lost majority names the voters that are missing and since when', () => {
     const [found] = conditionsOf(facts({ quorum: false, quorumLostMs: 40_000 }));
     assert.equal(found?.summary, 'no majority of the 3 voters answers; 2 are needed');

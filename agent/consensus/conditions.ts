@@ -150,8 +150,13 @@ function engine({ unit, peerPort, clientPort, joining: { kind } }: ConditionFact
 function quorum(facts: ConditionFacts): FoundCondition[] {
   const { durable, sight, members, quorumLostMs, nameOf } = facts;
   if (durable.genesis === undefined || facts.quorum || quorumLostMs === undefined) return [];
-  if (!facts.meshReady || sight.nowMs - quorumLostMs < BLINK_MS) return [];
+  if (!facts.meshReady) return [];
   const voters = members.filter(({ learner }) => !learner).map(({ name }) => name);
+  if (sight.nowMs - quorumLostMs < BLINK_MS) {
+    return voters.length > 0
+      ? []
+      : [joiningCondition('the voters of the cluster are asked', 'a few seconds')];
+  }
   const missing = voters.filter((id) => id !== sight.self && !sight.present.includes(id));
   const seconds = Math.round((sight.nowMs - quorumLostMs) / 1000);
   const needed = Math.floor(voters.length / 2) + 1;
@@ -174,13 +179,8 @@ function quorum(facts: ConditionFacts): FoundCondition[] {
 
 function joining({ joining: { kind }, durable, meshReady, quorum }: ConditionFacts): FoundCondition[] {
   if (durable.genesis === undefined) return [];
-  const condition = (summary: string, endedBy: string): FoundCondition => ({
-    code: 'consensus.joining',
-    state: 'waiting',
-    summary,
-    endedBy,
-  });
-  if (!meshReady) return [condition('the cluster is reached over the mesh, which is not up', 'the mesh')];
+  if (!meshReady)
+    return [joiningCondition('the cluster is reached over the mesh, which is not up', 'the mesh')];
   if (kind === 'report-lost') {
     return [
       {
@@ -191,8 +191,12 @@ function joining({ joining: { kind }, durable, meshReady, quorum }: ConditionFac
       },
     ];
   }
-  if (kind === 'start' && quorum) return [condition('etcd starts as a member', 'a few seconds')];
+  if (kind === 'start' && quorum) return [joiningCondition('etcd starts as a member', 'a few seconds')];
   return [];
+}
+
+function joiningCondition(summary: string, endedBy: string): FoundCondition {
+  return { code: 'consensus.joining', state: 'waiting', summary, endedBy };
 }
 
 function database({ alarms }: ConditionFacts): FoundCondition[] {

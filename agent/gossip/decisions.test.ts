@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { failed, NO_FAILURES } from '../engine/restart.ts';
 import { keyringHolds, renderKeyring, serfConfig, serfFiles, unitSpec } from './config.ts';
-import { isUnanimous, planRotation } from './keys.ts';
 import { datedMembers } from './members.ts';
 import { renderEnv, renderSerfWrapper } from './operator.ts';
 import { type Observed, planSerf } from './supervise.ts';
@@ -77,29 +76,6 @@ test('a member keeps its time while its state stays', () => {
       ['b', 9],
     ],
   );
-});
-
-test('the old gossip key is removed only after all nodes send with the new one', () => {
-  const view = (keys: Record<string, number>, primaryKeys: Record<string, number>, more = {}) =>
-    planRotation({
-      keys: { keys, primaryKeys, messages: {}, nodes: 3, errors: 0, answers: 3, ...more },
-      oldKey: 'old',
-      newKey: 'new',
-      alive: 3,
-      usedEverywhere: false,
-    });
-  assert.deepEqual(view({ old: 3 }, {}), { step: 'install' });
-  assert.deepEqual(view({ old: 3, new: 2 }, {}), { step: 'install' });
-  assert.deepEqual(view({ old: 3, new: 3 }, { old: 3 }), { step: 'use' });
-  assert.deepEqual(view({ old: 3, new: 3 }, { old: 1, new: 2 }), { step: 'use' });
-  assert.deepEqual(view({ old: 3, new: 3 }, {}), { step: 'use' });
-  assert.deepEqual(view({ old: 3, new: 3 }, { new: 3 }), { step: 'remove' });
-  assert.deepEqual(view({ new: 3 }, { new: 3 }), { step: 'done' });
-  assert.equal(view({ old: 2, new: 2 }, {}, { answers: 2 }).step, 'wait');
-  assert.equal(view({ old: 3, new: 3 }, { new: 3 }, { errors: 1, messages: { a: 'no' } }).step, 'wait');
-  const keys = { keys: { new: 3 }, primaryKeys: {}, messages: {}, nodes: 3, errors: 0, answers: 3 };
-  assert.ok(isUnanimous(keys, 'new'));
-  assert.ok(!isUnanimous({ ...keys, keys: { new: 3, old: 1 } }, 'new'));
 });
 
 test("the operator's wrapper reads the secret and holds none", () => {

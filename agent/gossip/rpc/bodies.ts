@@ -3,19 +3,6 @@ import type { Member } from '../../engine/resources.ts';
 /** A member as Serf tells it; since when is for the caller to know. */
 export type SerfMember = Omit<Member, 'sinceMs'>;
 
-/** What `list-keys`, `install-key`, `use-key` and `remove-key` answer. */
-export interface KeyAnswer {
-  /** Base64 key to the number of nodes that have it. */
-  readonly keys: Readonly<Record<string, number>>;
-  /** Base64 key to the number of nodes that send with it; empty where Serf does not tell (before 0.10). */
-  readonly primaryKeys: Readonly<Record<string, number>>;
-  /** Node id to what went wrong there. */
-  readonly messages: Readonly<Record<string, string>>;
-  readonly nodes: number;
-  readonly errors: number;
-  readonly answers: number;
-}
-
 const MAX_MEMBERS = 10_000;
 const STATUSES = ['alive', 'leaving', 'left', 'failed'] as const;
 
@@ -52,16 +39,6 @@ export function parseEvent(record: unknown): string | undefined {
 /** A line of `monitor`. */
 export function parseLog(record: unknown): string | undefined {
   return textOf(field(record, 'Log'), 8_192);
-}
-
-export function parseKeyAnswer(body: unknown): KeyAnswer | undefined {
-  const keys = countMap(field(body, 'Keys'));
-  const primaryKeys = countMap(field(body, 'PrimaryKeys'));
-  const messages = textMap(field(body, 'Messages'), 4_096);
-  const [nodes, errors, answers] = ['NumNodes', 'NumErr', 'NumResp'].map((key) => numberOf(field(body, key)));
-  if (keys === undefined || primaryKeys === undefined || messages === undefined) return undefined;
-  if (nodes === undefined || errors === undefined || answers === undefined) return undefined;
-  return { keys, primaryKeys, messages, nodes, errors, answers };
 }
 
 /** How many nodes a `join` has reached. */
@@ -125,14 +102,6 @@ function textMap(value: unknown, maxBytes: number): Record<string, string> | und
     result[key] = text;
   }
   return { ...result };
-}
-
-function countMap(value: unknown): Record<string, number> | undefined {
-  if (value === null || value === undefined) return {};
-  if (!isMap(value)) return undefined;
-  const entries = Object.entries(value).map(([key, entry]) => [key, numberOf(entry)] as const);
-  if (entries.some(([, count]) => count === undefined)) return undefined;
-  return Object.fromEntries(entries) as Record<string, number>;
 }
 
 function isMap(value: unknown): value is Record<string, unknown> {

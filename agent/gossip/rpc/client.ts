@@ -1,14 +1,5 @@
 import { AgentError } from '../../errors.ts';
-import {
-  type KeyAnswer,
-  parseEvent,
-  parseJoined,
-  parseKeyAnswer,
-  parseLog,
-  parseMembers,
-  parseStats,
-  type SerfMember,
-} from './bodies.ts';
+import { parseEvent, parseJoined, parseLog, parseMembers, parseStats, type SerfMember } from './bodies.ts';
 import { type Connection, connect, type Endpoint, type Subscription } from './connection.ts';
 
 /** Serf's commands, typed. Every call has a deadline and throws what {@link Connection.call} throws. */
@@ -24,14 +15,6 @@ export interface SerfClient {
   forceLeave(id: string, options: { readonly prune: boolean }): Promise<void>;
   /** Tags to set and to take away; the others stay. At most 512 bytes in all. */
   tags(set: Readonly<Record<string, string>>, remove?: readonly string[]): Promise<void>;
-  event(name: string, payload: Uint8Array, options?: { readonly coalesce?: boolean }): Promise<void>;
-  /** Ask all nodes; answers are not collected here. */
-  query(name: string, payload: Uint8Array, options?: { readonly timeoutMs?: number }): Promise<void>;
-  /** Keys are base64 of 32 bytes. All nodes are asked; a node that fails makes the call fail. */
-  installKey(key: string): Promise<KeyAnswer>;
-  useKey(key: string): Promise<KeyAnswer>;
-  removeKey(key: string): Promise<KeyAnswer>;
-  listKeys(): Promise<KeyAnswer>;
   stats(): Promise<Record<string, Record<string, string>>>;
   /** Tell the others, then end the process. */
   leave(): Promise<void>;
@@ -46,8 +29,6 @@ export interface SerfClient {
 export const CALL_MS = 5_000;
 /** Serf waits 10 s for an address that does not answer; three are tried in one call at most. */
 export const JOIN_MS = 35_000;
-/** A question to all nodes takes as long as the slowest may. */
-const KEYS_MS = 30_000;
 const LEAVE_MS = 20_000;
 
 /** @throws AgentError see {@link connect} */
@@ -59,8 +40,6 @@ export function clientOf(connection: Connection): SerfClient {
   const tell = async (command: string, body: object | undefined, timeoutMs = CALL_MS) => {
     await connection.call(command, body, false, timeoutMs);
   };
-  const keys = async (command: string, body: object | undefined) =>
-    known(command, parseKeyAnswer(await connection.call(command, body, true, KEYS_MS)));
   return {
     members: async () =>
       known('members', parseMembers(await connection.call('members', undefined, true, CALL_MS))),
@@ -71,22 +50,6 @@ export function clientOf(connection: Connection): SerfClient {
       ),
     forceLeave: (id, { prune }) => tell('force-leave', { Node: id, Prune: prune }, LEAVE_MS),
     tags: (set, remove = []) => tell('tags', { Tags: set, DeleteTags: [...remove] }),
-    event: (name, payload, options = {}) =>
-      tell('event', { Name: name, Payload: payload, Coalesce: options.coalesce ?? false }),
-    query: (name, payload, options = {}) =>
-      tell('query', {
-        FilterNodes: [],
-        FilterTags: {},
-        RequestAck: false,
-        RelayFactor: 0,
-        Timeout: Math.round((options.timeoutMs ?? CALL_MS) * 1e6),
-        Name: name,
-        Payload: payload,
-      }),
-    installKey: (key) => keys('install-key', { Key: key }),
-    useKey: (key) => keys('use-key', { Key: key }),
-    removeKey: (key) => keys('remove-key', { Key: key }),
-    listKeys: () => keys('list-keys', undefined),
     stats: async () => known('stats', parseStats(await connection.call('stats', undefined, true, CALL_MS))),
     leave: () => tell('leave', undefined, LEAVE_MS),
     onMemberEvent: (call) =>

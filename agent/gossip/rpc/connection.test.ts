@@ -54,7 +54,11 @@ test('an error is told with or without a body behind it, and the next answer is 
     if (command === 'join') socket.write(encode({ Num: 0 }));
   });
   const serf = await connectSerf(endpoint);
-  for (const refused of [() => serf.join(['x']), () => serf.installKey('x'), () => serf.tags({})]) {
+  for (const refused of [
+    () => serf.join(['x']),
+    () => serf.forceLeave('x', { prune: true }),
+    () => serf.tags({}),
+  ]) {
     await assert.rejects(refused(), code('gossip.rpc-refused'));
     assert.deepEqual(await serf.members(), []);
   }
