@@ -33,6 +33,8 @@ export interface GossipDeps {
   readonly refused?: () => ReadonlySet<string>;
   /** Where Serf listens, for tests; everywhere when absent. */
   readonly bind?: string;
+  /** Monotonic ms; the machine's own unless a test has another. */
+  readonly now?: () => number;
 }
 
 export interface GossipService {
@@ -60,6 +62,7 @@ const SILENT_MS = 5_000;
 /** Keeps Serf running, its tags true and its members joined. */
 export function gossipService(deps: GossipDeps): GossipService {
   const files = serfFiles(deps.paths);
+  const now = deps.now ?? clock.monotonicMs;
   const serf = serfProcess(deps.units, files);
   let nudge = () => {};
   const session = createSession(() => nudge(), deps.onRefusal);
@@ -127,8 +130,7 @@ export function gossipService(deps: GossipDeps): GossipService {
     nudge = view.nudge;
     const facts = view.get('facts');
     if (facts === undefined) return {};
-    const nowMs = clock.monotonicMs();
-    const wish = await wanted(view, facts, nowMs);
+    const wish = await wanted(view, facts, now());
     if (wish === undefined) return {};
     const stopped = (problem: FoundCondition, againMs: number): Outcome => ({
       outputs: gossip(false),
@@ -137,8 +139,10 @@ export function gossipService(deps: GossipDeps): GossipService {
     });
     if (!('settings' in wish)) return stopped(wish, IDLE_MS);
     endpoint = endpointOf(wish.settings);
-    const problem = await supervisor.supervise(wish, nowMs);
+    const problem = await supervisor.supervise(wish, now());
     if (problem !== undefined) return stopped(problem, PROBLEM_MS);
+    // Only now: a start may have taken long, and its time is no silence of the Serf that was started.
+    const nowMs = now();
     if (supervisor.leaving) return { outputs: gossip(false) };
     try {
       await session.refresh(endpoint, wish.settings.tags, nowMs);

@@ -2,6 +2,9 @@ import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
 import * as path from 'node:path';
 import { test } from 'node:test';
+import type { Units } from '../engine/units.ts';
+import { clock } from '../host.ts';
+import { DEAF_MS } from './supervise.ts';
 import { freePort, startNode, type TestNode, type TestNodeOptions, until } from './testing/node.ts';
 
 const KEY = Buffer.alloc(32, 7);
@@ -75,6 +78,27 @@ test('a killed Serf is started again by its agent at once', async (t) => {
   );
   await together(a, b);
   assert.deepEqual(b.conditions(), []);
+});
+
+test('the time that a start takes counts as no silence of the Serf that was started', async (t) => {
+  let lateMs = 0;
+  const units = (usual: Units): Units => ({
+    ...usual,
+    start: async (spec) => {
+      await usual.start(spec);
+      lateMs += 2 * DEAF_MS;
+    },
+  });
+  const [a] = await several(t, { units, now: () => clock.monotonicMs() + lateMs });
+  await until(
+    'it answers',
+    () => a.gossip()?.running === true,
+    () => seen(a),
+  );
+  assert.deepEqual(
+    a.log.filter((line) => /restarted|has not answered/.test(line)),
+    [],
+  );
 });
 
 test('an agent that starts again takes over the Serf that runs', async (t) => {

@@ -43,6 +43,7 @@ export interface TestNodeOptions {
   readonly port: number;
   readonly key: Buffer;
   readonly units?: (usual: Units) => Units;
+  readonly now?: () => number;
   readonly keyring?: NonNullable<GossipDeps['keyring']>;
   readonly refused?: NonNullable<GossipDeps['refused']>;
 }
@@ -70,6 +71,7 @@ export async function startNode(t: TestContext, options: TestNodeOptions): Promi
       log: createLog({ write: (line) => log.push(line), level: 'debug' }),
       onRefusal: (address, reason) => refusals.push({ address, reason }),
       bind: options.address,
+      ...(options.now && { now: options.now }),
       ...(options.keyring && { keyring: options.keyring }),
       ...(options.refused && { refused: options.refused }),
     });

@@ -9,6 +9,8 @@ import { createQemuMachine, type QemuMachine } from './machine.ts';
 export interface QemuOptions extends Pick<MachineOptions, 'seed'> {
   /** How many to begin with, all from one image and one seed. */
   readonly machines: number;
+  /** Our image of Debian 13, built if need be, unless given. It must stay as it is while the machines live. */
+  readonly image?: string;
 }
 
 export interface QemuCluster extends Cluster {
@@ -24,23 +26,24 @@ const CAN: readonly Capability[] = ['partition', 'machine-clock', 'power'];
  * Machines under QEMU, from our image of Debian 13, booted. Each has a card to the Ethernet of the cluster and one
  * to a network of its own, on which all of them have the same address, as machines behind user networking do.
  */
-export async function createQemuCluster({ machines: count, seed }: QemuOptions): Promise<QemuCluster> {
-  const { image } = await testImage('debian-13');
+export async function createQemuCluster(options: QemuOptions): Promise<QemuCluster> {
+  const { machines: count, seed } = options;
+  const image = options.image ?? (await testImage('debian-13')).image;
   const folder = await files.makeWorkFolder(tmpdir(), 'coscluster');
   const net = await createSwitch();
   const machines: QemuMachine[] = [];
 
-  const make = async (options: MachineOptions): Promise<QemuMachine> => {
-    if (options.address !== undefined || options.environment !== undefined) {
+  const make = async (wanted: MachineOptions): Promise<QemuMachine> => {
+    if (wanted.address !== undefined || wanted.environment !== undefined) {
       throw new Error('a machine under QEMU has its own addresses and the environment of the image');
     }
-    const name = options.name ?? `n${machines.length + 1}`;
+    const name = wanted.name ?? `n${machines.length + 1}`;
     const machine = await createQemuMachine({
       name,
       image,
       folder: path.join(folder, name),
       port: await net.plug(name),
-      seed: options.seed ?? seed,
+      seed: wanted.seed ?? seed,
     });
     machines.push(machine);
     return machine;
@@ -69,8 +72,8 @@ export async function createQemuCluster({ machines: count, seed }: QemuOptions):
       if (found === undefined) throw new Error(`no machine is called ${name}`);
       return found;
     },
-    async add(options = {}) {
-      const machine = await make(options);
+    async add(wanted = {}) {
+      const machine = await make(wanted);
       await machine.powerOn();
       return machine;
     },
