@@ -25,7 +25,11 @@ interface NodeView {
     readonly id: string;
     readonly state: string;
     readonly cluster: { readonly uuid: string };
-    readonly consensus: { readonly quorum: boolean; readonly leader?: string };
+    readonly consensus: {
+      readonly quorum: boolean;
+      readonly leader?: string;
+      readonly voters: readonly string[];
+    };
     readonly members: readonly { readonly name: string; readonly status: string }[];
   };
 }
@@ -166,6 +170,7 @@ describe('the quick cluster under Docker', () => {
   });
 
   test('when the leader is stopped another leads, and the cluster keeps its quorum', async () => {
+    await until('three voters, all there', async () => (await views()).every(isWhole));
     const leader = (await views())[0]?.agent.consensus.leader;
     assert.ok(leader);
     await clusteros('stop', leader);
@@ -191,13 +196,7 @@ describe('the quick cluster under Docker', () => {
       ),
     );
     await docker('network', 'connect', '--ip', '10.90.0.11', `${NAME}-net`, `${NAME}-node2`);
-    await until('all nodes to be whole again', async () =>
-      (await views()).every(
-        ({ agent }) =>
-          agent.state === 'ready' &&
-          agent.members.filter(({ status }) => status === 'alive').length === NODES,
-      ),
-    );
+    await until('all nodes to be whole again', async () => (await views()).every(isWhole));
   });
 
   test('clean leaves nothing', async () => {
@@ -230,6 +229,31 @@ describe('the quick cluster under Docker', () => {
     return (await clusteros('status')).nodes;
   }
 
+  async function until(what: string, look: () => Promise<boolean>): Promise<void> {
+    const deadline = clock.monotonicMs() + LIMIT_MS;
+    while (!(await look())) {
+      if (clock.monotonicMs() > deadline) {
+        throw new Error(`waited ${LIMIT_MS / 1000} s for ${what}:\n${await told()}`);
+      }
+      await clock.pause(1000);
+    }
+  }
+
+  /** How the nodes see it, and the last that their agents said. */
+  async function told(): Promise<string> {
+    const texts: string[] = [];
+    for (const { name, state } of await views()) {
+      texts.push(`── ${name}: ${state}`);
+      if (state !== 'running') continue;
+      const words = ['exec', `${NAME}-${name}`];
+      const status = await tryRun(['docker', ...words, 'node-agent', 'status'], { env: engine.env });
+      const said = ['journalctl', '--no-pager', '--output', 'cat', '--unit', 'node-agent', '--lines', '40'];
+      const journal = await tryRun(['docker', ...words, ...said], { env: engine.env });
+      texts.push(status.stdout, status.stderr, journal.stdout);
+    }
+    return texts.join('\n');
+  }
+
   function docker(...words: string[]) {
     return run(['docker', ...words], { env: engine.env, timeoutMs: LIMIT_MS });
   }
@@ -243,16 +267,14 @@ describe('the quick cluster under Docker', () => {
   }
 });
 
+/** Sees all others, and three that vote: what can bear a loss. */
+function isWhole({ agent }: NodeView): boolean {
+  const alive = agent.members?.filter(({ status }) => status === 'alive').length;
+  return agent.state === 'ready' && alive === NODES && agent.consensus?.voters?.length === 3;
+}
+
 /** What is mounted at control groups here, with its options. */
 function mountsOfMachine(): string[] {
   const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n');
   return mounts.filter((line) => line.includes(' /sys/fs/cgroup'));
-}
-
-async function until(what: string, look: () => Promise<boolean>): Promise<void> {
-  const deadline = clock.monotonicMs() + LIMIT_MS;
-  while (!(await look())) {
-    if (clock.monotonicMs() > deadline) throw new Error(`waited ${LIMIT_MS / 1000} s for ${what}`);
-    await clock.pause(1000);
-  }
 }
