@@ -38,7 +38,14 @@ const FLOORS: Readonly<Record<Target, (image: string) => Promise<Figure>>> = {
     const pax = ['--create', '--format=pax', '--xattrs', '--sort=name', '--numeric-owner'];
     return await timed(() => run(['tar', ...pax, '--file', made, '--directory', tree, '.']), made);
   },
+  /** mksquashfs and xorriso, of the tree that is installed, unpacked before; as a disc and, in zstd, as a stick. */
+  usb: async (image) => await liveFloor(image),
+  iso: async (image) => await liveFloor(image),
 };
+
+async function liveFloor(_image: string): Promise<Figure> {
+  throw new Error('not yet');
+}
 
 try {
   await bench();

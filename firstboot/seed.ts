@@ -67,7 +67,7 @@ export function volumeId(files: readonly SeedFile[]): string {
 }
 
 /** The stick may be opened on Windows, where old editors know no other line ends. */
-function windowsLines(text: string): string {
+export function windowsLines(text: string): string {
   return text.replaceAll('\n', '\r\n');
 }
 

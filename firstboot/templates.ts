@@ -18,6 +18,12 @@ export interface TemplateValues {
     readonly join: readonly string[];
   };
   'README.txt.hbs': { readonly clusterName: string };
+  'sample-README.txt.hbs': { readonly clusterName: string };
+  'sample-install.yaml.hbs': { readonly clusterName: string };
+  'sample-node.yaml.hbs': { readonly clusterName: string };
+  'sample-cluster.key.hbs': { readonly clusterName: string };
+  'sample-meta-data.hbs': { readonly clusterName: string };
+  'sample-user-data.hbs': { readonly clusterName: string };
 }
 
 export type TemplateName = keyof TemplateValues;
@@ -28,6 +34,12 @@ const NAMES: readonly TemplateName[] = [
   'network-config.hbs',
   'node.yaml.hbs',
   'README.txt.hbs',
+  'sample-README.txt.hbs',
+  'sample-install.yaml.hbs',
+  'sample-node.yaml.hbs',
+  'sample-cluster.key.hbs',
+  'sample-meta-data.hbs',
+  'sample-user-data.hbs',
 ];
 
 const handlebars = Handlebars.create();

@@ -50,7 +50,12 @@ const UNVERIFIED: Readonly<
 };
 
 /** What a later layer of a target puts in the place of an earlier one's. */
-const REPLACED: Readonly<Record<Target, readonly string[]>> = { qcow2: [], docker: ['/etc/resolv.conf'] };
+const REPLACED: Readonly<Record<Target, readonly string[]>> = {
+  qcow2: [],
+  docker: ['/etc/resolv.conf'],
+  usb: [],
+  iso: [],
+};
 
 for (const base of BASE_NAMES) {
   test(`every package that a layer asks for is in the archive of ${base}, in a component that is enabled`, async (t) => {

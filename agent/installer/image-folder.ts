@@ -15,7 +15,7 @@ const LIMIT = 32 * 1024 * 1024;
 const mapSchema = z
   .object({
     size: z.int().positive(),
-    ranges: z.array(z.object({ offset: z.int(), length: z.int(), sha256: z.string() })),
+    ranges: z.array(z.object({ offset: z.int(), length: z.int(), sha256: z.string() })).readonly(),
   })
   .refine((map) => faultOfMap(map) === undefined, 'expected ranges in order, each with its SHA-256');
 

@@ -60,7 +60,7 @@ function planFor(target: Target, definition: Definition, host: HostFacts, flags:
     units: unitsOf(layers),
     removes: [...new Set(layers.flatMap((layer) => layer.removes))],
     diskBytes: sizeInBytes(definition.disk.size) ?? 0,
-    initramfs: 'virtual',
+    initramfs: layers.some((layer) => layer.name === 'hardware') ? 'metal' : 'virtual',
     epoch: epochOf(host.sourceDateEpoch),
     ports: portsOf(definition),
   });

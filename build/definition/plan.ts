@@ -2,7 +2,7 @@ import type { Layer, LayerFile, LayerLink, LayerUnit } from '../../image-layers/
 import type { BaseProfile } from './bases.ts';
 
 /** What can be built, in the order in which it is. */
-export const TARGETS = ['qcow2', 'docker'] as const;
+export const TARGETS = ['qcow2', 'docker', 'usb', 'iso'] as const;
 export type Target = (typeof TARGETS)[number];
 export type Architecture = 'amd64';
 

@@ -25,7 +25,7 @@ const BLOCK_LIST = SECTOR - 12;
 export function biosBoot(
   bootImage: Buffer,
   coreImage: Buffer,
-  layout: DiskLayout,
+  layout: Pick<DiskLayout, 'biosBoot'>,
   table: readonly Segment[],
 ): Segment[] {
   if (bootImage.length < SECTOR || bootImage.readUInt16LE(510) !== 0xaa55)

@@ -7,6 +7,17 @@ import type { DiskIdentifiers } from './identifiers.ts';
 const MIB = 1024 * 1024;
 const SECTOR = 512;
 
+/** GUIDs of the partitions' types. */
+export const PARTITION_TYPES = {
+  biosBoot: '21686148-6449-6E6F-744E-656564454649',
+  esp: 'C12A7328-F81F-11D2-BA4B-00A0C93EC93B',
+  // "Root partition (x86-64)" of the Discoverable Partitions Specification: systemd-repart grows it by its type.
+  root: '4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709',
+  linux: '0FC63DAF-8483-4772-8E79-3D69D8477DE4',
+  // What other systems give a letter or an icon to.
+  basicData: 'EBD0A0A2-B9E5-4433-87C0-68B6B72699C7',
+} as const;
+
 /** Bytes from the start of the disk, and lengths in bytes. */
 export interface DiskLayout {
   readonly size: number;

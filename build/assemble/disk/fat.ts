@@ -1,0 +1,67 @@
+/** FAT volumes, filled without mounting them: the same bytes for the same files. */
+import * as path from 'node:path';
+import { files, run } from '../../host.ts';
+
+export interface FatFile {
+  /** Path on the volume, such as `EFI/BOOT/BOOTX64.EFI`. */
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
+export interface FatOptions {
+  /** Bytes. */
+  readonly size: number;
+  readonly label: string;
+  /** 8 hexadecimal digits. */
+  readonly volume: string;
+  /** Of the device, 512 bytes unless told. */
+  readonly sector?: 512 | 4096;
+  /** Bits of a table's entry. */
+  readonly kind: 16 | 32;
+  /** Seconds since 1970. */
+  readonly epoch: number;
+  readonly workFolder: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** @returns the raw volume */
+export async function makeFat(contents: readonly FatFile[], options: FatOptions): Promise<Buffer> {
+  const image = path.join(options.workFolder, 'fat.raw');
+  const source = path.join(options.workFolder, 'fat-file');
+  const env = { SOURCE_DATE_EPOCH: String(options.epoch), MTOOLS_SKIP_CHECK: '1', MTOOLSRC: '/dev/null' };
+  const { signal, sector = 512 } = options;
+  try {
+    await run(
+      [
+        'mkfs.vfat',
+        '-C',
+        ...['-F', String(options.kind)],
+        ...(sector === 512 ? [] : ['-S', String(sector), '-s', '1']),
+        ...['-n', options.label],
+        // Sets a volume id too, so ours comes behind it.
+        '--invariant',
+        ...['-i', options.volume],
+        image,
+        String(options.size / 1024),
+      ],
+      { env, signal },
+    );
+    const folders = new Set(contents.flatMap(({ path: file }) => parentsOf(file)));
+    await run(['mmd', '-i', image, ...[...folders].map((folder) => `::/${folder}`)], { env, signal });
+    for (const { path: file, bytes } of contents) {
+      await files.writeScratch(source, [bytes]);
+      await files.setTime(source, options.epoch);
+      await run(['mcopy', '-m', '-i', image, source, `::/${file}`], { env, signal });
+    }
+    return await files.readBytes(image);
+  } finally {
+    await files.remove(image);
+    await files.remove(source);
+  }
+}
+
+/** `EFI` and `EFI/BOOT` for `EFI/BOOT/x`, outermost first. */
+function parentsOf(file: string): string[] {
+  const parts = file.split('/').slice(0, -1);
+  return parts.map((_, index) => parts.slice(0, index + 1).join('/'));
+}

@@ -1,0 +1,54 @@
+# Sourced by the init of initramfs-tools (boot=clusteros-live, see initramfs-tools(7)): the medium is found by the name
+# in clusteros.live=, its squashfs mounted, the system in it, and memory laid over that for what changes.
+# shellcheck shell=sh disable=SC2034,SC2154 # the init's own variables
+
+mountroot() {
+  medium=/run/clusteros/medium
+  live=/run/clusteros/live
+  name=
+  # shellcheck disable=SC2013 # words are wanted
+  for word in $(cat /proc/cmdline); do
+    case $word in
+    clusteros.live=PARTUUID=*) name=/dev/disk/by-partuuid/${word#clusteros.live=PARTUUID=} ;;
+    clusteros.live=LABEL=*) name=/dev/disk/by-label/${word#clusteros.live=LABEL=} ;;
+    esac
+  done
+  modprobe -a -q loop overlay squashfs isofs ext4
+  wait_for_udev 10
+  waited=0
+  while [ ! -e "$name" ]; do
+    # Optical drives and sticks take their time.
+    if [ "$waited" -ge 90 ]; then
+      panic "The Cluster-OS medium ($name) was not found. Use another port, or write the stick again."
+      waited=0
+    fi
+    sleep 1
+    waited=$((waited + 1))
+  done
+  link=$(readlink "$name")
+  device=/dev/${link##*/}
+  mkdir -p -m 0755 /run/clusteros $medium $live $live/iso $live/root $live/changes
+  case $name in
+  /dev/disk/by-label/*)
+    live_step mount -t iso9660 -o ro,nodev,nosuid "$device" $live/iso
+    live_step losetup -r /dev/loop0 $live/iso/live/system.squashfs
+    live_step mount -t squashfs -o ro,nodev,nosuid /dev/loop0 $medium
+    ;;
+  *) live_step mount -t squashfs -o ro,nodev,nosuid "$device" $medium ;;
+  esac
+  live_step losetup -r /dev/loop1 $medium/install/root.ext4
+  live_step mount -t ext4 -o ro,noload /dev/loop1 $live/root
+  live_step mount -t tmpfs -o mode=0755,size=50% live $live/changes
+  mkdir -p $live/changes/upper $live/changes/work
+  live_step mount -t overlay -o "lowerdir=$medium/live:$live/root,upperdir=$live/changes/upper,workdir=$live/changes/work" overlay "$rootmnt"
+  echo "MEDIUM=$device" >$live/medium.env
+}
+
+live_step() {
+  "$@" || panic "The Cluster-OS medium is damaged: $* failed. Write it again, and let it be verified."
+}
+
+# What /scripts/local would do for a root on a disk.
+mount_top() { :; }
+mount_premount() { :; }
+mount_bottom() { :; }

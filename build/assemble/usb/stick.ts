@@ -1,0 +1,106 @@
+/** A stick as segments: partition table, both boot chains, the seed's partition, the squashfs. */
+import { makeTable, type Partition } from '../../../agent/installer/gpt.ts';
+import { sampleFiles } from '../../../firstboot/sample.ts';
+import { SEED_LABEL } from '../../../firstboot/seed.ts';
+import type { files } from '../../host.ts';
+import { biosBoot } from '../disk/bios-boot.ts';
+import { makeEsp } from '../disk/esp.ts';
+import { makeFat } from '../disk/fat.ts';
+import { type DiskIdentifiers, diskIdentifiers } from '../disk/identifiers.ts';
+import { PARTITION_TYPES } from '../disk/partitions.ts';
+import type { Stretch } from '../live/image-map.ts';
+import { efiFiles, GRUB_MENU, mediumFiles } from '../live/medium.ts';
+import { fatTables } from '../live/tables.ts';
+import { type DiskImage, inOrder } from '../segments.ts';
+import type { AssembleOptions } from '../targets.ts';
+
+const MIB = 1024 * 1024;
+const SECTOR = 512;
+/** Room for a second kernel beside what is there. */
+const ESP_ROOM = 16 * MIB;
+/** What people put there is small; old systems do not take a FAT16 smaller than this for one. */
+const SEED_SIZE = 64 * MIB;
+
+export interface Stick {
+  readonly image: DiskImage;
+  /** What must be written although it holds only zeros. */
+  readonly zeros: readonly Stretch[];
+}
+
+/** @param squashfs open while the result is used */
+export async function stickImage(
+  options: AssembleOptions,
+  squashfs: { readonly handle: files.FileHandle; readonly size: number },
+): Promise<Stick> {
+  const { root, epoch, plan, workFolder, signal } = options;
+  const ids = stickIdentifiers(options.ids);
+  const contents = [
+    // GRUB's root is this partition, however it was started.
+    ...(await efiFiles(options, `configfile ($root)/${GRUB_MENU}\n`)),
+    ...(await mediumFiles(options, `PARTUUID=${ids.root}`)),
+  ];
+  const bytes = contents.reduce((sum, file) => sum + file.bytes.length, 0);
+  const common = { epoch, workFolder, signal };
+  const size = Math.max(64 * MIB, upTo(bytes * 1.01 + ESP_ROOM, MIB));
+  const esp = await makeEsp(contents, { ...common, size, volume: ids.espVolume });
+  const seed = await makeFat(
+    sampleFiles(plan.name).map(({ path, text }) => ({ path, bytes: Buffer.from(text) })),
+    { ...common, size: SEED_SIZE, label: SEED_LABEL, kind: 16, volume: seedVolume(ids) },
+  );
+  const layout = stickLayout(ids, { esp: esp.length, squashfs: squashfs.size });
+  const [biosPart, espPart, seedPart, livePart] = layout.partitions;
+  const table = makeTable({ size: layout.size, sector: SECTOR, uuid: ids.disk }, layout.partitions);
+  const boot = biosBoot(
+    await root.read('/usr/lib/grub/i386-pc/boot.img'),
+    await root.read('/usr/lib/clusteros/boot/usb.img'),
+    { biosBoot: biosPart },
+    [{ offset: 0, length: table.primary.length, source: table.primary }],
+  );
+  const image = inOrder(layout.size, [
+    ...boot,
+    { offset: espPart.offset, length: esp.length, source: esp },
+    { offset: seedPart.offset, length: seed.length, source: seed },
+    { offset: livePart.offset, length: squashfs.size, source: { handle: squashfs.handle, position: 0 } },
+    { offset: table.backup.offset, length: table.backup.bytes.length, source: table.backup.bytes },
+  ]);
+  return { image, zeros: [tablesAt(esp, espPart.offset), tablesAt(seed, seedPart.offset)] };
+}
+
+/** The second partition is where GRUB for BIOS looks: see build/rootfs/hooks/customize. */
+export function stickLayout(
+  ids: DiskIdentifiers,
+  lengths: { readonly esp: number; readonly squashfs: number },
+): { readonly size: number; readonly partitions: [Partition, Partition, Partition, Partition] } {
+  const seedAt = 2 * MIB + lengths.esp;
+  const liveAt = seedAt + SEED_SIZE;
+  const liveLength = upTo(lengths.squashfs, MIB);
+  const { biosBoot: bios, linux, basicData, esp } = PARTITION_TYPES;
+  return {
+    // The last MiB holds the backup of the table.
+    size: liveAt + liveLength + MIB,
+    partitions: [
+      { name: 'bios-boot', type: bios, uuid: ids.biosBoot, offset: MIB, length: MIB },
+      { name: 'esp', type: esp, uuid: ids.esp, offset: 2 * MIB, length: lengths.esp },
+      { name: 'seed', type: basicData, uuid: ids.rootFileSystem, offset: seedAt, length: SEED_SIZE },
+      { name: 'live', type: linux, uuid: ids.root, offset: liveAt, length: liveLength },
+    ],
+  };
+}
+
+/** Others than those of the disk that is installed: both are in one machine. */
+function stickIdentifiers(installed: DiskIdentifiers): DiskIdentifiers {
+  return diskIdentifiers(`${installed.disk}/stick`);
+}
+
+function seedVolume(ids: DiskIdentifiers): string {
+  return ids.disk.slice(0, 8);
+}
+
+function tablesAt(volume: Buffer, offset: number): Stretch {
+  const { from, to } = fatTables(volume);
+  return { from: from + offset, to: to + offset };
+}
+
+function upTo(value: number, multiple: number): number {
+  return Math.ceil(value / multiple) * multiple;
+}

@@ -1,0 +1,83 @@
+/** The target usb: a live installer as `.img.zst`, and its block map beside it. */
+import { constants, createZstdCompress } from 'node:zlib';
+import { writeBmap } from '../../flash/bmap.ts';
+import { files } from '../../host.ts';
+import { mapImage } from '../live/image-map.ts';
+import { liveSquashfs } from '../live/squashfs.ts';
+import type { AssembleOptions } from '../targets.ts';
+import { stickImage } from './stick.ts';
+
+/** Most of it is compressed already: the least effort takes what there is to take. */
+const LEVEL = 1;
+const ZEROS = Buffer.alloc(4 * 1024 * 1024);
+
+/** As bmaptool and `flash` look for it. */
+export function bmapOf(file: string): string {
+  return file.replace(/\.zst$/, '.bmap');
+}
+
+export async function assembleUsb(file: string, options: AssembleOptions): Promise<void> {
+  const { onProgress } = options;
+  const live = await liveSquashfs({ ...options, onProgress: (done, total) => onProgress?.(done, 2 * total) });
+  const squashfs = await files.openFile(live, 'r');
+  try {
+    const { size } = await squashfs.stat();
+    const { image, zeros } = await stickImage(options, { handle: squashfs, size });
+    const out = await openZstd(file);
+    try {
+      let at = 0;
+      const map = await mapImage(image, zeros, async ({ offset, bytes }) => {
+        options.signal.throwIfAborted();
+        await out.zeros(offset - at);
+        await out.write(bytes);
+        at = offset + bytes.length;
+        onProgress?.(image.size + at, 2 * image.size);
+      });
+      await out.zeros(image.size - at);
+      await out.end();
+      await files.writeAtomic(bmapOf(file), writeBmap(map));
+    } finally {
+      await out.close();
+    }
+  } finally {
+    await squashfs.close();
+  }
+}
+
+/** A file that gets what is written to it as one frame of zstd. */
+async function openZstd(file: string) {
+  const handle = await files.openFile(file, 'wx');
+  const zstd = createZstdCompress({
+    chunkSize: 1024 * 1024,
+    params: { [constants.ZSTD_c_compressionLevel]: LEVEL, [constants.ZSTD_c_checksumFlag]: 1 },
+  });
+  let failure: Error | undefined;
+  const written = (async () => {
+    for await (const bytes of zstd as AsyncIterable<Buffer>) await handle.writeFile(bytes);
+  })().catch((cause: unknown) => {
+    failure = files.storageError('file.unwritable', `cannot write ${file}`, cause);
+    zstd.destroy(failure);
+  });
+  const write = async (bytes: Uint8Array) => {
+    if (failure !== undefined) throw failure;
+    if (zstd.write(bytes)) return;
+    await Promise.race([new Promise<void>((resolve) => zstd.once('drain', resolve)), written]);
+  };
+  return {
+    write,
+    async zeros(count: number): Promise<void> {
+      for (let left = count; left > 0; left -= ZEROS.length) await write(ZEROS.subarray(0, left));
+    },
+    async end(): Promise<void> {
+      zstd.end();
+      await written;
+      if (failure !== undefined) throw failure;
+      await handle.sync();
+    },
+    async close(): Promise<void> {
+      zstd.destroy();
+      await written;
+      await handle.close();
+    },
+  };
+}
