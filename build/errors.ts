@@ -15,6 +15,10 @@ export const EXIT_CODES = {
   storage: { code: 5, meaning: 'a file or folder could not be read or written, or the disk is full' },
   command: { code: 6, meaning: 'a program that we ran failed; its last output is shown' },
   boot: { code: 7, meaning: 'a virtual machine did not reach the state that was waited for' },
+  untrusted: {
+    code: 8,
+    meaning: 'an artifact is damaged, is not signed by the key, or is not what was built',
+  },
   interrupted: { code: 130, meaning: 'stopped by Ctrl-C; what was half-made has been removed' },
 } as const;
 
@@ -70,9 +74,14 @@ export function describeError(error: unknown): string {
 /** The same as a JSON document, for `--json`. */
 export function errorAsJson(error: unknown): Record<string, unknown> {
   if (!(error instanceof OperatorError)) {
-    return { code: 'internal', message: error instanceof Error ? error.message : String(error) };
+    return {
+      code: 'internal',
+      exit: exitCodeOf(error),
+      message: error instanceof Error ? error.message : String(error),
+    };
   }
-  return { code: error.code, message: error.message, evidence: error.evidence, fix: error.fix };
+  const { code, message, evidence, fix } = error;
+  return { code, exit: exitCodeOf(error), message, evidence, fix };
 }
 
 function indent(text: string): string {

@@ -14,6 +14,15 @@ export interface TestImage {
   readonly sha256: string;
 }
 
+/** What tests read of the last event: a result has all but `error`. */
+export interface LastEvent extends TestImage {
+  readonly event: 'result' | 'error';
+  readonly upToDate: boolean;
+  readonly packages: { readonly cached: boolean };
+  readonly artifacts: readonly (TestImage & { readonly target: string })[];
+  readonly error: { readonly code: string; readonly exit: number; readonly fix: string };
+}
+
 export interface BuildAt {
   readonly output: string;
   /** Folder that the command runs in: where it looks for cluster.yaml. */
@@ -23,12 +32,29 @@ export interface BuildAt {
 }
 
 /** Build with `clusteros-build image --json` and return what it says. */
-export async function buildWithCli(at: BuildAt): Promise<TestImage> {
+export async function buildWithCli(at: BuildAt): Promise<LastEvent> {
   const { stdout } = await run(
     [process.execPath, CLI, 'image', '--json', '--output', at.output, ...(at.args ?? [])],
     { cwd: at.cwd ?? ROOT, env: { ...cacheEnvironment(), ...at.env }, timeoutMs: BUILD_LIMIT_MS },
   );
-  return JSON.parse(stdout) as TestImage;
+  return lastEvent(stdout);
+}
+
+/** The last event of `image --json`: the result, or the error. */
+export function lastEvent(stdout: string): LastEvent {
+  const events = eventsIn(stdout);
+  const last = events.at(-1);
+  if (last?.event !== 'result' && last?.event !== 'error')
+    throw new Error(`neither result nor error:\n${stdout}`);
+  return last as unknown as LastEvent;
+}
+
+/** Every line must be an event. */
+export function eventsIn(stdout: string): { readonly event: string; readonly [key: string]: unknown }[] {
+  return stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
 }
 
 /** The image of a base, kept in .cache/ of the clone over test runs. */

@@ -56,6 +56,7 @@ export function assertOutputWhole(output: string): string[] {
     assert.deepEqual(readdirSync(path.join(output, name)).sort(), [
       'SHA256SUMS',
       `${name}.qcow2`,
+      `${name}.qcow2.spdx.json`,
       'manifest.json',
     ]);
   }

@@ -13,11 +13,12 @@ const INPUT: ManifestInput = {
   plan: planOf('http://mirror.example/debian', {
     files: [{ path: '/etc/own', mode: 0o644, text: 'our own text' }],
   }),
+  engine: 'direct',
   archive: { releases: [{ suite: 'trixie', sha256: 'aa' }], date: 7 },
   epoch: 5,
   agent: { version: '1.2.3', sha256: 'bb' },
   packages: [{ name: 'dbus', version: '1', architecture: 'amd64', source: 'dbus' }],
-  artifact: { file: 'x.qcow2', bytes: 9, sha256: 'cc' },
+  artifacts: [{ file: 'x.qcow2', bytes: 9, sha256: 'cc' }],
 };
 
 test('the manifest says what the artifact was made of', () => {
@@ -28,7 +29,7 @@ test('the manifest says what the artifact was made of', () => {
   assert.deepEqual(found.base, { name: 'debian-13', suites: [{ suite: 'trixie', sha256: 'aa' }] });
   assert.deepEqual(found.agent, { version: '1.2.3', sha256: 'bb' });
   assert.deepEqual(found.packages, INPUT.packages);
-  assert.deepEqual(found.artifacts, [INPUT.artifact]);
+  assert.deepEqual(found.artifacts, INPUT.artifacts);
   assert.deepEqual(found.files, [{ path: '/etc/own', mode: '0644', sha256: sha256('our own text') }]);
   assert.match(JSON.stringify(found.tool), /"name":"clusteros-build","version":"\d+\.\d+\.\d+"/);
   assert.ok(text.endsWith('}\n'));

@@ -10,11 +10,14 @@ import type { InstalledPackage } from '../rootfs/dpkg-status.ts';
 export interface ManifestInput {
   readonly key: string;
   readonly plan: Plan;
+  /** What made the root file system: the same bytes come from the same engine only. */
+  readonly engine: string;
   readonly archive: ArchiveState;
   readonly epoch: number;
   readonly agent: { readonly version: string; readonly sha256: string };
   readonly packages: readonly InstalledPackage[];
-  readonly artifact: { readonly file: string; readonly bytes: number; readonly sha256: string };
+  /** The image first, then what belongs to it. */
+  readonly artifacts: readonly { readonly file: string; readonly bytes: number; readonly sha256: string }[];
 }
 
 /** The text of manifest.json. No time and no path of the build: the same inputs give the same text. */
@@ -32,6 +35,7 @@ export function manifestText(input: ManifestInput): string {
     target: plan.target,
     architecture: plan.arch,
     base: { name: plan.base.name, suites: input.archive.releases },
+    engine: input.engine,
     epoch: input.epoch,
     disk: { bytes: plan.diskBytes },
     // Not the whole record: where the program lay in the build is nobody's business.
@@ -44,14 +48,14 @@ export function manifestText(input: ManifestInput): string {
     })),
     units: plan.units,
     packages: input.packages,
-    artifacts: [input.artifact],
+    artifacts: input.artifacts,
   };
   return `${JSON.stringify(document, undefined, 2)}\n`;
 }
 
 const readSchema = z.object({
   key: z.string(),
-  artifacts: z.array(z.object({ bytes: z.number(), sha256: z.string() })),
+  artifacts: z.array(z.object({ file: z.string(), bytes: z.number(), sha256: z.string() })),
   packages: z.array(z.unknown()),
 });
 

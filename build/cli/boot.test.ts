@@ -25,6 +25,7 @@ function program(signal: AbortSignal, notes: string[] = []) {
     signal,
     globals: () => ({ definition, json: true }),
     answer: () => undefined,
+    emit: () => undefined,
     note: (line) => void notes.push(line),
     exitWith: () => undefined,
   };

@@ -12,6 +12,11 @@ export interface Context {
    * to {@link note}, so that stdout holds nothing else.
    */
   readonly answer: (document: unknown, text: () => string) => void;
+  /**
+   * Something that happened on the way, one line of JSON on stdout; nothing without --json. A command that has events
+   * ends with one of them, and not with {@link answer}.
+   */
+  readonly emit: (event: { readonly event: string; readonly [key: string]: unknown }) => void;
   /** A line for the person at the terminal, on stderr. */
   readonly note: (line: string) => void;
   /** For a command that has answered, and whose answer is no success: the exit code to end with. */

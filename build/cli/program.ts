@@ -57,8 +57,9 @@ export interface Output {
 /**
  * Run one command line to its end.
  *
- * With --json, stdout gets exactly one JSON document: the command's result, or `{ "error": ... }`. Without it,
- * results are text on stdout and errors are text on stderr.
+ * With --json, stdout gets exactly one JSON document: the command's result, or `{ "event": "error", "error": ... }`
+ * on one line; `image` writes lines of events, of which these are the last. Without it, results are text on stdout and
+ * errors are text on stderr.
  *
  * @returns the exit code
  */
@@ -74,7 +75,7 @@ export async function runProgram(args: readonly string[], output: Output = termi
   } catch (thrown) {
     const error = errorOf(thrown, stop.signal);
     if (error === undefined) return EXIT_CODES.ok.code;
-    if (wantsJson(args)) output.stdout(`${JSON.stringify({ error: errorAsJson(error) }, undefined, 2)}\n`);
+    if (wantsJson(args)) output.stdout(`${JSON.stringify({ event: 'error', error: errorAsJson(error) })}\n`);
     else output.stderr(`${describeError(error)}\n`);
     return exitCodeOf(error);
   } finally {
@@ -94,7 +95,11 @@ export function makeProgram(
       '--definition <file>',
       'the definition (default: cluster.yaml in this folder, else the built-in one)',
     )
-    .option('--json', 'one JSON document on stdout, for programs: the result, or {"error": ...}', false)
+    .option(
+      '--json',
+      'for programs: one JSON document on stdout, the result or {"error": ...}; image: an event per line',
+      false,
+    )
     .helpOption('-h, --help', 'explain a command')
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({ writeOut: output.stdout, writeErr: output.stderr, outputError: () => {} })
@@ -107,6 +112,9 @@ export function makeProgram(
     answer: (document, text) => {
       const asJson = program.opts<GlobalOptions>().json;
       output.stdout(`${asJson ? JSON.stringify(document, undefined, 2) : text().trimEnd()}\n`);
+    },
+    emit: (event) => {
+      if (program.opts<GlobalOptions>().json) output.stdout(`${JSON.stringify(event)}\n`);
     },
     note: (line) => output.stderr(`${line}\n`),
   };

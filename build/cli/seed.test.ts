@@ -82,6 +82,7 @@ test('the command writes the volume and says where it is', { skip }, async () =>
     signal: new AbortController().signal,
     globals: () => ({ definition: definitionFile, json: true }),
     answer: (document) => void answers.push(document),
+    emit: () => undefined,
     note: () => undefined,
     exitWith: () => undefined,
   };

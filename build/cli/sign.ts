@@ -31,7 +31,7 @@ async function sign(context: Context, named: string, flags: { readonly signKey: 
   if (!isSound(findings)) {
     throw new OperatorError({
       code: 'sign.unsound',
-      exit: 'storage',
+      exit: 'untrusted',
       message: `${folder} is not signed: it is not what its manifest says`,
       evidence: findings
         .filter(({ state }) => state === 'failed' || state === 'missing')

@@ -4,6 +4,7 @@ import { openCache } from '../cache.ts';
 import { readHostFacts } from '../definition/host-facts.ts';
 import { loadDefinition } from '../definition/load.ts';
 import { makePlan } from '../definition/make-plan.ts';
+import { engineNamed } from '../engines.ts';
 import { type ExitName, OperatorError } from '../errors.ts';
 import { files } from '../host.ts';
 import { buildImage } from '../pipeline.ts';
@@ -42,6 +43,9 @@ Examples:
   npx clusteros-build verify clusteros-debian-13-amd64.qcow2 --rebuild --definition cluster.yaml
 
 Without --key only damage is found, not malice: whoever can change an artifact can change its digests too.
+
+Exit codes: 0 sound; 8 damaged, replaced, not signed by the key, or not what was built again; 3 a part or the artifact
+is not there; 2 the key or the command line is wrong; 5 a file could not be read.
 `,
     )
     .action((artifact: string, flags: VerifyFlags) => verify(context, artifact, flags));
@@ -85,6 +89,7 @@ async function rebuild(context: Context, manifest: ManifestView, flags: VerifyFl
       cache: await openCache(flags.cache ? undefined : path.join(output, 'cache')),
       output,
       signal: context.signal,
+      engine: engineNamed(typeof manifest.engine === 'string' ? manifest.engine : 'direct'),
       progress: context.globals().json ? silentProgress : lineProgress(context.note),
     });
     const again = viewManifest(await files.readText(path.join(built.folder, MANIFEST)));
@@ -108,7 +113,10 @@ function verdict(findings: readonly Finding[]): string {
     : 'Sound. Nobody has vouched for it: no signature was checked.';
 }
 
-/** Parts that are not there can be fetched; what is damaged or forged cannot be trusted. */
+/** Parts that are not there can be fetched; what is damaged, forged or not signed as asked cannot be trusted. */
 function exitFor(findings: readonly Finding[]): ExitName {
-  return findings.some(({ state }) => state === 'failed') ? 'storage' : 'missing';
+  const untrusted = findings.some(
+    ({ check, state }) => state === 'failed' || (check === 'signature' && state === 'missing'),
+  );
+  return untrusted ? 'untrusted' : 'missing';
 }

@@ -12,6 +12,7 @@ import { basePlan } from './base-image.ts';
 import { exportedBytes, stepOf } from './engine.ts';
 import { renderFolder, writeFolder } from './folder.ts';
 import { renderLayers } from './layer-files.ts';
+import { machinePlan } from './machine-plan.ts';
 import { choosePacker, parseVersion } from './packer-version.ts';
 
 const work = await files.makeWorkFolder(tmpdir(), 'cosrender');
@@ -115,6 +116,37 @@ test('rendering again leaves nothing of an earlier definition', async () => {
   await writeFolder(folder, rendered);
   assert.equal(await files.exists(path.join(folder, 'upload/layers/90-old')), false);
   assert.deepEqual(await renderFolder(planOf('debian-13'), { packer: PACKER_16, epoch: 5 }), rendered);
+});
+
+test('a container is made of a disk: nothing of what removes devices, kernel or boot loader runs in the machine', () => {
+  const [disk, docker] = (['qcow2', 'docker'] as const).map((target) =>
+    makePlan(definition, host, { target, base: 'debian-13' }),
+  );
+  assert.ok(disk !== undefined && docker !== undefined);
+  const machine = machinePlan(docker);
+  assert.deepEqual(renderLayers(machine), renderLayers(machinePlan(disk)));
+  const removed = renderLayers(machine).flatMap(({ files: all }) =>
+    all.filter((file) => file.path.endsWith('/removes')).flatMap((file) => file.text.split('\n')),
+  );
+  assert.deepEqual(
+    removed.filter((place) => /^\/(dev|boot|usr\/lib\/modules)\b/.test(place)),
+    [],
+  );
+  assert.equal(machinePlan(disk), disk);
+});
+
+test("what the direct engine's hooks copy is in the folder", async () => {
+  const rendered = await renderFolder(planOf('debian-13'), { packer: PACKER_16, epoch: 5 });
+  for (const { path: place, text } of rendered.filter((file) => /\/hooks\//.test(file.path)))
+    for (const [, wanted = ''] of text.matchAll(/\$here\/\.\.\/((?:grub|initramfs)\/[\w.$-]+)/g)) {
+      const name = wanted
+        .replace('$CLUSTEROS_INITRAMFS', 'virtual')
+        .replace(/\/hook\.virtual$/, '/modules.virtual');
+      assert.ok(
+        rendered.some((file) => file.path === `upload/provision/${name}`),
+        `${place} copies ${name}`,
+      );
+    }
 });
 
 test('the base image of Debian is the layer base and nothing else', () => {

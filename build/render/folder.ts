@@ -18,8 +18,9 @@ export interface RenderOptions {
 
 const PACKER = path.join(import.meta.dirname, '..', '..', 'packer');
 const ROOTFS = path.join(import.meta.dirname, '..', 'rootfs');
-/** The recipe of the direct engine, which the guest's scripts run too. */
-const RECIPE = ['hooks/essential', 'hooks/customize', 'grub/early.cfg', 'grub/modules'] as const;
+/** The recipe of the direct engine, which the guest's scripts run too: these hooks, and all that they may copy. */
+const HOOKS = ['hooks/essential', 'hooks/customize'] as const;
+const COPIED_BY_HOOKS = ['grub', 'initramfs'] as const;
 const SCRIPTS = ['packages.sh', 'apply-layer.sh', 'finish.sh', 'leave.sh'] as const;
 
 /** The files of the folder, in the order of their names; same plan, same bytes. */
@@ -42,7 +43,7 @@ export async function renderFolder(plan: Plan, options: RenderOptions): Promise<
     plain('upload/provision/apt.sources', aptSources(plan)),
     plain('upload/provision/settings', settingsText(plan, options.epoch)),
     ...layers.flatMap((layer) => layer.files),
-    ...(await copied(plan)),
+    ...(await copied()),
   ];
   return rendered.sort((one, other) => (one.path < other.path ? -1 : 1));
 }
@@ -56,8 +57,10 @@ export async function writeFolder(output: string, rendered: readonly RenderedFil
   }
 }
 
-async function copied(plan: Plan): Promise<RenderedFile[]> {
-  const initramfs = [`initramfs/modules.${plan.initramfs}`, `initramfs/conf.${plan.initramfs}`];
+async function copied(): Promise<RenderedFile[]> {
+  const recipe: string[] = [...HOOKS];
+  for (const folder of COPIED_BY_HOOKS)
+    for (const name of await files.listFolder(path.join(ROOTFS, folder))) recipe.push(`${folder}/${name}`);
   const sources = [
     { from: path.join(PACKER, 'provision', 'build.sh'), to: 'build.sh', mode: 0o755 },
     { from: path.join(PACKER, 'provision', 'README.md'), to: 'README.md', mode: 0o644 },
@@ -66,7 +69,7 @@ async function copied(plan: Plan): Promise<RenderedFile[]> {
       to: `upload/provision/${name}`,
       mode: 0o755,
     })),
-    ...[...RECIPE, ...initramfs].map((name) => ({
+    ...recipe.map((name) => ({
       from: path.join(ROOTFS, name),
       to: `upload/provision/${name}`,
       mode: name.startsWith('hooks/') ? 0o755 : 0o644,

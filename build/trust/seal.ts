@@ -13,38 +13,60 @@ import { sbomName, sbomText } from './spdx.ts';
  *
  * @param manifest the text of manifest.json, which is written last
  * @param key signs the list of digests; without one an earlier signature is removed, as it would not fit
- * @returns the names of what was written
+ * @returns the names of what lies in the folder then
  */
 export async function sealFolder(
   folder: string,
   manifest: string,
   key: SignKey | undefined,
 ): Promise<string[]> {
-  const view = viewManifest(manifest);
-  if (typeof view === 'string') throw new Error(`a manifest that describes nothing: ${view}`);
-  const sums: Sum[] = [];
-  for (const artifact of view.artifacts) {
-    const sbom = { file: sbomName(artifact.file), text: sbomText(view, artifact) };
-    await files.writeAtomic(path.join(folder, sbom.file), sbom.text);
-    sums.push(
-      { file: artifact.file, sha256: artifact.sha256 },
-      { file: sbom.file, sha256: sha256(sbom.text) },
-    );
-  }
-  sums.push({ file: MANIFEST, sha256: sha256(manifest) });
-  const list = checksumsText(sums);
-  await files.writeAtomic(path.join(folder, SUMS), list);
-  const signature = path.join(folder, SIGNATURE);
-  if (key === undefined) await files.remove(signature);
-  else {
-    // The image's own time, not the clock's: a signature made again is the same.
-    const trusted = `timestamp:${view.epoch}\tfile:${SUMS}\thashed`;
-    await files.writeAtomic(signature, signatureText(Buffer.from(list), key, trusted));
-  }
-  await files.writeAtomic(path.join(folder, MANIFEST), manifest);
-  return [...sums.map(({ file }) => file), SUMS, ...(key === undefined ? [] : [SIGNATURE])];
+  const { artifacts, texts } = sealOf(manifest, key);
+  if (key === undefined) await files.remove(path.join(folder, SIGNATURE));
+  for (const { file, text } of texts) await files.writeAtomic(path.join(folder, file), text);
+  return [...artifacts, ...texts.map(({ file }) => file)];
 }
 
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+/**
+ * Whether a folder is as {@link sealFolder} leaves it. Without a key a signature may be there, and is not looked at.
+ * The artifacts are not read.
+ */
+export async function isSealed(folder: string, manifest: string, key: SignKey | undefined): Promise<boolean> {
+  for (const { file, text } of sealOf(manifest, key).texts) {
+    const place = path.join(folder, file);
+    if (!(await files.exists(place)) || (await files.readText(place)) !== text) return false;
+  }
+  return true;
+}
+
+interface Text {
+  readonly file: string;
+  readonly text: string;
+}
+
+/** All that follows from a manifest and a key, in the order in which it is written: always the same. */
+function sealOf(
+  manifest: string,
+  key: SignKey | undefined,
+): { artifacts: readonly string[]; texts: readonly Text[] } {
+  const view = viewManifest(manifest);
+  if (typeof view === 'string') throw new Error(`a manifest that describes nothing: ${view}`);
+  const sboms = view.artifacts.map((artifact) => ({
+    file: sbomName(artifact.file),
+    text: sbomText(view, artifact),
+  }));
+  const own = { file: MANIFEST, text: manifest };
+  const sums: Sum[] = [...view.artifacts, ...[...sboms, own].map(sumOf)];
+  const list = checksumsText(sums);
+  // The image's own time, not the clock's: a signature made again is the same.
+  const trusted = `timestamp:${view.epoch}\tfile:${SUMS}\thashed`;
+  const signature =
+    key === undefined ? [] : [{ file: SIGNATURE, text: signatureText(Buffer.from(list), key, trusted) }];
+  return {
+    artifacts: view.artifacts.map(({ file }) => file),
+    texts: [...sboms, { file: SUMS, text: list }, ...signature, own],
+  };
+}
+
+function sumOf({ file, text }: Text): Sum {
+  return { file, sha256: createHash('sha256').update(text).digest('hex') };
 }

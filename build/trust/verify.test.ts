@@ -67,16 +67,16 @@ test('a changed byte, a cut, a missing part: each is named, with an exit code', 
   const flipped = Buffer.from(whole);
   flipped[3] = (flipped[3] ?? 0) ^ 1;
   const cases: [string, string | Buffer | undefined, number, RegExp][] = [
-    [ARTIFACT, flipped, 5, /FAILED {3}digest .*damaged or replaced/],
-    [ARTIFACT, whole.subarray(0, 5), 5, /it has 5 bytes, the manifest says 34/],
+    [ARTIFACT, flipped, 8, /FAILED {3}digest .*damaged or replaced/],
+    [ARTIFACT, whole.subarray(0, 5), 8, /it has 5 bytes, the manifest says 34/],
     [ARTIFACT, undefined, 3, /MISSING {2}digest .*the file is not there/],
-    ['manifest.json', '{', 5, /FAILED {3}manifest .*no JSON/],
-    ['manifest.json', manifestTextOf(manifestOf({ epoch: 1 })), 5, /FAILED {3}digest {5}manifest\.json/],
-    [`${ARTIFACT}.spdx.json`, '{}', 5, /FAILED {3}sbom .*no SPDX/],
-    ['SHA256SUMS', 'x', 5, /FAILED .*line 1 is no digest/],
-    ['SHA256SUMS', undefined, 5, /the list of digests is not there/],
-    ['SHA256SUMS.minisig', undefined, 3, /the folder is not signed/],
-    ['SHA256SUMS.minisig', 'x\ny\n', 5, /the signature file is damaged/],
+    ['manifest.json', '{', 8, /FAILED {3}manifest .*no JSON/],
+    ['manifest.json', manifestTextOf(manifestOf({ epoch: 1 })), 8, /FAILED {3}digest {5}manifest\.json/],
+    [`${ARTIFACT}.spdx.json`, '{}', 8, /FAILED {3}sbom .*no SPDX/],
+    ['SHA256SUMS', 'x', 8, /FAILED .*line 1 is no digest/],
+    ['SHA256SUMS', undefined, 8, /the list of digests is not there/],
+    ['SHA256SUMS.minisig', undefined, 8, /the folder is not signed/],
+    ['SHA256SUMS.minisig', 'x\ny\n', 8, /the signature file is damaged/],
   ];
   for (const [name, content, exit, words] of cases) {
     const before = await files.readBytes(at(name));
@@ -102,7 +102,7 @@ test('a forger who replaces everything, digests too, is found by the key', async
   await files.writeAtomic(at('SHA256SUMS'), sums);
   assert.equal((await cli('verify', folder)).code, 0);
   const { code, stdout } = await cli('verify', folder, '--key', pub);
-  assert.equal(code, 5);
+  assert.equal(code, 8);
   assert.match(stdout, /FAILED {3}signature .*does not fit/);
   assert.match(stdout, /manifest\.json: SHA256SUMS does not list it, so the signature says nothing of it/);
 });
@@ -111,7 +111,7 @@ test('another key, no key file, a secret key and a file that is not listed are r
   const { folder, key, pub, at } = await signed(t);
   const other = await signed(t);
   const wrong = await cli('verify', folder, '--key', other.pub);
-  assert.equal(wrong.code, 5);
+  assert.equal(wrong.code, 8);
   assert.match(wrong.stdout, /it was made by the key [0-9A-F]{16}, not by/);
   assert.match((await cli('verify', folder, '--key', '/nowhere')).stderr, /there is no public key \/nowhere/);
   assert.equal((await cli('verify', folder, '--key', key)).code, 2);
@@ -136,7 +136,7 @@ test('what is damaged is not signed', async (t) => {
   const { folder, key, at } = await signed(t);
   await files.writeAtomic(at(ARTIFACT), 'damaged');
   const { code, stderr } = await cli('sign', folder, '--sign-key', key);
-  assert.equal(code, 5);
+  assert.equal(code, 8);
   assert.match(stderr, /is not signed[\s\S]*damaged or replaced/);
 });
 

@@ -5,7 +5,7 @@ import * as path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { cacheFolderOf } from '../../build/cache.ts';
 import { run } from '../../build/host.ts';
-import { cli, type TestImage, testImage } from '../images.ts';
+import { cli, lastEvent, type TestImage, testImage } from '../images.ts';
 import { type Running, runCommand, startCommand } from '../running.ts';
 import {
   assertCacheWhole,
@@ -52,14 +52,14 @@ describe('a cache', () => {
 
   test('serves two builds that write one artifact at the same moment', async () => {
     await assertSame([image('together'), image('together')], 'together');
-    const again = JSON.parse((await image('together').ended).stdout);
+    const again = lastEvent((await image('together').ended).stdout);
     assert.deepEqual([again.upToDate, again.packages.cached, again.sha256], [true, true, built.sha256]);
   });
 
   async function assertSame(builds: readonly Running[], name: string): Promise<void> {
     for (const { exit, stdout, stderr } of await Promise.all(builds.map(({ ended }) => ended))) {
       assert.equal(exit, 0, stdout + stderr);
-      assert.equal(JSON.parse(stdout).sha256, built.sha256);
+      assert.equal(lastEvent(stdout).sha256, built.sha256);
     }
     const output = path.join(folder, name);
     const [artifact = ''] = assertOutputWhole(output);
