@@ -67,11 +67,14 @@ export function systemdUnits(run: string): Units {
     async stop(name, timeoutMs) {
       alive.delete(name);
       idle.delete(name);
-      if (await stopped(name, timeoutMs)) return;
-      await programs.run(['/usr/bin/systemctl', 'kill', '--signal=KILL', unitOf(name)], {
-        timeoutMs: CALL_MS,
-      });
-      await systemctl('stop', name);
+      if (!(await stopped(name, timeoutMs))) {
+        await programs.run(['/usr/bin/systemctl', 'kill', '--signal=KILL', unitOf(name)], {
+          timeoutMs: CALL_MS,
+        });
+        await systemctl('stop', name);
+      }
+      // One that had to be killed has ended as it was told all the same: the machine is not degraded by it.
+      await systemctl('reset-failed', name);
     },
 
     async observe(name) {

@@ -22,5 +22,7 @@ export const page: Role = {
       configDigest: fence,
     },
   ],
+  // An emulated machine with a lot to do takes more than the usual time to start a program of this size.
+  startMs: 30_000,
   health: ({ address = '' }) => askPage(address, PORT),
 };
