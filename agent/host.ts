@@ -6,6 +6,7 @@ export * as blockDevice from './host/block-device.ts';
 export * as boottime from './host/boottime.ts';
 export * as children from './host/children.ts';
 export * as clock from './host/clock.ts';
+export * as consoles from './host/consoles.ts';
 export * as datagram from './host/datagram.ts';
 export * as dns from './host/dns.ts';
 export * as fileParts from './host/file-parts.ts';

@@ -171,6 +171,7 @@ export const COMMANDS: readonly CommandRow[] = [
     options: [
       ['--source <folder>', 'where install.json is', '/run/clusteros/medium/install'],
       ['--medium <devices>', 'what the live system runs from, separated by commas; never written to'],
+      ['--consoles', 'ask on all consoles of the kernel, and start again when something failed'],
       ['--loop <devices>', 'these loop devices are the disks, and nothing restarts: for tests'],
     ],
     examples: ['node-agent install --medium /dev/sdb3'],
