@@ -5,6 +5,8 @@ import { renderFirewall, TABLE } from './firewall.ts';
 
 const VERIFY_MS = 30_000;
 const AGAIN_MS = 10_000;
+/** The first use loads modules of the kernel, which an emulated machine that has just started does slowly. */
+const NFT_MS = 30_000;
 
 /** Keeps our table as it shall be, whoever changes it; takes it away when the setting says so. */
 export function firewallController(): Controller {
@@ -57,6 +59,7 @@ export async function removeFirewall(signal?: AbortSignal): Promise<void> {
 async function show(signal?: AbortSignal): Promise<string | undefined> {
   const { code, stdout, stderr } = await programs.run(['nft', '-s', 'list', 'table', ...TABLE.split(' ')], {
     signal,
+    timeoutMs: NFT_MS,
   });
   if (code === 0) return stdout;
   if (/No such file or directory/.test(stderr)) return undefined;
@@ -64,7 +67,7 @@ async function show(signal?: AbortSignal): Promise<string | undefined> {
 }
 
 async function nft(words: readonly string[], input: string, signal?: AbortSignal): Promise<void> {
-  const { code, stderr } = await programs.run(['nft', ...words], { input, signal });
+  const { code, stderr } = await programs.run(['nft', ...words], { input, signal, timeoutMs: NFT_MS });
   if (code !== 0) throw refused(stderr);
 }
 
