@@ -49,7 +49,7 @@ export async function rootFileSystem(
 }
 
 const DIRECT = ['setpriv', 'unshare', 'mmdebstrap'] as const;
-const PACKER = ['qemu-system-x86_64', 'qemu-img', 'ssh-keygen', 'xorriso'] as const;
+const PACKER = ['setpriv', 'unshare', 'qemu-system-x86_64', 'qemu-img', 'ssh-keygen', 'xorriso'] as const;
 
 /**
  * To find out before minutes of work what would fail after them.

@@ -16,6 +16,8 @@ users:
     ssh_authorized_keys:
       - ${yamlValue(KEY_PLACE)}
 ssh_pwauth: false
+# The packages' own word stays.
+locale: false
 package_update: false
 package_upgrade: false
 `;

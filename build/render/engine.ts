@@ -74,9 +74,24 @@ async function make(rendered: readonly RenderedFile[], entry: string, options: P
   }
 }
 
+/** setpriv(1): the kernel kills what follows when we are killed. */
+const ENDS_WITH_US = ['setpriv', '--pdeathsig', 'KILL', '--'] as const;
+/** unshare(1): and with it, where root may, Packer and its QEMU. */
+const IN_OWN_NAMESPACES = [
+  'unshare',
+  '--mount',
+  '--pid',
+  '--fork',
+  '--kill-child',
+  '--mount-proc',
+  '--',
+] as const;
+
 async function runPacker(work: string, output: string, { accel, signal, onProgress }: PackerOptions) {
   const variables = { accelerator: accel, output, export_disk: `["${EXPORT_MIB}M"]` };
   const argv = [
+    ...ENDS_WITH_US,
+    ...(process.getuid?.() === 0 ? IN_OWN_NAMESPACES : []),
     path.join(work, 'build.sh'),
     '-color=false',
     '-timestamp-ui=false',
