@@ -50,6 +50,12 @@ test('without a quorum nothing that needs the cluster is begun, and what does no
   assert.ok(existsSync(`${paths.state}/reset.json`));
 });
 
+test('a cluster that has its quorum is not recovered, whatever the operator says yes to', async (t) => {
+  const wish = { mode: 'force-new-cluster' } as const;
+  await assert.rejects(station(t).operations.recover(wish), { code: 'recover.quorum', exit: 'notDone' });
+  assert.deepEqual(await station(t, { quorum: false }).operations.recover(wish), { done: 'begun anew' });
+});
+
 test('a rotation is sealed for every registered node but the evicted one', async (t) => {
   const { operations, etcd } = station(t);
   assert.match((await operations.rotateKey()).done, /on 3 nodes$/);

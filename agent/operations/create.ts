@@ -58,7 +58,10 @@ export function createOperations(deps: OperationDeps): Operations {
         note: 'A seed that is still attached will be taken again at the next start.',
       };
     },
-    recover: deps.recover,
+    recover: async (wish) => {
+      refuseWithQuorum(deps.consensus());
+      return deps.recover(wish);
+    },
   };
 }
 
@@ -83,6 +86,18 @@ async function rotateKey({ etcd, clusterKey, registry, random, now }: OperationD
 function refuseWithoutQuorum(consensus: Consensus | undefined): void {
   if (consensus?.genesis === undefined) throw notNow('this node is in no cluster yet');
   if (!consensus.quorum) throw notNow('the cluster has no quorum, or it cannot be reached from here');
+}
+
+/** A recovery makes a second cluster: beside one that works it would only split it. */
+function refuseWithQuorum(consensus: Consensus | undefined): void {
+  if (!consensus?.quorum) return;
+  throw new AgentError({
+    code: 'recover.quorum',
+    exit: 'notDone',
+    message: 'the cluster has a quorum: nothing is lost, and nothing has to be recovered',
+    evidence: `${consensus.voters.length} voters, and a majority of them answers`,
+    fix: 'node-agent status; a node that is broken itself: node-agent reset --yes on it',
+  });
 }
 
 function notNow(message: string): AgentError {
