@@ -13,10 +13,13 @@ import {
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ask } from './api/client.ts';
+import { viewOf } from './api/view.ts';
+import type { ClusterPart } from './cluster/cluster.ts';
 import { runDaemon } from './daemon.ts';
 import { createLog } from './log.ts';
 import type { State, Status } from './status.ts';
 import { makeSandbox, type Sandbox } from './testing/sandbox.ts';
+import { scene } from './testing/scene.ts';
 
 const KEY = Buffer.alloc(32, 0x5a).toString('base64');
 const DEADLINE_MS = 20_000;
@@ -34,6 +37,7 @@ function begin(
   { paths, environment }: Sandbox,
   more: Record<string, string> = {},
   failures: string[] = [],
+  cluster?: ClusterPart,
 ): Running {
   const [told, lines]: [string[], string[]] = [[], []];
   const controller = new AbortController();
@@ -51,6 +55,7 @@ function begin(
       setWatchdog: async () => {},
     },
     stop: controller.signal,
+    cluster,
   });
   const stop = async () => {
     controller.abort('SIGTERM');
@@ -122,6 +127,18 @@ test('a node without a seed waits for a key, says where to put it, and is ready 
     readFileSync(sandbox.paths.issue, 'utf8'),
   ].join('');
   assert.ok(!shown.includes(KEY.slice(0, 16)), 'the key is nowhere to be seen');
+});
+
+test('the console of a node in a cluster shows the cluster, its quorum and its members', async (t) => {
+  const sandbox = makeSandbox(t);
+  begin(t, sandbox, { CLUSTER_AUTH_KEY: KEY }, [], {
+    takeFacts: () => {},
+    conditions: () => [],
+    view: () => viewOf(scene(), 0, new Date(0)),
+    api: {},
+    done: Promise.resolve(),
+  });
+  await shows(sandbox, /cluster {2}clusteros 0f8fad5b[\s\S]*quorum {3}yes[\s\S]*members {2}3 of 4 alive/);
 });
 
 test('no sign of life sets the watchdog before systemd has heard that the agent is up', async (t) => {

@@ -1,4 +1,5 @@
 import { serveApi } from './api/server.ts';
+import { statusDocument } from './api/view.ts';
 import type { ClusterPart } from './cluster/cluster.ts';
 import { nodeName } from './config/name.ts';
 import { renderIssue } from './console/issue.ts';
@@ -105,7 +106,7 @@ export async function runDaemon({
     refresh();
     logChanges(log, told, status);
     told = status;
-    await show(renderIssue(status)).then(
+    await show(renderIssue(statusDocument(status, cluster?.view()))).then(
       () => {
         consoleFailure = undefined;
       },
