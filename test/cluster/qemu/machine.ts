@@ -35,7 +35,7 @@ const LAN_CARD = 'enp0s17';
 const RUN_MS = 180_000;
 const AGENT = 'node-agent.service';
 /** Asking costs an emulated machine more than its agent's own work: not more often than this. */
-const ASK_EVERY_MS = 2_000;
+const ASK_EVERY_MS = 4_000;
 
 /** A machine with a disk, off. */
 export async function createQemuMachine(options: QemuMachineOptions): Promise<QemuMachine> {

@@ -9,6 +9,7 @@ const LIMIT_MS = 60_000;
  */
 const ASK = `
 use Socket;
+alarm $ARGV[1];
 socket(my $agent, PF_UNIX, SOCK_STREAM, 0) or die "socket: $!\\n";
 connect($agent, pack_sockaddr_un($ARGV[0])) or die "the agent does not listen: $!\\n";
 syswrite($agent, "GET /v1/status HTTP/1.0\\r\\nHost: agent\\r\\n\\r\\n");
@@ -18,7 +19,7 @@ print <$agent>;
 
 /** @throws Error when the agent does not answer with a status */
 export async function askStatus(machine: Machine): Promise<StatusDocument> {
-  const argv = ['timeout', String(LIMIT_MS / 1000), 'perl', '-e', ASK, `${machine.paths.run}/agent.sock`];
+  const argv = ['perl', '-e', ASK, `${machine.paths.run}/agent.sock`, String(LIMIT_MS / 1000)];
   const answer = await machine.must(argv, { timeoutMs: 2 * LIMIT_MS });
   const end = answer.indexOf('\r\n\r\n');
   if (!/^HTTP\/1\.\d 200 /.test(answer) || end < 0) throw new Error(`no status: ${answer.slice(0, 200)}`);
