@@ -60,15 +60,16 @@ function said(path: string, status: number, body: unknown): AgentError {
       fix: typeof error.fix === 'string' ? error.fix : undefined,
     });
   }
+  const told = typeof error?.message === 'string' ? error.message : undefined;
+  if (status === 400 && told !== undefined) {
+    return new AgentError({ code: 'usage', exit: 'usage', message: told, fix: 'node-agent --help' });
+  }
   return new AgentError({
     code: 'agent.no-answer',
-    exit: status === 400 ? 'usage' : 'notRunning',
+    exit: 'notRunning',
     message: `the agent answered ${path} with ${status}`,
-    evidence: typeof error?.message === 'string' ? error.message : undefined,
-    fix:
-      status === 400
-        ? 'node-agent --help'
-        : 'its version may differ from this program: systemctl restart node-agent',
+    evidence: told,
+    fix: 'its version may differ from this program: systemctl restart node-agent',
   });
 }
 

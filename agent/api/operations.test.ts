@@ -8,7 +8,7 @@ import { ask, listen, order } from './client.ts';
 import type { ApiParts, Snapshot } from './routes.ts';
 import { serveApi } from './server.ts';
 import { parseDuration, parseSince } from './since.ts';
-import { viewOf } from './view.ts';
+import { type ClusterView, viewOf } from './view.ts';
 
 const ALPHA = '4'.repeat(44);
 const BETA = `5${'6'.repeat(43)}`;
@@ -47,9 +47,9 @@ function recorded() {
   return { asked, operations };
 }
 
-async function served(t: TestContext, parts: Partial<ApiParts>) {
+async function served(t: TestContext, parts: Partial<ApiParts>, view: ClusterView = VIEW) {
   const { paths } = makeSandbox(t);
-  const snapshot = { status: { state: 'ready', cluster: { name: 'lab' } }, info: {}, view: VIEW };
+  const snapshot = { status: { state: 'ready', cluster: { name: 'lab' } }, info: {}, view };
   const listener = await serveApi(paths, () => snapshot as unknown as Snapshot, parts);
   t.after(() => listener.close());
   return paths.socket;
@@ -98,6 +98,22 @@ test('a node that nobody is called is refused with the names there are', async (
     exit: 'usage',
     evidence: new RegExp(BETA),
   });
+});
+
+test('of two nodes with one name the one that has left is not meant, and readmit names who is not evicted', async (t) => {
+  const { asked, operations } = recorded();
+  const named = (id: string, status: 'alive' | 'left') => {
+    const [one] = VIEW.members.filter((each) => each.id === id);
+    return { ...(one ?? assert.fail()), name: 'n2', status };
+  };
+  const view = { ...VIEW, members: [named(BETA, 'left'), named(ALPHA, 'alive')] };
+  const socket = await served(t, { operations }, view);
+  await order(socket, '/v1/evict', { node: 'n2' });
+  await order(socket, '/v1/readmit', { node: 'n2' });
+  assert.deepEqual(asked, [
+    ['evict', ALPHA],
+    ['readmit', BETA],
+  ]);
 });
 
 test('an error of an operation crosses the socket with its code, exit code, evidence and fix', async (t) => {
@@ -149,7 +165,7 @@ test('following events tells the old ones, then each new one, once, until the as
   }
   assert.deepEqual(seen, [1, 2, 3]);
   await ended.promise;
-  await assert.rejects(ask(socket, '/v1/events?since=yesterday'), { evidence: /ISO 8601/ });
+  await assert.rejects(ask(socket, '/v1/events?since=yesterday'), { code: 'usage', message: /ISO 8601/ });
 });
 
 test('durations and beginnings are read as people write them', () => {

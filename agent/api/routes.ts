@@ -37,7 +37,9 @@ export interface Route {
   readonly run: (parts: ApiParts, request: Request) => Answer | Promise<Answer>;
 }
 
-const node = z.string().min(1).max(100);
+const node = z
+  .string()
+  .regex(/^.{1,100}$/, 'expected the name of a node, its id, or the beginning of its id');
 const tokenId = z.string().regex(/^[1-9A-HJ-NP-Za-km-z]{1,64}$/, 'expected the id of a token');
 
 const address = z.strictObject({ address: z.string().min(1).max(300) });
@@ -47,10 +49,10 @@ const aToken = z.strictObject({ id: tokenId });
 const tokenWish = z.strictObject({
   ttlSeconds: z
     .int()
-    .min(60)
-    .max(366 * 86_400),
-  uses: z.int().min(1).max(10_000),
-  note: z.string().max(200).optional(),
+    .min(60, 'expected a minute at least')
+    .max(366 * 86_400, 'expected a year at most'),
+  uses: z.int().min(1, 'expected 1 at least').max(10_000, 'expected 10000 at most'),
+  note: z.string().max(200, 'expected 200 characters at most').optional(),
 });
 const recoverWish = z.strictObject({
   mode: z.enum(['from-snapshot', 'force-new-cluster']),
@@ -153,14 +155,22 @@ async function* followFrom(
   for await (const event of coming) if (event.seq > last) yield event;
 }
 
+/** One that has left is meant only where nobody else bears the name: a machine that was reset bears it again. */
 function memberOf({ snapshot }: ApiParts, text: string): MemberView {
-  return findNode(snapshot().view?.members ?? [], text);
+  const members = snapshot().view?.members ?? [];
+  const present = members.filter(({ name, status }) => name === text && status !== 'left');
+  return present.length === 1 && present[0] !== undefined ? present[0] : findNode(members, text);
 }
 
 /** An evicted node may be known by its id alone. */
 function evictedOf({ snapshot }: ApiParts, text: string): string {
-  const evicted = snapshot().view?.members.filter((member) => member.evicted) ?? [];
-  return /^[1-9A-HJ-NP-Za-km-z]{43,44}$/.test(text) ? text : findNode(evicted, text).id;
+  const members = snapshot().view?.members ?? [];
+  const evicted = members.filter((member) => member.evicted);
+  if (/^[1-9A-HJ-NP-Za-km-z]{43,44}$/.test(text)) return text;
+  const [other] = members.filter(({ name, evicted: out }) => name === text && !out);
+  // Its name tells which node is meant, and `readmit` then tells that it was not evicted.
+  if (other !== undefined && !evicted.some(({ name }) => name === text)) return other.id;
+  return findNode(evicted, text).id;
 }
 
 function ok(body: unknown): Answer {

@@ -102,14 +102,17 @@ async function send(context: Context, options: Options, path: string, body: unkn
   printResult(context, options, done, (it) => (it.note === undefined ? it.done : `${it.done}\n${it.note}`));
 }
 
-/** Seconds of an option like `24h`. */
+const MINUTE = 60;
+const YEAR = 366 * 86_400;
+
+/** Seconds of an option like `24h`, a minute to a year. */
 export function durationOption(option: string, text: string): number {
   const seconds = parseDuration(text);
-  if (seconds !== undefined && seconds > 0) return seconds;
+  if (seconds !== undefined && seconds >= MINUTE && seconds <= YEAR) return seconds;
   throw new AgentError({
     code: 'usage',
     exit: 'usage',
-    message: `${option}: expected a duration such as 90s, 15m, 24h or 7d`,
+    message: `${option}: expected a duration from 1m to 366d, such as 15m, 24h or 7d`,
     fix: `${option} 24h`,
   });
 }

@@ -71,6 +71,19 @@ test('an unknown command or option is exit code 2, with the nearest word', async
   assert.equal((await call(sandbox, 'init', 'extra')).code, 2);
 });
 
+test('a word that only stands for others says which, and a mistake names the help of its command', async (t) => {
+  const sandbox = makeSandbox(t);
+  const { code, error } = await call(sandbox, 'token');
+  assert.equal(code, 2);
+  assert.equal(error?.message, 'token what? token create, token list, token revoke');
+  assert.equal(error?.fix, 'node-agent token --help');
+  assert.equal((await call(sandbox, 'token', 'frob')).error?.fix, 'node-agent token --help');
+  assert.equal((await call(sandbox, 'token', 'revoke')).error?.fix, 'node-agent token revoke --help');
+  assert.equal((await call(sandbox, 'members', 'x')).error?.fix, 'node-agent members --help');
+  assert.equal((await call(sandbox, '--frob')).error?.fix, 'node-agent --help');
+  assert.match((await call(sandbox, '--version')).out, /^\S+\n$/);
+});
+
 test('each help has examples and every exit code', async (t) => {
   const sandbox = makeSandbox(t);
   for (const { name } of COMMANDS) {

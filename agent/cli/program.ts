@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { AgentError, EXIT_CODES } from '../errors.ts';
+import { VERSION } from '../version.ts';
 import { COMMANDS, type CommandRow, type Run } from './commands.ts';
 import type { Context, Options } from './context.ts';
 
@@ -10,6 +11,7 @@ export function createProgram(context: Context): (argv: readonly string[]) => Pr
     .exitOverride()
     .configureOutput({ writeOut: (text) => context.print('stdout', text), writeErr: () => {} })
     .helpCommand(false)
+    .version(VERSION, '-V, --version', 'the version of this program; more by the command version')
     .addHelpText('after', `\n${exitCodeHelp()}`);
   for (const row of COMMANDS) addCommand(program, row, context);
   return async (argv) => {
@@ -20,7 +22,7 @@ export function createProgram(context: Context): (argv: readonly string[]) => Pr
     } catch (error) {
       if (!(error instanceof CommanderError)) throw error;
       if (error.exitCode === 0) return EXIT_CODES.ok.code;
-      throw usageError(error);
+      throw usageError(error, argv);
     }
   };
 }
@@ -60,12 +62,23 @@ function exitCodeHelp(): string {
   return `Exit codes:\n${lines.join('\n')}`;
 }
 
-function usageError(error: CommanderError): AgentError {
+/** What was wrong, and the help of the command that was meant, as far as one can be seen. */
+function usageError(error: CommanderError, argv: readonly string[]): AgentError {
+  const words = argv.slice(0, 2).join(' ');
+  const below = COMMANDS.filter(({ name }) => name.startsWith(`${argv[0]} `)).map(({ name }) => name);
+  const meant = COMMANDS.find(({ name }) => name === words || name === argv[0])?.name;
+  const help = ['node-agent', ...[meant ?? (below.length > 0 ? argv[0] : undefined)], '--help']
+    .filter(Boolean)
+    .join(' ');
   return new AgentError({
     code: 'usage',
     exit: 'usage',
-    message: error.message.replace(/^error: /, '').replace(/\n/g, ' '),
-    fix: 'node-agent --help',
+    // Commander's own word for a command that only stands for those below it.
+    message:
+      error.code === 'commander.help'
+        ? `${argv[0]} what? ${below.join(', ')}`
+        : error.message.replace(/^error: /, '').replace(/\n/g, ' '),
+    fix: help,
     cause: error,
   });
 }

@@ -6,6 +6,8 @@ import { type Context, type Options, printResult } from './context.ts';
 import { durationOption } from './orders.ts';
 import { table } from './table.ts';
 
+const MOST_USES = 10_000;
+
 export interface TokenOptions extends Options {
   readonly ttl: string;
   readonly uses: string;
@@ -13,11 +15,11 @@ export interface TokenOptions extends Options {
 }
 
 export async function tokenCreate(context: Context, options: TokenOptions): Promise<void> {
-  if (!/^[1-9]\d{0,4}$/.test(options.uses)) {
+  if (!/^[1-9]\d{0,4}$/.test(options.uses) || Number(options.uses) > MOST_USES) {
     throw new AgentError({
       code: 'usage',
       exit: 'usage',
-      message: '--uses: expected a number of machines',
+      message: `--uses: expected a number of machines, at most ${MOST_USES}`,
       fix: '--uses 1',
     });
   }

@@ -170,6 +170,8 @@ function isJoinAddress(text: string): boolean {
       text,
     );
   if (match === null) return false;
+  // Four numbers that are no address would be asked of a name server for ever.
+  if (/^[\d.]+$/.test(match[2] ?? '') && !z.ipv4().safeParse(match[2]).success) return false;
   const number = match[5];
   return number === undefined || (Number(number) >= 1 && Number(number) <= 65535);
 }

@@ -69,7 +69,7 @@ test('a rotation is sealed for every registered node but the evicted one', async
 
 test('joined addresses are kept once each, at most 64, and only if they are some', async (t) => {
   const { operations, paths } = station(t);
-  for (const bad of ['', 'a b', 'host:99999', '../x', '-x']) {
+  for (const bad of ['', 'a b', '300.1.1.1', '10.0.0', 'host:99999', '../x', '-x']) {
     await assert.rejects(operations.join(bad), { code: 'join.bad-address' });
   }
   for (let n = 0; n < 70; n += 1) await operations.join(`10.0.0.${n}`);

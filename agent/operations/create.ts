@@ -55,7 +55,7 @@ export function createOperations(deps: OperationDeps): Operations {
       deps.resetRequested();
       return {
         done: 'this node forgets everything',
-        note: 'A seed that is still attached will be taken again at the next start.',
+        note: 'A seed that is still attached is taken again at once.',
       };
     },
     recover: async (wish) => {
