@@ -182,7 +182,7 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
     const condition: FoundCondition = {
       code: 'consensus.left',
       state: 'waiting',
-      summary: 'this node has left its cluster',
+      summary: 'this node has given up its place in the cluster',
       endedBy: 'node-agent join ADDRESS, to take part again; or node-agent reset --yes',
     };
     return { outputs: { consensus: NO_CLUSTER }, conditions: [condition], againMs: CALM_MS };

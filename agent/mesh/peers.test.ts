@@ -101,6 +101,24 @@ test('evicted nodes, those that left for a while, and ourselves are no peers', (
   );
 });
 
+test('a machine that gossip and the registry have forgotten is a peer no more, unless it has just shown itself', () => {
+  const gone = knownCard('gone', { meshAddress: '10.42.0.2' });
+  const nodes = [{ id: 'other', signed: gone.signed, registeredAt: '' }];
+  const idsOf = (over: Partial<PeerInputs>) => plan({ cards: [gone], ...over }).map(({ id }) => id);
+  assert.deepEqual(idsOf({ registry: registry({ nodes }) }), []);
+  assert.deepEqual(idsOf({ registry: registry({ nodes }), cards: [{ ...gone, provenMs: 900_000 }] }), [
+    'gone',
+  ]);
+  assert.deepEqual(idsOf({ registry: registry({ nodes }), members: [member('gone', '192.168.1.2')] }), [
+    'gone',
+  ]);
+  assert.deepEqual(idsOf({ registry: registry({ nodes: nodes.map((node) => ({ ...node, id: 'gone' })) }) }), [
+    'gone',
+  ]);
+  // Before there is a registry everybody counts.
+  assert.deepEqual(idsOf({ registry: registry() }), ['gone']);
+});
+
 test('a card that could break the configuration is no peer', () => {
   const bad = [
     { meshKey: 'short' },

@@ -33,7 +33,9 @@ export interface PeerInputs {
   readonly range: Range;
   readonly cards: readonly KnownCard[];
   readonly members: readonly Member[];
-  readonly registry: Pick<Registry, 'addresses' | 'holders' | 'evicted'> | undefined;
+  readonly registry:
+    | (Pick<Registry, 'addresses' | 'holders' | 'evicted'> & Partial<Pick<Registry, 'nodes'>>)
+    | undefined;
   readonly links: readonly Link[];
   /** By public key. */
   readonly seen: ReadonlyMap<string, SeenPeer>;
@@ -45,6 +47,9 @@ export interface PeerInputs {
 
 /** How long a node that said good-bye stays a peer: its last words travel over the mesh too. */
 const LEFT_GRACE_MS = 60_000;
+
+/** A card that neither gossip nor the registry answers for is believed this long after its owner showed it. */
+const SHOWN_MS = 600_000;
 
 /** WireGuard's REJECT_AFTER_TIME: a session that is older is dead. */
 export const FRESH_SECONDS = 180;
@@ -78,11 +83,19 @@ export function planPeers(inputs: PeerInputs): PlannedPeer[] {
 /** Cards of nodes that others than {@link planPeers} may count on: neither evicted nor gone. Pure. */
 function eligible(inputs: PeerInputs, members: ReadonlyMap<string, Member>): KnownCard[] {
   const evicted = new Set(inputs.registry?.evicted ?? []);
-  return inputs.cards.filter(({ card }) => {
+  const registered = new Set(inputs.registry?.nodes?.map(({ id }) => id));
+  return inputs.cards.filter(({ card, provenMs = Number.NEGATIVE_INFINITY }) => {
     const member = members.get(card.id);
     const gone = member?.status === 'left' && inputs.nowMs - member.sinceMs > LEFT_GRACE_MS;
+    // Cards are passed on for ever, also those of machines that were reset long ago.
+    const forgotten =
+      member === undefined &&
+      registered.size > 0 &&
+      !registered.has(card.id) &&
+      inputs.nowMs - provenMs > SHOWN_MS;
     return (
       !gone &&
+      !forgotten &&
       !evicted.has(card.id) &&
       card.id !== inputs.ownId &&
       card.meshKey !== inputs.ownKey &&

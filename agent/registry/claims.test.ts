@@ -73,6 +73,27 @@ test('a claim of another is never overwritten', () => {
   assert.deepEqual(codes, ['registry.address-taken', 'registry.name-taken']);
 });
 
+test('a wiped machine waits for its own name, and is not told that another machine is called like it', () => {
+  const taken = {
+    ...registered(),
+    nodes: [...registered().nodes, { id: OTHER, signed: cardOf(1), registeredAt: 'then' }],
+    names: { alpha: OTHER },
+  };
+  const failed = member(OTHER, 'failed', 90_000);
+  assert.deepEqual(plan(taken, [failed]).codes, ['registry.name-held']);
+  // Nobody has told us of it, and we have just come.
+  const fresh = [member(ME, 'alive', 90_000), member('3', 'alive', 90_000)];
+  assert.deepEqual(plan(taken, fresh).codes, ['registry.name-held']);
+  // Serf has forgotten it long ago: only the registry still names it.
+  const settled = [member(ME, 'alive', 10_000), member('3', 'alive', 10_000)];
+  const { what, actions } = plan(taken, settled);
+  assert.deepEqual(what, ['claim-name']);
+  assert.match(JSON.stringify(actions), new RegExp(`delete","key":"[^"]*nodes/${OTHER}`));
+  // Alone we cannot tell.
+  assert.deepEqual(plan(taken, settled.slice(0, 1)).codes, ['registry.name-held']);
+  assert.deepEqual(plan(taken, [member(OTHER, 'left', 99_999)]).what, ['claim-name']);
+});
+
 test('a name goes to the reinstalled machine that bears it once its holder has failed for a minute', () => {
   const taken = { ...registered(), names: { alpha: OTHER } };
   assert.deepEqual(plan(taken, [member(OTHER, 'failed', 100_000 - NAME_GRACE_MS)]).what, []);

@@ -66,8 +66,16 @@ export function planClaims(
 
   const holder = registry.names[name];
   if (holder === undefined) actions.push(claim('claim-name', KEYS.name(name), id));
-  else if (holder !== id && isGone(holder, registry, members, nowMs)) {
+  else if (holder !== id && isGone(holder, id, registry, members, nowMs)) {
     actions.push(takeOver(KEYS.name(name), holder, id));
+  } else if (holder !== id && !isHere(holder, members)) {
+    conditions.push({
+      code: 'registry.name-held',
+      state: 'waiting',
+      summary: `waiting for the name ${name}: a node that does not answer has it`,
+      evidence: `the name belongs to ${holder}; if that was this machine before its disk was wiped, all is well`,
+      endedBy: `this node takes it by itself a minute after the other was seen last; at once: node-agent evict ${holder}`,
+    });
   } else if (holder !== id) {
     conditions.push({
       code: 'registry.name-taken',
@@ -94,13 +102,26 @@ export function planClaims(
   return { actions, conditions };
 }
 
-/** Not seen for so long that its claim to a name may go to another. Pure. */
-export function isGone(id: string, registry: Registry, members: readonly Member[], nowMs: number): boolean {
+/** Has it left, or not been seen for so long that its claim to a name may go to another? Pure. */
+function isGone(
+  id: string,
+  self: string,
+  registry: Registry,
+  members: readonly Member[],
+  nowMs: number,
+): boolean {
   const member = members.find((entry) => entry.id === id);
-  // Serf may not have told us of it yet: then the registry counts.
-  if (member === undefined) return !registry.nodes.some((node) => node.id === id);
-  const absent = member.status === 'failed' || member.status === 'left';
-  return absent && nowMs - member.sinceMs > NAME_GRACE_MS;
+  if (member?.status === 'left') return true;
+  if (member !== undefined) return member.status === 'failed' && nowMs - member.sinceMs > NAME_GRACE_MS;
+  if (!registry.nodes.some((node) => node.id === id)) return true;
+  // Serf may not have told us of it yet; once we are among others for a while, it has forgotten it.
+  const own = members.find((entry) => entry.id === self);
+  const amongOthers = members.some((entry) => entry.id !== self && entry.status === 'alive');
+  return amongOthers && own?.status === 'alive' && nowMs - own.sinceMs > NAME_GRACE_MS;
+}
+
+function isHere(id: string, members: readonly Member[]): boolean {
+  return members.some((entry) => entry.id === id && ['alive', 'leaving'].includes(entry.status));
 }
 
 /** The number of a card in the registry; undefined when it is not readable. Never throws. */
@@ -147,6 +168,7 @@ function claim(what: Action['what'], key: string, id: string): Action {
   };
 }
 
+/** With the name goes the record: who was wiped would be shown as absent for ever. One that lives writes its own again. */
 function takeOver(key: string, from: string, id: string): Action {
   return {
     what: 'claim-name',
@@ -155,7 +177,10 @@ function takeOver(key: string, from: string, id: string): Action {
         { key, target: 'value', value: from },
         { key: KEYS.evicted(id), target: 'create', value: '0' },
       ],
-      success: [{ kind: 'put', key, value: id }],
+      success: [
+        { kind: 'put', key, value: id },
+        { kind: 'delete', key: KEYS.node(from) },
+      ],
     },
   };
 }
