@@ -63,7 +63,9 @@ async function write({ journal, endpoints, prefix, everyMs }: Orders & { do: 'wr
 async function read({ prefix, endpoint }: Orders & { do: 'read' }): Promise<void> {
   const client = createEtcdClient({ endpoints: () => [endpoint], tls, timeoutMs: READ_MS });
   const { kvs } = await client.range(prefix, { prefix: true });
-  process.stdout.write(JSON.stringify(kvs.map(({ key, value, version }) => [key, value, version])));
+  const text = JSON.stringify(kvs.map(({ key, value, version }) => [key, value, version]));
+  // A pipe takes 64 KiB at a time, and what is left is lost when the program ends.
+  await new Promise((done) => process.stdout.write(text, done));
 }
 
 function shuffled<T>(items: readonly T[]): T[] {
