@@ -24,7 +24,7 @@ export async function keyShow(context: Context, options: YesOptions): Promise<vo
   if (key === undefined) {
     throw new AgentError({
       code: 'key.none',
-      exit: 'refused',
+      exit: 'notDone',
       message: 'this node holds no cluster key',
       fix: 'node-agent status says how to give it one',
     });

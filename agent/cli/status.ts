@@ -40,7 +40,9 @@ function headLines(it: StatusDocument, now: Date): string[] {
   return [
     ...line('node', `${it.name} (${it.id?.slice(0, 8) ?? 'no identity'}), ${it.state} ${since}`),
     ...line('cluster', clusterWords(it)),
-    ...(it.consensus === undefined ? [] : line('quorum', quorumWords(it.consensus))),
+    ...(it.consensus === undefined || it.cluster.uuid === undefined
+      ? []
+      : line('quorum', quorumWords(it.consensus))),
     ...(it.consensus === undefined ? [] : line('place', placeWords(it.consensus))),
     ...(it.mesh === undefined ? [] : line('mesh', meshWords(it.mesh))),
     ...line('addresses', it.addresses.map((entry) => entry.address).join(', ') || 'none yet'),
@@ -50,7 +52,9 @@ function headLines(it: StatusDocument, now: Date): string[] {
 
 function clusterWords({ cluster, members = [] }: StatusDocument): string {
   const { name = 'unnamed', uuid, confirmed, expect, keyFingerprint } = cluster;
-  const count = members.filter((member) => !member.evicted && member.status !== 'left').length;
+  const count = members.filter(
+    ({ evicted, status }) => !evicted && !['left', 'absent'].includes(status),
+  ).length;
   return [
     name,
     uuid === undefined
@@ -59,7 +63,7 @@ function clusterWords({ cluster, members = [] }: StatusDocument): string {
         ? 'confirmed'
         : 'provisional until a second node takes part in it',
     ...(uuid === undefined ? [] : [uuid.slice(0, 8)]),
-    ...(members.length === 0 ? [] : [`${count} node${count === 1 ? '' : 's'}`]),
+    ...(count === 0 ? [] : [`${count} node${count === 1 ? '' : 's'}`]),
     ...(expect === undefined ? [] : [`${expect} expected`]),
     keyFingerprint === undefined ? 'no key' : `key ${keyFingerprint}`,
   ].join(', ');

@@ -143,6 +143,7 @@ export async function startCluster(inputs: ClusterInputs): Promise<ClusterPart> 
     events,
     refusals: discovery.refusals.list,
     found: () => engine?.conditions() ?? [],
+    halted,
   });
   const tearDownMesh = () => mesh.tearDown(meshInterface());
   const controllers = [

@@ -8,6 +8,7 @@ import { clock, usage } from '../host.ts';
 import { renderMetrics } from '../metrics/render.ts';
 import { conditionsOf, type FoundCondition, stateOf } from '../status.ts';
 import { VERSION } from '../version.ts';
+import type { HaltReason } from './halt.ts';
 import { RESOURCES } from './observe.ts';
 
 /** Everything that people and programs see of the cluster, as of the moment when they ask. */
@@ -25,6 +26,8 @@ export interface SceneDeps {
   readonly refusals: () => readonly Refusal[];
   /** What the controllers found. */
   readonly found: () => readonly FoundCondition[];
+  /** Why this node takes no part in its cluster, if it does not. */
+  readonly halted: () => HaltReason | undefined;
 }
 
 const EVENTS_SHOWN = 10;
@@ -36,16 +39,20 @@ const STARTING: FoundCondition = {
   endedBy: 'a few seconds',
 };
 
-export function createScene({ store, events, refusals, found }: SceneDeps): Scene {
+export function createScene({ store, events, refusals, found, halted }: SceneDeps): Scene {
   const conditions = () => {
-    const now = found();
+    const now = withHalt(found(), halted()?.condition);
     const holdsKey = Buffer.isBuffer(store.get('facts')?.key);
     // Nothing is wrong yet because nobody has looked: that is not ready.
     return now.length > 0 || store.get('consensus') !== undefined || !holdsKey ? now : [STARTING];
   };
   const observed = () => ({ ...resourcesOf(store), conditions: conditions(), refusals: refusals() });
   const view = () =>
-    viewOf({ ...observed(), events: events.recent(EVENTS_SHOWN) }, clock.monotonicMs(), clock.wallClock());
+    viewOf(
+      { ...(halted() === undefined ? observed() : apart(observed())), events: events.recent(EVENTS_SHOWN) },
+      clock.monotonicMs(),
+      clock.wallClock(),
+    );
   const state = () => {
     const facts = store.get('facts');
     return facts === undefined ? 'starting' : stateOf(conditionsOf(facts, conditions(), [], new Date(0)));
@@ -71,4 +78,18 @@ function resourcesOf(store: Store<Resources>): Partial<Resources> {
   return Object.fromEntries(
     RESOURCES.map((name) => [name, store.get(name)]).filter(([, value]) => value !== undefined),
   );
+}
+
+/** Engines take their time to stop; why they do is true at once. */
+function withHalt(
+  found: readonly FoundCondition[],
+  why: FoundCondition | undefined,
+): readonly FoundCondition[] {
+  return why === undefined || found.some(({ code }) => code === why.code) ? found : [why, ...found];
+}
+
+/** Of a node that takes no part: what it knew of the others is what it last saw, and nobody looks any more. */
+function apart(seen: Observed): Observed {
+  const { gossip, mesh, consensus, registry, roles, ...own } = seen;
+  return own;
 }

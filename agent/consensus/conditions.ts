@@ -158,9 +158,10 @@ function quorum(facts: ConditionFacts): FoundCondition[] {
       : [joiningCondition('the voters of the cluster are asked', 'a few seconds')];
   }
   const missing = voters.filter((id) => id !== sight.self && !sight.present.includes(id));
-  const seconds = Math.round((sight.nowMs - quorumLostMs) / 1000);
   const needed = Math.floor(voters.length / 2) + 1;
   const known = voters.length > 0;
+  const names = missing.map(nameOf);
+  const more = needed - (voters.length - missing.length);
   return [
     {
       code: 'consensus.no-quorum',
@@ -168,11 +169,14 @@ function quorum(facts: ConditionFacts): FoundCondition[] {
       summary: known
         ? `no majority of the ${voters.length} voters answers; ${needed} are needed`
         : 'no voter of the cluster answers',
-      evidence: `for ${seconds} s${missing.length > 0 ? `; missing: ${missing.map(nameOf).join(', ')}` : ''}`,
-      endedBy:
-        missing.length > 0
-          ? `the return of ${missing.map(nameOf).join(' or ')}; if they are gone for ever: node-agent recover`
-          : 'voters that answer; if they are gone for ever: node-agent recover',
+      evidence: names.length > 0 ? `missing: ${names.join(', ')}` : undefined,
+      endedBy: `${
+        more > 1
+          ? `the return of ${more} of ${names.join(', ')}`
+          : names.length > 0
+            ? `the return of ${names.join(' or ')}`
+            : 'voters that answer'
+      }; if they are gone for ever: node-agent recover --help`,
     },
   ];
 }

@@ -192,7 +192,7 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
     if (life !== undefined) return life;
     throw new AgentError({
       code: 'consensus.not-ready',
-      exit: 'refused',
+      exit: 'notDone',
       message: 'this node takes no part in a cluster yet',
       fix: 'node-agent status tells what it waits for',
     });
@@ -204,7 +204,7 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
     if (!mesh?.ready || mesh.address === undefined) {
       throw new AgentError({
         code: 'recover.mesh',
-        exit: 'refused',
+        exit: 'notDone',
         message: 'the mesh is not up, and etcd needs its address',
         fix: 'node-agent status tells why',
       });

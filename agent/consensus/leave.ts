@@ -33,7 +33,7 @@ export async function leaveCluster(deps: LeaveDeps): Promise<string> {
     const members = await member.client.members().catch((cause: unknown) => {
       throw new AgentError({
         code: 'leave.no-quorum',
-        exit: 'refused',
+        exit: 'notDone',
         message: 'no majority of the voters answers, so that none can agree to this node leaving',
         fix: 'bring the voters back; or, to leave without their knowledge: node-agent reset --yes',
         cause,
@@ -51,7 +51,7 @@ export async function leaveCluster(deps: LeaveDeps): Promise<string> {
         await member.client.delete(wishKey('leaving', self)).catch(() => {});
         throw new AgentError({
           code: 'leave.timeout',
-          exit: 'refused',
+          exit: 'notDone',
           message: `the leader has not removed this voter within ${LEAVE_MS / 1000} s`,
           fix: 'node-agent status on the leader tells why; try again, or: node-agent reset --yes',
         });

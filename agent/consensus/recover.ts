@@ -75,7 +75,7 @@ export async function recoverFromSnapshot(deps: RecoverDeps, file: string | unde
     await folders.removeTree(restored);
     throw new AgentError({
       code: 'recover.restore',
-      exit: 'refused',
+      exit: 'notDone',
       message: `etcdctl cannot restore ${snapshot}`,
       evidence: stderr.trim().split('\n').slice(-3).join('\n'),
       fix: 'take an older snapshot, or one of another voter',
@@ -123,7 +123,7 @@ export async function forceNewCluster(deps: RecoverDeps): Promise<string> {
   if (!leads) {
     throw new AgentError({
       code: 'recover.force',
-      exit: 'refused',
+      exit: 'notDone',
       message: 'etcd did not come up with --force-new-cluster',
       evidence: lastLines.slice(-3).join('\n'),
       fix: `the data as it was is in ${copy}; try node-agent recover --from-snapshot`,

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Resources } from '../engine/resources.ts';
+import { createStore } from '../engine/store.ts';
+import { scene as world } from '../testing/scene.ts';
+import type { HaltReason } from './halt.ts';
+import { createScene } from './scene.ts';
+
+const LEFT: HaltReason = {
+  code: 'node.left',
+  condition: {
+    code: 'node.left',
+    state: 'waiting',
+    summary: 'this node has left its cluster',
+    endedBy: 'node-agent join ADDRESS',
+  },
+};
+
+test('a node that has left says so at once, and tells nothing of others that it sees no more', () => {
+  const store = createStore<Resources>();
+  const { ownCard, gossip, mesh, consensus, registry, roles } = world();
+  for (const [name, value] of Object.entries({ ownCard, gossip, mesh, consensus, registry, roles })) {
+    store.set(name as keyof Resources, value as never);
+  }
+  let halted: HaltReason | undefined;
+  const scene = createScene({
+    store,
+    events: { recent: () => [], count: () => 0 },
+    refusals: () => [],
+    found: () => [],
+    halted: () => halted,
+  });
+  assert.deepEqual(scene.conditions(), []);
+  assert.equal(scene.view().members.length, 4);
+
+  halted = LEFT;
+  assert.deepEqual(scene.conditions(), [LEFT.condition]);
+  const { members, mesh: net, consensus: raft, roles: held } = scene.view();
+  assert.deepEqual(
+    members.map(({ name, self, status }) => [name, self, status]),
+    [['alpha', true, 'absent']],
+  );
+  assert.deepEqual([net.ready, raft.quorum, raft.place, held], [false, false, 'none', []]);
+});
