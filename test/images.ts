@@ -1,5 +1,6 @@
 /** The images that integration tests boot: built once by the real command, and found again by later tests. */
 import * as path from 'node:path';
+import type { Target } from '../build/definition/plan.ts';
 import { run } from '../build/host.ts';
 import type { BaseName } from '../image-layers/layer.ts';
 
@@ -19,7 +20,7 @@ export interface LastEvent extends TestImage {
   readonly event: 'result' | 'error';
   readonly upToDate: boolean;
   readonly packages: { readonly cached: boolean };
-  readonly artifacts: readonly (TestImage & { readonly target: string })[];
+  readonly artifacts: readonly (TestImage & { readonly target: Target })[];
   readonly error: { readonly code: string; readonly exit: number; readonly fix: string };
 }
 
@@ -58,8 +59,11 @@ export function eventsIn(stdout: string): { readonly event: string; readonly [ke
 }
 
 /** The image of a base, kept in .cache/ of the clone over test runs. */
-export function testImage(base: BaseName): Promise<TestImage> {
-  return buildWithCli({ output: path.join(ROOT, '.cache', 'test-images'), args: ['--base', base] });
+export function testImage(base: BaseName, target: Target = 'qcow2'): Promise<TestImage> {
+  return buildWithCli({
+    output: path.join(ROOT, '.cache', 'test-images'),
+    args: ['--base', base, '--target', target],
+  });
 }
 
 /** The command line of `clusteros-build`, to be started in a folder of the test's choice. */

@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { run, tryRun } from '../../build/host.ts';
-import { cacheEnvironment, cli, eventsIn, lastEvent, testImage } from '../images.ts';
+import { cacheEnvironment, cli, lastEvent, testImage } from '../images.ts';
 import { deadMirror, emptyMirror, portalMirror, silentMirror } from '../mirrors.ts';
 import { type Ended, runCommand } from '../running.ts';
 import { assertCacheWhole, assertNothingRuns, assertOutputWhole, endWhatRuns } from '../traces.ts';
@@ -188,40 +188,6 @@ describe('bad input', () => {
       await assertRefused(ended, 3, ...words);
       assert.doesNotMatch(ended.stderr, /packages \.\.\./);
     }
-  });
-
-  test('an engine that there is not is refused with the ones there are', async () => {
-    const ended = await clusteros(['image', '--output', output, '--engine=paker']);
-    await assertRefused(ended, 2, /does not know "paker"; did you mean packer\?/, /fix: .*direct, packer/);
-  });
-
-  test('a signing key that is missing, damaged or not private is refused before any work is done', async () => {
-    const key = path.join(folder, 'release.key');
-    const sign = () => clusteros(['image', '--output', output, '--sign-key', key]);
-    await assertRefused(await sign(), 2, /there is no signing key .*release\.key/, /fix: .*sign-key create/);
-    writeFileSync(key, 'no key\n', { mode: 0o600 });
-    await assertRefused(await sign(), 2, /cannot sign: it is no minisign secret key/);
-    chmodSync(key, 0o644);
-    await assertRefused(await sign(), 2, /may be read by others \(mode 644\)/, /fix: chmod 600 /);
-    rmSync(key);
-  });
-
-  test('with --json every line is an event, and the last one is the error with its code, exit and fix', async () => {
-    const mirror = await deadMirror();
-    const ended = await clusteros(['image', '--json', '--output', output, '--mirror', mirror]);
-    await assertRefused(ended, 4);
-    const events = eventsIn(ended.stdout);
-    assert.deepEqual([events.at(0)?.event, events.at(-1)?.event], ['plan', 'error']);
-    assert.ok(events.some(({ event, stage }) => event === 'failed' && stage === 'packages'));
-    const { error } = lastEvent(ended.stdout);
-    assert.deepEqual([error.code, error.exit], ['mirror.unreachable', 4]);
-    assert.match(error.fix, /--mirror URL/);
-    // Before there is a build, too.
-    const wrong = await clusteros(['image', '--json', '--nonsense']);
-    assert.deepEqual(
-      eventsIn(wrong.stdout).map(({ event }) => event),
-      ['error'],
-    );
   });
 
   describe('a folder', () => {
