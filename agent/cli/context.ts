@@ -5,7 +5,8 @@ import type { Asker } from './confirm.ts';
 export interface Context {
   readonly environment: Environment;
   readonly paths: Paths;
-  readonly print: (stream: 'stdout' | 'stderr', text: string) => void;
+  /** False: nobody reads any more. */
+  readonly print: (stream: 'stdout' | 'stderr', text: string) => unknown;
   /** Who answers questions; the terminal when absent. */
   readonly asker?: Asker;
 }

@@ -16,7 +16,9 @@ export async function events(context: Context, options: EventsOptions): Promise<
     query.set('follow', '1');
     const stop = processes.stopSignal();
     for await (const event of listen<Event>(context.paths.socket, `/v1/events?${query}`, stop)) {
-      context.print('stdout', `${options.json ? JSON.stringify(event) : eventLine(event)}\n`);
+      // As in `events -f | grep -m1 ready`.
+      if (context.print('stdout', `${options.json ? JSON.stringify(event) : eventLine(event)}\n`) === false)
+        return;
     }
     return;
   }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { KnownCard } from '../engine/resources.ts';
 import { makeCard, renewMac, verifyCard } from './card.ts';
-import { digestOf, learn, pageOf, without } from './known-cards.ts';
+import { digestOf, learn, MOST_CARDS, pageOf, without } from './known-cards.ts';
 import { nextCard } from './own-card.ts';
 import { cardOf, identityOf, keyOf, RANGE, signedOf } from './testing/peers.ts';
 
@@ -18,6 +18,21 @@ test('a card is believed as it was signed', () => {
   const { known } = verifyCard(signedOf(1), rules);
   assert.deepEqual(known?.card, cardOf(identityOf(1)));
   assert.match(known?.hash ?? '', /^[0-9a-f]{16}$/);
+});
+
+test('a full table takes who proves itself in the place of the longest silent one, and nobody else', () => {
+  const full = new Map(
+    Array.from({ length: MOST_CARDS }, (_, n): [string, KnownCard] => [
+      `id${n}`,
+      { ...believed(2, 1), address: undefined, provenMs: n === 7 ? undefined : 1_000 + n },
+    ]),
+  );
+  const { id } = identityOf(1);
+  assert.equal(learn(full, believed(1, 1), undefined), full);
+  const after = learn(full, believed(1, 1), { address: '192.168.1.5', nowMs: 9_000 });
+  assert.deepEqual([after.size, after.has(id), after.has('id7')], [MOST_CARDS, true, false]);
+  const [second] = [learn(after, believed(3, 1), { address: '192.168.1.6', nowMs: 9_001 })];
+  assert.deepEqual([second?.has('id0'), second?.has(id)], [false, true]);
 });
 
 test('a card by another cluster key is foreign, unless it comes from etcd', () => {

@@ -47,12 +47,15 @@ export interface Page {
  * - shown over the channel by someone without the private key: an attack; refused there as a replayed card.
  * Two machines with one identity (a cloned disk) are told apart by their instances, not here.
  * Two cards with one sequence come from a clone or a lost write: the proven one wins, else the lower hash, so
- * that all nodes choose the same. Pure.
+ * that all nodes choose the same.
+ * A full table takes only who has proved itself, in the place of who has been silent longest: the cards of machines
+ * that were reset years ago must not keep new ones out. Pure.
  */
 export function learn(table: CardTable, believed: Believed, proof: Proof | undefined): CardTable {
   const { id, sequence } = believed.card;
   const before = table.get(id);
-  if (before === undefined && table.size >= MOST_CARDS) return table;
+  const full = before === undefined && table.size >= MOST_CARDS;
+  if (full && proof === undefined) return table;
   const newer =
     before === undefined ||
     sequence > before.card.sequence ||
@@ -62,6 +65,7 @@ export function learn(table: CardTable, believed: Believed, proof: Proof | undef
   if (!newer && proof === undefined) return table;
   const { card, signed, hash } = newer ? believed : before;
   const next = new Map(table);
+  if (full) next.delete(longestSilent(table));
   next.set(id, {
     card,
     signed,
@@ -70,6 +74,14 @@ export function learn(table: CardTable, believed: Believed, proof: Proof | undef
     provenMs: proof?.nowMs ?? before?.provenMs,
   });
   return next;
+}
+
+function longestSilent(table: CardTable): string {
+  let silent = { id: '', sinceMs: Number.POSITIVE_INFINITY };
+  for (const [id, { provenMs = Number.NEGATIVE_INFINITY }] of table) {
+    if (provenMs < silent.sinceMs) silent = { id, sinceMs: provenMs };
+  }
+  return silent.id;
 }
 
 /** The same table without some nodes. Pure. */

@@ -30,8 +30,8 @@ export function tightenUmask(): void {
   process.umask(0o077);
 }
 
-/** Write to stdout or stderr at once; a reader that has gone away is not an error of ours. */
-export function print(stream: 'stdout' | 'stderr', text: string): void {
+/** Write to stdout or stderr at once. @returns false when the reader has gone away, which is no error of ours */
+export function print(stream: 'stdout' | 'stderr', text: string): boolean {
   const fd = stream === 'stdout' ? 1 : 2;
   let rest = Buffer.from(text);
   while (rest.length > 0) {
@@ -39,10 +39,11 @@ export function print(stream: 'stdout' | 'stderr', text: string): void {
       rest = rest.subarray(writeSync(fd, rest));
     } catch (cause) {
       const { code } = cause as NodeJS.ErrnoException;
-      if (code === 'EPIPE') return;
+      if (code === 'EPIPE') return false;
       if (code !== 'EAGAIN') throw cause;
     }
   }
+  return true;
 }
 
 export function setExitCode(code: number): void {
