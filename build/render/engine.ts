@@ -9,7 +9,7 @@ import { type Cache, keyOf } from '../cache.ts';
 import type { Plan } from '../definition/plan.ts';
 import { OperatorError } from '../errors.ts';
 import { files, run } from '../host.ts';
-import { readArchive } from '../rootfs/archive.ts';
+import { type ArchiveState, readArchive } from '../rootfs/archive.ts';
 import { type PackagesTree, packagesKey } from '../rootfs/packages.ts';
 import { type BaseImage, basePlan, defaultBaseImage } from './base-image.ts';
 import { renderFolder, writeFolder } from './folder.ts';
@@ -40,19 +40,28 @@ export async function buildWithPacker(plan: Plan, options: PackerOptions): Promi
   const { version } = await choosePacker(undefined);
   const archive = await readArchive(plan.apt, options.signal);
   const epoch = plan.epoch ?? archive.date;
-  const base = await baseImage(plan, options);
-  const rendered = await renderFolder(plan, { packer: version, epoch, base });
+  const rendered = await renderFolder(plan, { packer: version, epoch });
   const key = keyOf({
     engine: 'packer',
     packages: await packagesKey(plan, archive),
-    base: base.checksum,
+    base: await baseKey(plan, archive),
     // All but the template: where the base image lies is no part of the result.
     files: rendered.filter(({ path: place }) => place.startsWith('upload/')).map(fingerprint),
   });
   const hit = await options.cache.lookup('packages', key);
   const entry =
-    hit ?? (await options.cache.store('packages', key, (folder) => make(rendered, folder, options)));
+    hit ??
+    (await options.cache.store('packages', key, async (folder) => {
+      const base = await baseImage(plan, options);
+      await make(await renderFolder(plan, { packer: version, epoch, base }), folder, options);
+    }));
   return { key, tar: path.join(entry, TAR), archive, epoch, cached: hit !== undefined };
+}
+
+/** What of the base image reaches the export: not its boot chain, and not the agent in it. */
+async function baseKey(plan: Plan, archive: ArchiveState): Promise<string> {
+  if (plan.base.distribution !== 'debian') return defaultBaseImage(plan).checksum;
+  return await packagesKey(basePlan(plan), archive);
 }
 
 async function baseImage(plan: Plan, options: PackerOptions): Promise<BaseImage> {

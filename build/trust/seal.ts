@@ -6,7 +6,7 @@ import { files } from '../host.ts';
 import { MANIFEST, SIGNATURE, SUMS, type Sum } from './checksums.ts';
 import { viewManifest } from './manifest-view.ts';
 import { type SignKey, signatureText } from './minisign.ts';
-import { sbomName, sbomText } from './spdx.ts';
+import { sbomName, sbomText, withSoftware } from './spdx.ts';
 
 /**
  * Write what belongs beside the artifacts. The artifacts themselves are there already, as the manifest says.
@@ -50,7 +50,7 @@ function sealOf(
 ): { artifacts: readonly string[]; texts: readonly Text[] } {
   const view = viewManifest(manifest);
   if (typeof view === 'string') throw new Error(`a manifest that describes nothing: ${view}`);
-  const sboms = view.artifacts.map((artifact) => ({
+  const sboms = withSoftware(view).map((artifact) => ({
     file: sbomName(artifact.file),
     text: sbomText(view, artifact),
   }));

@@ -13,6 +13,11 @@ export function sbomName(artifact: string): string {
   return `${artifact}.spdx.json`;
 }
 
+/** Artifacts that carry software; a block map says only where it lies in another one. */
+export function withSoftware({ artifacts }: ManifestView): readonly ArtifactView[] {
+  return artifacts.filter(({ file }) => !file.endsWith('.bmap'));
+}
+
 export function sbomText(manifest: ManifestView, artifact: ArtifactView): string {
   const image = 'SPDXRef-Artifact';
   const parts = [agentPackage(manifest), ...debianPackages(manifest)];

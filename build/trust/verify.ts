@@ -6,7 +6,7 @@ import { files } from '../host.ts';
 import { MANIFEST, parseSums, SIGNATURE, SUMS, type Sum } from './checksums.ts';
 import { type ManifestView, viewManifest } from './manifest-view.ts';
 import { checkSignature, keyName, type PublicKey } from './minisign.ts';
-import { sbomFault, sbomName } from './spdx.ts';
+import { sbomFault, sbomName, withSoftware } from './spdx.ts';
 
 export interface Finding {
   /** What was looked at: mostly a file of the folder. */
@@ -126,7 +126,7 @@ async function manifestFindings(
 
 async function sbomFindings(folder: string, manifest: ManifestView): Promise<Finding[]> {
   return await Promise.all(
-    manifest.artifacts.map(async (artifact): Promise<Finding> => {
+    withSoftware(manifest).map(async (artifact): Promise<Finding> => {
       const subject = sbomName(artifact.file);
       const text = await textOf(folder, subject);
       if (text === undefined) return { subject, check: 'sbom', state: 'skipped', detail: 'there is none' };

@@ -36,6 +36,9 @@ const MAY_DIFFER = [
   /^! var\/lib\/apt\/extended_states: bytes$/,
   /^! boot\/initrd\.img-[\w.+-]+: bytes$/,
   /^< (initrd\.img|vmlinuz)\.old$/,
+  // Of the base image's own; the assembly writes another over them. A disk's fstab is not exported.
+  /^> etc\/(clusteros\/image\.json|apt\/sources\.list\.d\/clusteros\.sources)$/,
+  /^< etc\/fstab$/,
   // Empty, and made again when they are needed.
   /^< (etc\/\.pwd\.lock|run\/lock|run\/lock\/subsys|var\/cache\/apt\/archives\/partial|var\/lib\/apt\/lists\/(partial|lock))$/,
 ] as const;
@@ -82,15 +85,15 @@ for (const [how, exit] of [
     const cache = path.join(folder, 'cache');
     const output = path.join(folder, 'out');
     mkdirSync(cache, { recursive: true });
-    // All that is kept, but for what Packer made: so it starts soon.
-    for (const kind of ['debs', 'agent'])
+    // What is kept but for the packages: so it starts soon.
+    for (const kind of ['debs', 'agent', 'kvm.json'])
       await run(['cp', '-r', path.join(cacheFolderOf(), kind), path.join(cache, kind)]);
     const build = startCommand(cli('image', '--base', 'debian-13', '--engine=packer', '--output', output), {
       cwd: folder,
       env: { CLUSTEROS_CACHE: cache, TMPDIR: folder },
     });
     await build.until('a machine', () =>
-      processesIn(folder).some(({ argv }) => argv[0]?.includes('qemu-system') === true),
+      processesIn(folder).some(({ argv }) => /qemu-system.*\/output\//.test(argv.join(' '))),
     );
     if (how === 'SIGINT') build.signalGroup(how);
     else build.signalOne(how);
