@@ -2,9 +2,10 @@
  * `npm run bench:targets`: each target from a cached root file system, with the floor beside it: what the usual tools
  * take to put the same bytes into the same form. All in one run on one machine; the ratios count.
  */
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
+import { SQUASHFS_OPTIONS } from '../build/assemble/live/squashfs.ts';
 import { TARGETS, type Target } from '../build/definition/plan.ts';
 import { clock, run } from '../build/host.ts';
 import { buildWithCli } from '../test/images.ts';
@@ -38,13 +39,53 @@ const FLOORS: Readonly<Record<Target, (image: string) => Promise<Figure>>> = {
     const pax = ['--create', '--format=pax', '--xattrs', '--sort=name', '--numeric-owner'];
     return await timed(() => run(['tar', ...pax, '--file', made, '--directory', tree, '.']), made);
   },
-  /** mksquashfs and xorriso, of the tree that is installed, unpacked before; as a disc and, in zstd, as a stick. */
-  usb: async (image) => await liveFloor(image),
-  iso: async (image) => await liveFloor(image),
+  /** mksquashfs of the tree that is installed, unpacked before, and zstd over it. */
+  usb: async (image) => {
+    const tree = await liveTree(image);
+    const squashfs = path.join(folder, 'floor.squashfs');
+    const made = path.join(folder, 'floor.img.zst');
+    return await timed(async () => {
+      await run(['mksquashfs', tree, squashfs, ...SQUASHFS]);
+      await run(['zstd', '-1', '--quiet', '--force', squashfs, '-o', made]);
+    }, made);
+  },
+  /** mksquashfs of the same tree, and xorriso. */
+  iso: async (image) => {
+    const tree = await liveTree(image);
+    const squashfs = path.join(folder, 'floor.squashfs');
+    const made = path.join(folder, 'floor.iso');
+    const graft = ['-graft-points', `/live/system.squashfs=${squashfs}`, `/live/boot=${tree}/boot`];
+    return await timed(async () => {
+      await run(['mksquashfs', tree, squashfs, ...SQUASHFS]);
+      await run(['xorriso', '-as', 'mkisofs', '-quiet', '-r', '-o', made, ...graft]);
+    }, made);
+  },
 };
 
-async function liveFloor(_image: string): Promise<Figure> {
-  throw new Error('not yet');
+const SQUASHFS = ['-noappend', '-quiet', '-no-progress', ...SQUASHFS_OPTIONS];
+
+/** The files of the system on a live medium, as root has them. */
+async function liveTree(image: string): Promise<string> {
+  const tree = path.join(folder, 'live-tree');
+  if (existsSync(tree)) return tree;
+  const place = path.join(folder, 'live');
+  const squashfs = path.join(folder, 'live.squashfs');
+  if (image.endsWith('.iso')) {
+    await run(['xorriso', '-osirrox', 'on', '-indev', image, '-extract', '/live/system.squashfs', squashfs]);
+  } else {
+    const raw = path.join(folder, 'live.raw');
+    await run(['zstd', '--decompress', '--quiet', '--force', image, '-o', raw]);
+    const { stdout } = await run(['sfdisk', '--json', raw]);
+    const { partitions } = JSON.parse(stdout).partitiontable as {
+      partitions: { start: number; name: string }[];
+    };
+    const start = partitions.find(({ name }) => name === 'live')?.start ?? 0;
+    await run(['dd', `if=${raw}`, `of=${squashfs}`, 'bs=1M', `skip=${start / 2048}`, 'status=none']);
+  }
+  await run(['unsquashfs', '-quiet', '-no-progress', '-dest', place, squashfs]);
+  await run(['mkdir', tree]);
+  await run(['debugfs', '-R', `rdump / ${tree}`, path.join(place, 'install', 'root.ext4')]);
+  return tree;
 }
 
 try {

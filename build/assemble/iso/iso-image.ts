@@ -9,17 +9,15 @@ import { files, run } from '../../host.ts';
 import { makeEsp } from '../disk/esp.ts';
 import { diskIdentifiers } from '../disk/identifiers.ts';
 import { efiFiles, GRUB_MENU, mediumFiles } from '../live/medium.ts';
+import { share } from '../live/share.ts';
 import { liveSquashfs } from '../live/squashfs.ts';
 import type { AssembleOptions } from '../targets.ts';
 
 const MIB = 1024 * 1024;
 
 export async function assembleIso(file: string, options: AssembleOptions): Promise<void> {
-  const { epoch, workFolder, signal, onProgress } = options;
-  const squashfs = await liveSquashfs({
-    ...options,
-    onProgress: (done, total) => onProgress?.(done, 1.5 * total),
-  });
+  const { epoch, workFolder, signal } = options;
+  const squashfs = await liveSquashfs({ ...options, onProgress: share(options, 0, 0.8) });
   const ids = diskIdentifiers(`${options.ids.disk}/disc`);
   const label = discLabel(ids.disk);
   const tree = path.join(workFolder, 'disc');
@@ -40,7 +38,7 @@ export async function assembleIso(file: string, options: AssembleOptions): Promi
     const volume = ids.espVolume;
     const esp = await makeEsp(contents, { size, volume, epoch, workFolder, signal });
     const espFile = await place(tree, 'esp.img', esp);
-    onProgress?.(1.2, 1.5);
+    share(options, 0.8, 1)(1, 2);
     await run(
       isoArgv({
         file,

@@ -31,12 +31,13 @@ mountroot() {
   case $name in
   /dev/disk/by-label/*)
     live_step mount -t iso9660 -o ro,nodev,nosuid "$device" $live/iso
-    live_step losetup -r /dev/loop0 $live/iso/live/system.squashfs
+    live_step losetup /dev/loop0 $live/iso/live/system.squashfs
     live_step mount -t squashfs -o ro,nodev,nosuid /dev/loop0 $medium
     ;;
   *) live_step mount -t squashfs -o ro,nodev,nosuid "$device" $medium ;;
   esac
-  live_step losetup -r /dev/loop1 $medium/install/root.ext4
+  # klibc's losetup opens read-only what cannot be written to.
+  live_step losetup /dev/loop1 $medium/install/root.ext4
   live_step mount -t ext4 -o ro,noload /dev/loop1 $live/root
   live_step mount -t tmpfs -o mode=0755,size=50% live $live/changes
   mkdir -p $live/changes/upper $live/changes/work

@@ -24,7 +24,7 @@ const SMALLEST = 2048 * MIB;
 /** What is free until the file system has grown to the disk, on its first start. */
 const FREE = 256 * MIB;
 /** What mksquashfs adds to what it compresses: nothing to speak of. Its speed on one processor is the build's. */
-const SQUASHFS = ['-comp', 'zstd', '-Xcompression-level', '3', '-b', '256K'] as const;
+export const SQUASHFS_OPTIONS = ['-comp', 'zstd', '-Xcompression-level', '3', '-b', '256K'] as const;
 
 export const LIVE_PROGRAMS = ['mksquashfs', 'mkfs.vfat', 'mmd', 'mcopy'] as const;
 
@@ -100,7 +100,7 @@ async function writeRoot(
     return await mapImage(image, ext4Tables(image), async ({ offset, bytes }) => {
       signal.throwIfAborted();
       await handle.write(bytes, 0, bytes.length, offset);
-      onProgress?.(offset / 2, image.size);
+      onProgress?.(offset, 2 * image.size);
     });
   } catch (cause) {
     throw (cause as NodeJS.ErrnoException).errno === undefined
@@ -119,9 +119,12 @@ async function pack(
   const time = String(epoch);
   const fixed = ['-all-root', '-no-xattrs', '-mkfs-time', time, '-all-time', time];
   onProgress?.(1, 2);
-  await run(['mksquashfs', tree, file, '-noappend', '-no-progress', '-quiet', ...SQUASHFS, ...fixed], {
-    signal,
-  });
+  await run(
+    ['mksquashfs', tree, file, '-noappend', '-no-progress', '-quiet', ...SQUASHFS_OPTIONS, ...fixed],
+    {
+      signal,
+    },
+  );
   const { size } = (await files.statOrUndefined(file)) ?? { size: 0 };
   if (size === 0) {
     throw new OperatorError({ code: 'command.failed', exit: 'command', message: 'mksquashfs made nothing' });

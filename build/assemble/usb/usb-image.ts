@@ -3,6 +3,7 @@ import { constants, createZstdCompress } from 'node:zlib';
 import { writeBmap } from '../../flash/bmap.ts';
 import { files } from '../../host.ts';
 import { mapImage } from '../live/image-map.ts';
+import { share } from '../live/share.ts';
 import { liveSquashfs } from '../live/squashfs.ts';
 import type { AssembleOptions } from '../targets.ts';
 import { stickImage } from './stick.ts';
@@ -17,8 +18,8 @@ export function bmapOf(file: string): string {
 }
 
 export async function assembleUsb(file: string, options: AssembleOptions): Promise<void> {
-  const { onProgress } = options;
-  const live = await liveSquashfs({ ...options, onProgress: (done, total) => onProgress?.(done, 2 * total) });
+  const onProgress = share(options, 0.6, 1);
+  const live = await liveSquashfs({ ...options, onProgress: share(options, 0, 0.6) });
   const squashfs = await files.openFile(live, 'r');
   try {
     const { size } = await squashfs.stat();
@@ -31,7 +32,7 @@ export async function assembleUsb(file: string, options: AssembleOptions): Promi
         await out.zeros(offset - at);
         await out.write(bytes);
         at = offset + bytes.length;
-        onProgress?.(image.size + at, 2 * image.size);
+        onProgress(at, image.size);
       });
       await out.zeros(image.size - at);
       await out.end();

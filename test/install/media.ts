@@ -1,0 +1,65 @@
+/** Live media for tests: made by the real command, kept in .cache/ of the clone, and copied for each machine. */
+import * as path from 'node:path';
+import { readTable } from '../../agent/installer/gpt.ts';
+import { files, run } from '../../build/host.ts';
+import type { DiskSpec } from '../../qemu/argv.ts';
+import { buildWithCli, ROOT } from '../images.ts';
+
+export type MediumKind = 'usb' | 'iso';
+
+/** Files of a seed, by their path on the volume. */
+export type SeedTexts = Readonly<Record<string, string>>;
+
+const MTOOLS = { MTOOLSRC: '/dev/null', MTOOLS_SKIP_CHECK: '1' };
+const START = 1024 * 1024;
+
+/** The artifact of debian-13: a disc, or a stick as plain bytes. */
+export async function liveMedium(kind: MediumKind): Promise<string> {
+  const output = path.join(ROOT, '.cache', 'test-images');
+  const { image } = await buildWithCli({ output, args: ['--base', 'debian-13', '--target', kind] });
+  if (kind === 'iso') return image;
+  const raw = path.join(output, 'usb.raw');
+  const [packed, unpacked] = await Promise.all([files.statOrUndefined(image), files.statOrUndefined(raw)]);
+  if (unpacked === undefined || unpacked.mtimeMs < (packed?.mtimeMs ?? 0)) {
+    const half = `${raw}.${process.pid}`;
+    await run(['zstd', '--decompress', '--quiet', '--force', '--sparse', image, '-o', half]);
+    await files.moveIntoPlace(half, raw);
+  }
+  return raw;
+}
+
+/** A stick of its own, with these files on its CIDATA partition, as somebody would put them there by hand. */
+export async function makeStick(raw: string, folder: string, seed: SeedTexts): Promise<DiskSpec> {
+  const file = path.join(folder, 'stick.raw');
+  await run(['cp', '--sparse=always', '--reflink=auto', raw, file]);
+  const handle = await files.openFile(file, 'r');
+  const start = Buffer.alloc(START);
+  await handle.read(start, 0, START, 0).finally(() => handle.close());
+  const partition = readTable(start, 512)?.find(({ name }) => name === 'seed');
+  if (partition === undefined) throw new Error(`${raw} has no partition for the seed`);
+  const volume = `${file}@@${partition.offset}`;
+  for (const [name, text] of Object.entries(seed)) {
+    const source = path.join(folder, 'seed-file');
+    await files.writeAtomic(source, text);
+    await run(['mcopy', '-o', '-i', volume, source, `::/${name}`], { env: MTOOLS });
+  }
+  return { file, format: 'raw', bus: 'usb', readonly: false, serial: 'STICK', bootIndex: 0 };
+}
+
+/** The disc in its drive. Its seed is on a second drive: see {@link seedVolume}. */
+export function disc(iso: string): DiskSpec {
+  return { file: iso, format: 'raw', bus: 'cdrom', readonly: true, bootIndex: 0 };
+}
+
+/** A FAT volume labelled CIDATA with these files. */
+export async function seedVolume(folder: string, seed: SeedTexts): Promise<string> {
+  const file = path.join(folder, 'seed.img');
+  await run(['mkfs.vfat', '-C', '-n', 'CIDATA', file, '4096']);
+  await run(['mmd', '-i', file, '::/clusteros'], { env: MTOOLS });
+  for (const [name, text] of Object.entries(seed)) {
+    const source = path.join(folder, 'seed-file');
+    await files.writeAtomic(source, text);
+    await run(['mcopy', '-i', file, source, `::/${name}`], { env: MTOOLS });
+  }
+  return file;
+}
