@@ -116,6 +116,26 @@ test('of two nodes with one name the one that has left is not meant, and readmit
   ]);
 });
 
+test('an evicted node that everybody else has forgotten is listed, and readmitted by its name', async (t) => {
+  const { asked, operations } = recorded();
+  const registry = {
+    nodes: [],
+    addresses: {},
+    names: {},
+    holders: [],
+    evicted: [BETA],
+    evictedNames: { [BETA]: 'omega' },
+    tokens: [],
+  };
+  const view = viewOf({ registry }, 0, new Date(0));
+  assert.deepEqual(
+    view.members.map(({ name, evicted }) => [name, evicted]),
+    [['omega', true]],
+  );
+  await order(await served(t, { operations }, view), '/v1/readmit', { node: 'omega' });
+  assert.deepEqual(asked, [['readmit', BETA]]);
+});
+
 test('an error of an operation crosses the socket with its code, exit code, evidence and fix', async (t) => {
   const socket = await served(t, recorded());
   await assert.rejects(order(socket, '/v1/rotate-key', {}), {

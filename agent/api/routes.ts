@@ -86,7 +86,10 @@ export const ROUTES: readonly Route[] = [
   post('/v1/tokens/revoke', aToken, (does, { id }) => does.revokeToken(id)),
   post('/v1/join', address, (does, wish) => does.join(wish.address)),
   post('/v1/leave', nobody, (does) => does.leave()),
-  post('/v1/evict', aNode, (does, wish, parts) => does.evict(memberOf(parts, wish.node).id)),
+  post('/v1/evict', aNode, (does, wish, parts) => {
+    const { id, name } = memberOf(parts, wish.node);
+    return does.evict(id, name);
+  }),
   post('/v1/readmit', aNode, (does, wish, parts) => does.readmit(evictedOf(parts, wish.node))),
   post('/v1/rotate-key', nobody, (does) => does.rotateKey()),
   post('/v1/reset', nobody, (does) => does.reset()),

@@ -153,7 +153,7 @@ export function viewOf(scene: Scene, nowMs: number, now: Date): ClusterView {
   };
 }
 
-/** Everybody that gossip, a card or the registry names; by name. */
+/** Everybody that gossip or the registry names, evicted nodes too; by name. */
 function membersOf(scene: Scene, isoOf: (ms: number) => string): MemberView[] {
   const facts = factsById(
     scene.ownCard === undefined ? [] : [scene.ownCard],
@@ -163,14 +163,15 @@ function membersOf(scene: Scene, isoOf: (ms: number) => string): MemberView[] {
   const gossiped = new Map((scene.gossip?.members ?? []).map((member) => [member.id, member]));
   const registered = new Set(scene.registry?.nodes.map(({ id }) => id));
   const self = scene.ownCard && cardFacts(scene.ownCard)?.id;
-  const ids = new Set([...gossiped.keys(), ...registered, ...(self === undefined ? [] : [self])]);
+  const { evicted = [], evictedNames = {} } = scene.registry ?? {};
+  const ids = new Set([...gossiped.keys(), ...registered, ...evicted, ...(self === undefined ? [] : [self])]);
   const members = [...ids].map((id): MemberView => {
     const known = facts.get(id);
     const member = gossiped.get(id);
     const held = scene.registry?.holders.filter((holder) => holder.id === id) ?? [];
     return {
       id,
-      name: known?.name ?? id.slice(0, 8),
+      name: known?.name ?? evictedNames[id] ?? id.slice(0, 8),
       self: id === self,
       status: member?.status ?? 'absent',
       since: member && isoOf(member.sinceMs),
@@ -178,7 +179,7 @@ function membersOf(scene: Scene, isoOf: (ms: number) => string): MemberView[] {
       meshAddress: known?.meshAddress,
       place: placeOf(scene, id, registered.has(id)),
       leader: scene.consensus?.leader === id,
-      evicted: scene.registry?.evicted.includes(id) ?? false,
+      evicted: evicted.includes(id),
       roles: held.map(({ role }) => role).sort(),
       agent: known?.agent,
       image: known?.image,

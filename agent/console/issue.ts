@@ -30,7 +30,8 @@ export function renderIssue(status: StatusDocument): string {
 /** Nothing before the node knows of a cluster. */
 function clusterLines({ cluster, consensus, members = [] }: StatusDocument): string[] {
   if (consensus === undefined || cluster.uuid === undefined) return [];
-  const alive = members.filter(({ status }) => status === 'alive').length;
+  const counted = members.filter(({ evicted, status }) => !evicted && status !== 'left');
+  const alive = counted.filter(({ status }) => status === 'alive').length;
   const leader = consensus.leader === undefined ? 'no leader known' : `leader ${consensus.leader}`;
   return [
     ...wrap(
@@ -38,7 +39,7 @@ function clusterLines({ cluster, consensus, members = [] }: StatusDocument): str
       `${cluster.name ?? 'unnamed'} ${cluster.uuid.slice(0, 8)}${cluster.confirmed ? '' : ' (provisional)'}`,
     ),
     ...wrap('  quorum   ', `${consensus.quorum ? 'yes' : 'no'}, ${leader}`),
-    ...wrap('  members  ', `${alive} of ${members.length} alive`),
+    ...wrap('  members  ', `${alive} of ${counted.length} alive`),
   ];
 }
 

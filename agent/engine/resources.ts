@@ -201,6 +201,8 @@ export interface Registry {
   readonly names: Readonly<Record<string, string>>;
   readonly holders: readonly Holder[];
   readonly evicted: readonly string[];
+  /** What evicted nodes were called: their cards and records are gone. */
+  readonly evictedNames?: Readonly<Record<string, string>>;
   readonly tokens: readonly Token[];
 }
 

@@ -111,7 +111,10 @@ function oneOf(label: string, all: readonly string[], is: string): Sample[] {
 }
 
 function countOf(members: readonly MemberView[], status: MemberView['status']): Sample {
-  return { labels: { status }, value: members.filter((member) => member.status === status).length };
+  return {
+    labels: { status },
+    value: members.filter((member) => !member.evicted && member.status === status).length,
+  };
 }
 
 function sampleLine(name: string, { labels = {}, value }: Sample): string {

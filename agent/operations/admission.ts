@@ -15,9 +15,11 @@ export interface AdmissionDeps {
  * Remove a node everywhere. The record in etcd is what counts: every node refuses the identity and takes it out
  * of its mesh, and the leader takes its vote.
  *
+ * @param node id
+ * @param name by which it can be readmitted, when nobody else knows it any more
  * @throws AgentError `evict.self`; EtcdError without a quorum
  */
-export async function evict(deps: AdmissionDeps, node: string): Promise<Done> {
+export async function evict(deps: AdmissionDeps, node: string, name?: string): Promise<Done> {
   if (node === deps.self()) {
     throw new AgentError({
       code: 'evict.self',
@@ -26,7 +28,7 @@ export async function evict(deps: AdmissionDeps, node: string): Promise<Done> {
       fix: 'node-agent leave; or say it on another node',
     });
   }
-  const value = JSON.stringify({ at: deps.now().toISOString(), by: deps.self() });
+  const value = JSON.stringify({ at: deps.now().toISOString(), by: deps.self(), name });
   const key = KEYS.evicted(node);
   const { succeeded } = await deps.etcd.txn({
     compare: [{ key, target: 'create', value: '0' }],
@@ -38,8 +40,8 @@ export async function evict(deps: AdmissionDeps, node: string): Promise<Done> {
     () => false,
   );
   return {
-    done: succeeded ? `${node} is evicted` : `${node} was evicted before`,
-    note: `${pruned ? '' : 'Gossip still lists it for a while. '}It still knows the cluster key: node-agent key rotate makes that worthless.`,
+    done: `${name === undefined ? node : `${name} (${node})`} ${succeeded ? 'is evicted' : 'was evicted before'}`,
+    note: `${pruned ? '' : 'Gossip still lists it for a while. '}node-agent readmit ${name ?? node} takes it back.\nIt still knows the cluster key: node-agent key rotate makes that worthless.`,
   };
 }
 

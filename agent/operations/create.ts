@@ -47,7 +47,7 @@ export function createOperations(deps: OperationDeps): Operations {
     createToken: withQuorum(tokens.create),
     listTokens: withQuorum(tokens.list),
     revokeToken: withQuorum(tokens.revoke),
-    evict: withQuorum((node) => evict(deps, node)),
+    evict: withQuorum((node, name) => evict(deps, node, name)),
     readmit: withQuorum((node) => readmit(deps, node)),
     rotateKey: withQuorum(() => rotateKey(deps)),
     reset: async () => {

@@ -7,7 +7,7 @@ export interface Operations {
   listTokens(): Promise<readonly TokenView[]>;
   revokeToken(id: string): Promise<Done>;
   /** @param node id */
-  evict(node: string): Promise<Done>;
+  evict(node: string, name?: string): Promise<Done>;
   readmit(node: string): Promise<Done>;
   rotateKey(): Promise<Done>;
   reset(): Promise<Done>;

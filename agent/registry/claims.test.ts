@@ -104,7 +104,7 @@ test('an evicted node writes nothing', () => {
   assert.deepEqual(plan({ evicted: [ME] }).what, []);
 });
 
-test('the sweep removes what evicted nodes and those long gone claim, and nothing else', () => {
+test('the sweep removes what evicted nodes and those long gone claim, the name of who has just left, and nothing else', () => {
   const registry: Registry = {
     ...EMPTY,
     addresses: { '10.42.1.1': ME, '10.42.1.2': OTHER },
@@ -116,6 +116,6 @@ test('the sweep removes what evicted nodes and those long gone claim, and nothin
   const expected = ['addresses/10.42.1.2', 'names/b', `nodes/${OTHER}`];
   assert.deepEqual(keys(planSweep({ ...registry, evicted: [OTHER] }, [], 0)), expected);
   assert.deepEqual(keys(planSweep(registry, [member(OTHER, 'left', 0)], 100_000)), expected);
-  assert.deepEqual(keys(planSweep(registry, [member(OTHER, 'left', 99_000)], 100_000)), []);
+  assert.deepEqual(keys(planSweep(registry, [member(OTHER, 'left', 99_000)], 100_000)), ['names/b']);
   assert.deepEqual(keys(planSweep(registry, [member(OTHER, 'failed', 0)], 100_000)), []);
 });

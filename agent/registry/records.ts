@@ -43,6 +43,9 @@ export const holderRecord = z.object({
   beat: z.int().min(0).optional(),
 });
 
+/** Older ones have no name. */
+export const evictedRecord = z.object({ name: nodeName.optional() });
+
 export const tokenRecord = z.object({
   key: base64(128),
   expires: moment,

@@ -12,7 +12,8 @@ const GOOD = [
   { key: KEYS.address('10.42.1.2'), value: ID },
   { key: KEYS.name('alpha'), value: ID },
   { key: KEYS.role('page'), value: JSON.stringify({ id: ID, since: WHEN, address: '10.42.255.1', beat: 3 }) },
-  { key: KEYS.evicted(ID), value: '{}' },
+  { key: KEYS.evicted(ID), value: '{"name":"omega"}' },
+  { key: KEYS.evicted('5'.repeat(43)), value: '{}' },
   { key: KEYS.token('t1'), value: JSON.stringify({ key: 'YQ==', expires: WHEN, usesLeft: 2 }) },
   { key: `${PREFIX}genesis`, value: '{}' },
 ].map((entry) => ({ ...entry, createRevision: '7' }));
@@ -25,7 +26,8 @@ test('the registry is what the keys say, and a role carries its create revision 
     addresses: { '10.42.1.2': ID },
     names: { alpha: ID },
     holders: [{ role: 'page', id: ID, fence: '7', since: WHEN, address: '10.42.255.1' }],
-    evicted: [ID],
+    evicted: [ID, '5'.repeat(43)],
+    evictedNames: { [ID]: 'omega' },
     tokens: [{ id: 't1', key: 'YQ==', expires: WHEN, usesLeft: 2 }],
   });
 });

@@ -2,6 +2,7 @@ import type * as z from 'zod';
 import type { Holder, RegisteredNode, Registry, Token } from '../engine/resources.ts';
 import { PREFIX } from './keys.ts';
 import {
+  evictedRecord,
   holderRecord,
   ipv4,
   nodeId,
@@ -34,6 +35,7 @@ export function registryOf(entries: Iterable<Entry>): Reduced {
   const names: [string, string][] = [];
   const holders: Holder[] = [];
   const evicted: string[] = [];
+  const evictedNames: [string, string][] = [];
   const tokens: Token[] = [];
   const ignored: string[] = [];
   const readers: Readonly<Record<string, (name: string, entry: Entry) => boolean>> = {
@@ -51,7 +53,12 @@ export function registryOf(entries: Iterable<Entry>): Reduced {
       const { id, since, address } = record;
       return holders.push({ role, id, fence, since, ...(address === undefined ? {} : { address }) }) > 0;
     },
-    evicted: (id, { value }) => matches(nodeId, id) && value.length <= VALUE_LIMIT && evicted.push(id) > 0,
+    evicted: (id, { value }) => {
+      if (!matches(nodeId, id) || value.length > VALUE_LIMIT) return false;
+      const name = parseValue(evictedRecord, value)?.name;
+      if (name !== undefined) evictedNames.push([id, name]);
+      return evicted.push(id) > 0;
+    },
     tokens: (id, { value }) => {
       const record = parseValue(tokenRecord, value);
       return matches(tokenId, id) && record !== undefined && tokens.push({ id, ...record }) > 0;
@@ -70,6 +77,9 @@ export function registryOf(entries: Iterable<Entry>): Reduced {
       names: Object.fromEntries(names.sort(by(([name]) => name))),
       holders: holders.sort(by(({ role }) => role)),
       evicted: evicted.sort(),
+      ...(evictedNames.length === 0
+        ? {}
+        : { evictedNames: Object.fromEntries(evictedNames.sort(by(([id]) => id))) }),
       tokens: tokens.sort(by(({ id }) => id)),
     },
     ignored,

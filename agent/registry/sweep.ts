@@ -2,7 +2,7 @@ import type { Txn } from '../consensus/etcd/types.ts';
 import type { Member, Registry } from '../engine/resources.ts';
 import { KEYS } from './keys.ts';
 
-/** A node that has left may come back at once; its claims wait this long. */
+/** A node that has left may come back at once; its address and record wait this long, its name does not. */
 export const LEFT_GRACE_MS = 60_000;
 
 /** Etcd refuses a transaction with more than 128 operations; small ones keep the leader free. */
@@ -15,18 +15,20 @@ const AT_ONCE = 64;
 export function planSweep(registry: Registry, members: readonly Member[], nowMs: number): readonly Txn[] {
   const left = members.filter(({ status, sinceMs }) => status === 'left' && nowMs - sinceMs > LEFT_GRACE_MS);
   const gone = new Set([...registry.evicted, ...left.map(({ id }) => id)]);
-  const claims = [
-    ...Object.entries(registry.addresses).map(([ip, id]) => ({ key: KEYS.address(ip), id })),
-    ...Object.entries(registry.names).map(([name, id]) => ({ key: KEYS.name(name), id })),
-  ];
-  const removals = claims
-    .filter(({ id }) => gone.has(id))
-    .map(
-      ({ key, id }): Txn => ({
-        compare: [{ key, target: 'value', value: id }],
-        success: [{ kind: 'delete', key }],
-      }),
-    );
+  const leftNow = new Set(members.filter(({ status }) => status === 'left').map(({ id }) => id));
+  const addresses = Object.entries(registry.addresses)
+    .map(([ip, id]) => ({ key: KEYS.address(ip), id }))
+    .filter(({ id }) => gone.has(id));
+  // A machine that was reset waits for its name under its new identity.
+  const names = Object.entries(registry.names)
+    .map(([name, id]) => ({ key: KEYS.name(name), id }))
+    .filter(({ id }) => gone.has(id) || leftNow.has(id));
+  const removals = [...addresses, ...names].map(
+    ({ key, id }): Txn => ({
+      compare: [{ key, target: 'value', value: id }],
+      success: [{ kind: 'delete', key }],
+    }),
+  );
   const nodes = registry.nodes
     .filter(({ id }) => gone.has(id))
     .map(({ id }): Txn => ({ compare: [], success: [{ kind: 'delete', key: KEYS.node(id) }] }));

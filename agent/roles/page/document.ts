@@ -17,7 +17,15 @@ export const pageDocument = z.object({
   cluster: maybe(z.object({ name: words })),
   consensus: maybe(z.object({ quorum: maybe(z.boolean()), leader: words })),
   members: list(
-    z.object({ id: words, name: words, status: words, place: words, meshAddress: words, since: words }),
+    z.object({
+      id: words,
+      name: words,
+      status: words,
+      place: words,
+      meshAddress: words,
+      since: words,
+      evicted: maybe(z.boolean()),
+    }),
   ),
   roles: list(z.object({ role: text, holder: words, address: words, since: words, reason: words })),
   conditions: list(z.object({ summary: text, endedBy: words, since: words })),

@@ -31,8 +31,8 @@ ${section(
 ${section(
   'Members',
   (it.members ?? []).map(
-    ({ name, id, status, place, meshAddress, since }) =>
-      `<tr><td title="${html(id)}">${html(name ?? id)}</td><td>${mark(status, isGood(status))}</td>` +
+    ({ name, id, evicted, status, place, meshAddress, since }) =>
+      `<tr><td title="${html(id)}">${html(name ?? id)}</td><td>${evicted ? mark('evicted', false) : mark(status, isGood(status))}</td>` +
       `<td>${html(place)}</td><td>${html(meshAddress)}</td><td>${html(since)}</td></tr>`,
   ),
   ['name', 'state', 'place', 'address', 'since'],
