@@ -26,6 +26,8 @@ Restart=no
 SuccessExitStatus=1
 KillMode=mixed
 TimeoutStopSec=10
+# As much as the agent and etcd have: a node whose gossip starves is dead to the others.
+CPUWeight=500
 OOMScoreAdjust=-500
 
 ${SANDBOX}
@@ -53,6 +55,7 @@ RuntimeDirectoryPreserve=yes
 OOMScoreAdjust=-500
 
 ${SANDBOX}
+TemporaryFileSystem=/var/lib/clusteros
 DevicePolicy=closed
 DeviceAllow=/dev/net/tun rw
 CapabilityBoundingSet=CAP_NET_ADMIN

@@ -27,6 +27,7 @@ KillMode=mixed
 TimeoutStopSec=2
 
 ${SANDBOX.replace('MemoryDenyWriteExecute=yes\n', '')}
+TemporaryFileSystem=/var/lib/clusteros
 PrivateDevices=yes
 CapabilityBoundingSet=CAP_NET_BIND_SERVICE
 RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET
