@@ -75,20 +75,47 @@ WantedBy=sysinit.target
     path: '/usr/lib/clusteros/mount-seed',
     mode: 0o755,
     text: `#!/bin/sh
-# Mounts the seed, a volume labelled CIDATA, where cloud-init and the node agent look for it. No seed is fine.
+# Mounts the seed, a volume labelled CIDATA, where cloud-init and the node agent look for it. No seed is fine: a
+# machine that was installed from a medium keeps what cloud-init reads of it.
 set -eu
 seed=/run/clusteros/seed
-mountpoint -q "$seed" && exit 0
+kept=/var/lib/clusteros/seed
+live=/run/clusteros/live/medium.env
+disk_of() { lsblk --noheadings --nodeps --output PKNAME "$1" | grep . || basename "$1"; }
+mounted=$(findmnt --noheadings --output SOURCE --mountpoint "$seed" | tail -n 1)
 udevadm settle --timeout=30 --exit-if-exists=/dev/disk/by-label/CIDATA || true
-for label in CIDATA cidata; do
-device=/dev/disk/by-label/$label
-[ -b "$device" ] || continue
+medium=
+if [ -r "$live" ]; then
+  . "$live"
+  medium=$(disk_of "$MEDIUM")
+fi
+best=
+for device in $(lsblk --raw --noheadings --output PATH,LABEL | sed -n 's/ \\(CIDATA\\|cidata\\)$//p'); do
+  best=\${best:-$device}
+  # The stick that a live system runs from has a seed too; one on another drive comes before it.
+  if [ -n "$medium" ] && [ "$(disk_of "$device")" != "$medium" ]; then
+    best=$device
+    break
+  fi
+done
+if [ -z "$best" ]; then
+  [ -n "$mounted" ] || [ ! -d "$kept" ] || {
+    mkdir -p -m 0700 "$seed"
+    mount --bind -o ro,nosuid,nodev,noexec "$kept" "$seed"
+  }
+  exit 0
+fi
+# The first seed stays, but for what was kept, and for the live medium's own.
+case $mounted in
+'' | *"[$kept]") ;;
+"$best") exit 0 ;;
+*) [ -n "$medium" ] && [ "$(disk_of "$mounted")" = "$medium" ] || exit 0 ;;
+esac
 mkdir -p -m 0700 "$seed"
 options=ro,nosuid,nodev,noexec
 # A FAT volume knows no owners; the key on it is root's alone.
-[ "$(blkid -o value -s TYPE "$device")" = vfat ] && options=$options,umask=0077
-exec mount -o "$options" "$device" "$seed"
-done
+[ "$(blkid -o value -s TYPE "$best")" = vfat ] && options=$options,umask=0077
+exec mount -o "$options" "$best" "$seed"
 `,
   },
   {
