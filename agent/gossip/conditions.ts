@@ -53,12 +53,13 @@ export function endedCondition(
   return crashing(unit, failures, pauseMs);
 }
 
-export function deaf(seconds: number): FoundCondition {
+/** @param patienceMs when it is started again */
+export function deaf(silentMs: number, patienceMs: number): FoundCondition {
   return {
     code: 'gossip.deaf',
     state: 'failed',
-    summary: `Serf runs, but has not answered for ${Math.round(seconds)} s`,
-    endedBy: 'it is started again by itself after 15 s',
+    summary: `Serf runs, but has not answered for ${Math.round(silentMs / 1000)} s`,
+    endedBy: `it is started again by itself after ${patienceMs / 1000} s`,
   };
 }
 

@@ -150,7 +150,7 @@ export function gossipService(deps: GossipDeps): GossipService {
       if (!(error instanceof AgentError)) throw error;
       deps.log.debug('serf does not answer', { reason: error.message });
       const silentMs = nowMs - (session.silentSinceMs ?? nowMs);
-      if (silentMs >= SILENT_MS) return stopped(deaf(silentMs / 1000), PROBLEM_MS);
+      if (silentMs >= SILENT_MS) return stopped(deaf(silentMs, supervisor.patienceMs), PROBLEM_MS);
       return { outputs: gossip(false), againMs: STARTING_MS };
     }
     const refused = deps.refused?.() ?? new Set();

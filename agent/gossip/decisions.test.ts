@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { failed, NO_FAILURES } from '../engine/restart.ts';
+import { failed, NO_FAILURES, type RestartState } from '../engine/restart.ts';
 import { keyringHolds, renderKeyring, serfConfig, serfFiles, unitSpec } from './config.ts';
 import { datedMembers } from './members.ts';
 import { renderEnv, renderSerfWrapper } from './operator.ts';
@@ -60,6 +60,21 @@ test('Serf is started, restarted, bidden farewell or left alone', () => {
   assert.equal(planSerf({ ...SERF, silentSinceMs: 0 }, 14_999), 'keep');
   assert.equal(planSerf({ ...SERF, silentSinceMs: 0 }, 15_000), 'kill-and-restart');
   assert.equal(planSerf({ ...SERF, unit: 'stopped', leaving: true }, 0), 'keep');
+});
+
+test('a Serf that was silent before is given twice the time, up to two minutes', () => {
+  const patience = (restart: RestartState) => {
+    const at = (silentMs: number) =>
+      planSerf({ ...SERF, silentSinceMs: 1_000_000, restart }, 1_000_000 + silentMs);
+    return [15_000, 30_000, 60_000, 120_000].find((ms) => at(ms) !== 'keep');
+  };
+  let restart = NO_FAILURES;
+  const seen = [patience(restart)];
+  for (let times = 1; times <= 4; times++) {
+    restart = failed(restart, 20_000 * times);
+    seen.push(patience(restart));
+  }
+  assert.deepEqual(seen, [15_000, 30_000, 60_000, 120_000, 120_000]);
 });
 
 test('a member keeps its time while its state stays', () => {

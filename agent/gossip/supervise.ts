@@ -29,12 +29,22 @@ export type Step =
 
 /** Serf answers within milliseconds; a machine under load gets some time. */
 export const DEAF_MS = 15_000;
+const MOST_DOUBLINGS = 3;
+
+/**
+ * How long Serf may be silent, in ms. It doubles with each failure of late: where a machine has too much to do,
+ * a start is more of it, and no cure. Pure.
+ */
+export function patienceOf(restart: RestartState): number {
+  return DEAF_MS * 2 ** Math.min(restart.failures, MOST_DOUBLINGS);
+}
 
 /** What to do with Serf's process. Pure. */
 export function planSerf(observed: Observed, nowMs: number): Step {
   if (observed.leaving) return 'keep';
   if (observed.unit !== 'running') return mayTry(observed.restart, nowMs) ? 'start' : 'wait';
-  const deaf = observed.silentSinceMs !== undefined && nowMs - observed.silentSinceMs >= DEAF_MS;
+  const deaf =
+    observed.silentSinceMs !== undefined && nowMs - observed.silentSinceMs >= patienceOf(observed.restart);
   if (deaf) return mayTry(observed.restart, nowMs) ? 'kill-and-restart' : 'wait';
   if (observed.current) return 'keep';
   return observed.moved ? 'leave-and-restart' : 'restart';

@@ -9,7 +9,7 @@ import type { SerfProcess } from './process.ts';
 import { connectSerf, type SerfClient } from './rpc/client.ts';
 import type { Endpoint } from './rpc/connection.ts';
 import type { Session } from './session.ts';
-import { planSerf } from './supervise.ts';
+import { patienceOf, planSerf } from './supervise.ts';
 
 export interface Wanted {
   /** Something that is not as it should be although Serf can run. */
@@ -37,6 +37,8 @@ export interface Supervisor {
   readonly leaving: boolean;
   /** As of the last look. */
   readonly running: boolean;
+  /** How long Serf may be silent now before it is started again. */
+  readonly patienceMs: number;
   /** How many Serfs have been started here. */
   readonly starts: number;
   /** The address that the process that runs tells others. */
@@ -122,7 +124,9 @@ export function createSupervisor(serf: SerfProcess, session: Session, log: Log):
     );
     if (next === 'keep') return undefined;
     if (next === 'wait') {
-      if (now.state === 'running') return deaf((nowMs - (session.silentSinceMs ?? nowMs)) / 1000);
+      if (now.state === 'running') {
+        return deaf(nowMs - (session.silentSinceMs ?? nowMs), patienceOf(restart));
+      }
       // It has not ended: it has never begun.
       if (absent !== undefined) return absent;
       const ports = { gossip: settings.port, rpc: settings.rpcPort };
@@ -167,6 +171,9 @@ export function createSupervisor(serf: SerfProcess, session: Session, log: Log):
     },
     get running() {
       return unit?.state === 'running';
+    },
+    get patienceMs() {
+      return patienceOf(restart);
     },
     get starts() {
       return starts;
