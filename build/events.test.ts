@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import * as path from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type BuildEvent, eventProgress } from './events.ts';
@@ -54,4 +56,14 @@ test('a stage that fails says so, and its error goes on as it is', async () => {
   const failing = progress.step('image', () => Promise.reject(error));
   await assert.rejects(failing, (seen) => seen === error);
   assert.deepEqual(kinds(events), ['started', 'failed']);
+});
+
+test('docs/events.md names every event and every key of it', async () => {
+  const manual = await readFile(path.join(import.meta.dirname, '..', 'docs', 'events.md'), 'utf8');
+  const source = await readFile(path.join(import.meta.dirname, 'events.ts'), 'utf8');
+  const said = [...source.matchAll(/readonly event: '(\w+)'/g)].map(([, kind]) => kind);
+  assert.ok(said.length >= 7);
+  for (const kind of [...said, 'result', 'error']) assert.match(manual, new RegExp(`^\\| \`${kind}\` `, 'm'));
+  for (const [, key] of source.matchAll(/readonly (\w+)\??:/g))
+    if (key !== 'event') assert.ok(manual.includes(`\`${key}\``), key);
 });
