@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Resources } from '../engine/resources.ts';
 import { createStore } from '../engine/store.ts';
+import type { FoundCondition } from '../status.ts';
 import { scene as world } from '../testing/scene.ts';
 import type { HaltReason } from './halt.ts';
 import { createScene } from './scene.ts';
@@ -23,18 +24,25 @@ test('a node that has left says so at once, and tells nothing of others that it 
     store.set(name as keyof Resources, value as never);
   }
   let halted: HaltReason | undefined;
+  let found: readonly FoundCondition[] = [];
   const scene = createScene({
     store,
     events: { recent: () => [], count: () => 0 },
     refusals: () => [],
-    found: () => [],
+    found: () => found,
     halted: () => halted,
   });
   assert.deepEqual(scene.conditions(), []);
   assert.equal(scene.view().members.length, 4);
 
   halted = LEFT;
-  assert.deepEqual(scene.conditions(), [LEFT.condition]);
+  assert.deepEqual(
+    scene.conditions().map(({ code }) => code),
+    ['node.stopping'],
+  );
+  assert.match(scene.conditions()[0]?.summary ?? '', /^this node has left its cluster;/);
+  found = LEFT.condition === undefined ? [] : [LEFT.condition];
+  assert.deepEqual(scene.conditions(), found);
   const { members, mesh: net, consensus: raft, roles: held } = scene.view();
   assert.deepEqual(
     members.map(({ name, self, status }) => [name, self, status]),

@@ -80,12 +80,19 @@ function resourcesOf(store: Store<Resources>): Partial<Resources> {
   );
 }
 
-/** Engines take their time to stop; why they do is true at once. */
+/** The halt tells its reason once all engines have ended; until then the node is not ready either. */
 function withHalt(
   found: readonly FoundCondition[],
   why: FoundCondition | undefined,
 ): readonly FoundCondition[] {
-  return why === undefined || found.some(({ code }) => code === why.code) ? found : [why, ...found];
+  if (why === undefined || found.some(({ code }) => code === why.code)) return found;
+  const stopping: FoundCondition = {
+    code: 'node.stopping',
+    state: 'waiting',
+    summary: `${why.summary}; what runs is being stopped`,
+    endedBy: 'a few seconds',
+  };
+  return [stopping, ...found];
 }
 
 /** Of a node that takes no part: what it knew of the others is what it last saw, and nobody looks any more. */
