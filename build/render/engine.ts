@@ -4,6 +4,7 @@
  * the direct engine; the same assembly follows.
  */
 import { createHash } from 'node:crypto';
+import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { type Cache, keyOf } from '../cache.ts';
 import type { Plan } from '../definition/plan.ts';
@@ -72,13 +73,14 @@ async function baseImage(plan: Plan, options: PackerOptions): Promise<BaseImage>
 
 async function make(rendered: readonly RenderedFile[], entry: string, options: PackerOptions): Promise<void> {
   const work = await files.makeWorkFolder(entry, 'packer');
+  const sockets = await files.makeWorkFolder(shortFolder(tmpdir()), 'cospacker');
   try {
     await writeFolder(work, rendered);
     const output = path.join(work, 'output');
-    await files.makeFolder(path.join(work, 'tmp'));
-    await runPacker(work, output, options);
+    await runPacker({ work, output, sockets }, options);
     await takeExport(output, path.join(entry, TAR), options.signal);
   } finally {
+    await files.remove(sockets);
     await files.remove(work);
   }
 }
@@ -96,7 +98,23 @@ const IN_OWN_NAMESPACES = [
   '--',
 ] as const;
 
-async function runPacker(work: string, output: string, { accel, signal, onProgress }: PackerOptions) {
+/** Where Packer's plugins find room for their sockets: unix(7) allows 107 bytes, and with more Packer 1.6 crashes. */
+export function shortFolder(wanted: string): string {
+  const name = '/cospacker.XXXXXX/packer-plugin1234567890';
+  return Buffer.byteLength(wanted) + name.length <= 107 ? wanted : '/tmp';
+}
+
+interface PackerPlaces {
+  readonly work: string;
+  readonly output: string;
+  /** For its sockets and the throw-away key. */
+  readonly sockets: string;
+}
+
+async function runPacker(
+  { work, output, sockets }: PackerPlaces,
+  { accel, signal, onProgress }: PackerOptions,
+): Promise<void> {
   const variables = { accelerator: accel, output, export_disk: `["${EXPORT_MIB}M"]` };
   const argv = [
     ...ENDS_WITH_US,
@@ -109,9 +127,8 @@ async function runPacker(work: string, output: string, { accel, signal, onProgre
   try {
     await run(argv, {
       cwd: work,
-      // The throw-away key and Packer's own files go with the work folder.
       env: {
-        TMPDIR: path.join(work, 'tmp'),
+        TMPDIR: sockets,
         PACKER_CACHE_DIR: path.join(work, 'cache'),
         CHECKPOINT_DISABLE: '1',
       },

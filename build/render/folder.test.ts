@@ -9,7 +9,7 @@ import { makePlan } from '../definition/make-plan.ts';
 import type { Plan } from '../definition/plan.ts';
 import { files, run, tryRun } from '../host.ts';
 import { basePlan } from './base-image.ts';
-import { exportedBytes, stepOf } from './engine.ts';
+import { exportedBytes, shortFolder, stepOf } from './engine.ts';
 import { renderFolder, writeFolder } from './folder.ts';
 import { renderLayers } from './layer-files.ts';
 import { machinePlan } from './machine-plan.ts';
@@ -183,4 +183,9 @@ test("what Packer says of its steps is shown, and nothing of others' output", ()
   );
   assert.equal(stepOf('    qemu.clusteros: Setting up etcd-server'), 'Setting up etcd-server');
   assert.equal(stepOf('Build finished.'), undefined);
+});
+
+test("a folder that is too long for a socket's path is none for Packer's plugins", () => {
+  assert.equal(shortFolder('/var/tmp'), '/var/tmp');
+  assert.equal(shortFolder(`/home/${'long/'.repeat(20)}`), '/tmp');
 });
