@@ -1,23 +1,18 @@
 import { files } from '../../../build/host.ts';
-import { seedFiles } from '../../../firstboot/seed.ts';
 import { writeVolume } from '../../../firstboot/volume.ts';
 import type { Seed } from '../machines.ts';
 
-/** The volume as `clusteros-build seed` makes it, for any number of machines, with the settings that a test wants. */
+/**
+ * The volume for any number of machines: what the agent reads. Without user-data cloud-init does not run, which
+ * would take a quarter of each boot here; test/integration/first-boot.test.ts has it.
+ */
 export async function writeSeed({ key, nodeYaml, token }: Seed, file: string): Promise<void> {
-  const usual = seedFiles({
-    clusterName: 'clusteros',
-    user: 'clusteros',
-    authorizedKeys: [],
-    timezone: 'UTC',
-    network: 'dhcp',
-    clusterKey: key,
-    join: [],
-  });
-  const settled = usual.map((each) =>
-    each.path === 'clusteros/node.yaml' && nodeYaml !== undefined ? { ...each, text: nodeYaml } : each,
-  );
-  const all = token === undefined ? settled : [...settled, { path: 'clusteros/token', text: `${token}\n` }];
+  const texts = {
+    'clusteros/cluster.key': key && `${key}\n`,
+    'clusteros/cluster.token': token && `${token}\n`,
+    'clusteros/node.yaml': nodeYaml,
+  };
+  const all = Object.entries(texts).flatMap(([path, text]) => (text === undefined ? [] : [{ path, text }]));
   await files.remove(file);
   await writeVolume(all, 'iso', file);
 }
