@@ -64,6 +64,6 @@ test('docs/events.md names every event and every key of it', async () => {
   const said = [...source.matchAll(/readonly event: '(\w+)'/g)].map(([, kind]) => kind);
   assert.ok(said.length >= 7);
   for (const kind of [...said, 'result', 'error']) assert.match(manual, new RegExp(`^\\| \`${kind}\` `, 'm'));
-  for (const [, key] of source.matchAll(/readonly (\w+)\??:/g))
+  for (const [, key = ''] of source.matchAll(/readonly (\w+)\??:/g))
     if (key !== 'event') assert.ok(manual.includes(`\`${key}\``), key);
 });
