@@ -49,6 +49,9 @@ test('the menu finds the disc by its label, and the files are on it as they were
   assert.match(label ?? '', /^CLUSTEROS_[0-9A-F]{6}$/);
   assert.match(output(['xorriso', '-indev', file, '-pvd_info']), new RegExp(`Volume Id +: ${label}\\n`));
   assert.ok((await fs.readFile(path.join(tree, 'live/vmlinuz'))).equals(chance('kernel', 700_000)));
+  // Where the signed GRUB looks when it was started from the disc, and not from a stick.
+  const stub = await fs.readFile(path.join(tree, 'EFI/debian/grub.cfg'), 'utf8');
+  assert.match(stub, new RegExp(`--label ${label}\n`));
   assert.deepEqual((await fs.readdir(path.join(tree, 'live'))).sort(), [
     'initrd.img',
     'live.img',

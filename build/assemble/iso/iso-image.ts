@@ -16,7 +16,7 @@ import type { AssembleOptions } from '../targets.ts';
 const MIB = 1024 * 1024;
 
 export async function assembleIso(file: string, options: AssembleOptions): Promise<void> {
-  const { epoch, workFolder, signal } = options;
+  const { epoch, plan, workFolder, signal } = options;
   const squashfs = await liveSquashfs({ ...options, onProgress: share(options, 0, 0.8) });
   const ids = diskIdentifiers(`${options.ids.disk}/disc`);
   const label = discLabel(ids.disk);
@@ -34,6 +34,8 @@ export async function assembleIso(file: string, options: AssembleOptions): Promi
     );
     const stub = `search --no-floppy --set=root --label ${label}\nconfigfile ($root)/${GRUB_MENU}\n`;
     const contents = await efiFiles(options, stub);
+    // GRUB takes the disc itself for the place that it was started from, where El Torito's image was.
+    placed.push(await place(tree, `${plan.base.secureBoot.grubFolder}/grub.cfg`, Buffer.from(stub)));
     const size = 34 * MIB + Math.ceil(contents.reduce((sum, { bytes }) => sum + bytes.length, 0) / MIB) * MIB;
     const volume = ids.espVolume;
     const esp = await makeEsp(contents, { size, volume, epoch, workFolder, signal });
