@@ -13,19 +13,22 @@ export type SeedTexts = Readonly<Record<string, string>>;
 const MTOOLS = { MTOOLSRC: '/dev/null', MTOOLS_SKIP_CHECK: '1' };
 const START = 1024 * 1024;
 
-/** The artifact of debian-13: a disc, or a stick as plain bytes. */
-export async function liveMedium(kind: MediumKind): Promise<string> {
+/** The artifacts of debian-13: a stick as plain bytes, and a disc. Both are made at once, and found again. */
+export async function liveMedia(): Promise<Readonly<Record<MediumKind, string>>> {
   const output = path.join(ROOT, '.cache', 'test-images');
-  const { image } = await buildWithCli({ output, args: ['--base', 'debian-13', '--target', kind] });
-  if (kind === 'iso') return image;
-  const raw = path.join(output, 'usb.raw');
-  const [packed, unpacked] = await Promise.all([files.statOrUndefined(image), files.statOrUndefined(raw)]);
-  if (unpacked === undefined || unpacked.mtimeMs < (packed?.mtimeMs ?? 0)) {
+  const { artifacts } = await buildWithCli({ output, args: ['--base', 'debian-13', '--target', 'usb,iso'] });
+  const [usb, iso] = (['usb', 'iso'] as const).map((kind) => artifacts.find(({ target }) => target === kind));
+  if (usb === undefined || iso === undefined) throw new Error('a medium was not built');
+  const raw = path.join(output, `usb-${usb.sha256.slice(0, 16)}.raw`);
+  if (!(await files.exists(raw))) {
+    for (const name of await files.listFolder(output)) {
+      if (/^usb-.*\.raw/.test(name)) await files.remove(path.join(output, name));
+    }
     const half = `${raw}.${process.pid}`;
-    await run(['zstd', '--decompress', '--quiet', '--force', '--sparse', image, '-o', half]);
+    await run(['zstd', '--decompress', '--quiet', '--force', '--sparse', usb.image, '-o', half]);
     await files.moveIntoPlace(half, raw);
   }
-  return raw;
+  return { usb: raw, iso: iso.image };
 }
 
 /** A stick of its own, with these files on its CIDATA partition, as somebody would put them there by hand. */

@@ -18,7 +18,7 @@ import {
   installMachine,
   waitForInstaller,
 } from '../install/machines.ts';
-import { disc, liveMedium, type MediumKind, makeStick, seedVolume } from '../install/media.ts';
+import { disc, liveMedia, type MediumKind, makeStick, seedVolume } from '../install/media.ts';
 import { agentStatus } from '../nodes.ts';
 
 const KEY = Buffer.alloc(32, 0x5a).toString('base64');
@@ -35,9 +35,16 @@ interface Prepared {
   readonly machine: Machine;
 }
 
-async function prepare(kind: MediumKind, firmware: FirmwareKind, folder: string): Promise<Prepared> {
+type Media = Awaited<ReturnType<typeof liveMedia>>;
+
+async function prepare(
+  media: Media,
+  kind: MediumKind,
+  firmware: FirmwareKind,
+  folder: string,
+): Promise<Prepared> {
   const name = `${kind}-${firmware}`;
-  const image = await liveMedium(kind);
+  const image = media[kind];
   const medium = kind === 'usb' ? await makeStick(image, folder, UNATTENDED) : disc(image);
   const seed = kind === 'iso' ? await seedVolume(folder, UNATTENDED) : undefined;
   const disk = await blankDisk(folder, { name: 'EMPTY' });
@@ -45,84 +52,92 @@ async function prepare(kind: MediumKind, firmware: FirmwareKind, folder: string)
   return { folder, disk, machine };
 }
 
-for (const [kind, firmware] of [
-  ['usb', 'bios'],
-  ['usb', 'secureboot'],
-  ['iso', 'bios'],
-  ['iso', 'secureboot'],
-] as const) {
-  describe(`the medium ${kind}, started by ${firmware}`, () => {
-    let folder: string;
-    let prepared: Prepared;
-    let installed: Machine | undefined;
-    before(async () => {
-      folder = mkdtempSync(path.join(tmpdir(), 'cos-install-'));
-      prepared = await prepare(kind, firmware, folder);
-    });
-    after(async () => {
-      await prepared?.machine.dispose();
-      await installed?.dispose();
-      rmSync(folder, { recursive: true, force: true });
-    });
-
-    test('installs to the only empty disk without a question, and switches off', async (t) => {
-      const { machine } = prepared;
-      await waitForInstaller(machine, /Cluster-OS installer/);
-      await waitForInstaller(machine, /Writing/);
-      // It is no node: nothing of the cluster runs on a live system.
-      const units = await machine.guest.run([
-        'systemctl',
-        'is-active',
-        'node-agent',
-        'clusteros-serf',
-        'ssh',
-      ]);
-      assert.deepEqual(units.stdout.trim().split('\n'), ['inactive', 'inactive', 'inactive']);
-      const shown = await waitForInstaller(
-        machine,
-        /Installed to (\/dev\/\S+) [\s\S]*Taken from the seed: (.*)\./,
-        {
-          deadlineMs: INSTALL_LIMIT_MS,
-        },
-      );
-      assert.equal(shown[1], '/dev/nvme0n1');
-      assert.equal(shown[2], 'cluster.key, node.yaml');
-      await machine.ended();
-      t.diagnostic(machine.console.lastLines(12));
-    });
-
-    test('leaves a machine that starts without it, and is a node', async () => {
-      await prepared.machine.dispose();
-      const { disk } = prepared;
-      installed = await installedMachine({ name: `${kind}-${firmware}`, folder, firmware, disk });
-      await installed.start();
-      await waitUntilBooted(installed);
-      const machine = installed;
-      const status = await eventually(
-        `${machine.name} is ready`,
-        async () => {
-          const found = await agentStatus(machine);
-          assert.equal(found.state, 'ready', JSON.stringify(found.conditions));
-          return found;
-        },
-        { deadlineMs: READY_LIMIT_MS, everyMs: 2_000 },
-      );
-      assert.match(JSON.stringify(status), /installed/);
-      const root = await machine.guest.must([
-        'findmnt',
-        '--noheadings',
-        '--bytes',
-        '--output',
-        'SIZE,SOURCE',
-        '/',
-      ]);
-      const [size, source] = root.trim().split(/\s+/);
-      assert.equal(source, '/dev/nvme0n1p3');
-      assert.ok(Number(size) > 9e9, `the root has grown to ${size} bytes`);
-      assert.match(await machine.guest.must(['sfdisk', '--verify', '/dev/nvme0n1']), /No errors detected/);
-      const failed = await machine.guest.run(['mokutil', '--sb-state']);
-      const secure = firmware === 'secureboot' ? /SecureBoot enabled/ : /EFI variables are not supported/;
-      assert.match(failed.stdout + failed.stderr, secure);
-    });
+// Two at a time: an emulated machine keeps one processor.
+describe('a live medium', { concurrency: 2 }, () => {
+  let media: Media;
+  before(async () => {
+    media = await liveMedia();
   });
-}
+
+  for (const [kind, firmware] of [
+    ['usb', 'bios'],
+    ['usb', 'secureboot'],
+    ['iso', 'bios'],
+    ['iso', 'secureboot'],
+  ] as const) {
+    describe(`${kind}, started by ${firmware}`, () => {
+      let folder: string;
+      let prepared: Prepared;
+      let installed: Machine | undefined;
+      before(async () => {
+        folder = mkdtempSync(path.join(tmpdir(), 'cos-install-'));
+        prepared = await prepare(media, kind, firmware, folder);
+      });
+      after(async () => {
+        await prepared?.machine.dispose();
+        await installed?.dispose();
+        rmSync(folder, { recursive: true, force: true });
+      });
+
+      test('installs to the only empty disk without a question, and switches off', async (t) => {
+        const { machine } = prepared;
+        await waitForInstaller(machine, /Cluster-OS installer/);
+        await waitForInstaller(machine, /Writing/);
+        // It is no node: nothing of the cluster runs on a live system.
+        const units = await machine.guest.run([
+          'systemctl',
+          'is-active',
+          'node-agent',
+          'clusteros-serf',
+          'ssh',
+        ]);
+        assert.deepEqual(units.stdout.trim().split('\n'), ['inactive', 'inactive', 'inactive']);
+        const shown = await waitForInstaller(
+          machine,
+          /Installed to (\/dev\/\S+) [\s\S]*Taken from the seed: (.*)\./,
+          {
+            deadlineMs: INSTALL_LIMIT_MS,
+          },
+        );
+        assert.equal(shown[1], '/dev/nvme0n1');
+        assert.equal(shown[2], 'cluster.key, node.yaml');
+        await machine.ended();
+        t.diagnostic(machine.console.lastLines(12));
+      });
+
+      test('leaves a machine that starts without it, and is a node', async () => {
+        await prepared.machine.dispose();
+        const { disk } = prepared;
+        installed = await installedMachine({ name: `${kind}-${firmware}`, folder, firmware, disk });
+        await installed.start();
+        await waitUntilBooted(installed);
+        const machine = installed;
+        const status = await eventually(
+          `${machine.name} is ready`,
+          async () => {
+            const found = await agentStatus(machine);
+            assert.equal(found.state, 'ready', JSON.stringify(found.conditions));
+            return found;
+          },
+          { deadlineMs: READY_LIMIT_MS, everyMs: 2_000 },
+        );
+        assert.match(JSON.stringify(status), /installed/);
+        const root = await machine.guest.must([
+          'findmnt',
+          '--noheadings',
+          '--bytes',
+          '--output',
+          'SIZE,SOURCE',
+          '/',
+        ]);
+        const [size, source] = root.trim().split(/\s+/);
+        assert.equal(source, '/dev/nvme0n1p3');
+        assert.ok(Number(size) > 9e9, `the root has grown to ${size} bytes`);
+        assert.match(await machine.guest.must(['sfdisk', '--verify', '/dev/nvme0n1']), /No errors detected/);
+        const failed = await machine.guest.run(['mokutil', '--sb-state']);
+        const secure = firmware === 'secureboot' ? /SecureBoot enabled/ : /EFI variables are not supported/;
+        assert.match(failed.stdout + failed.stderr, secure);
+      });
+    });
+  }
+});
