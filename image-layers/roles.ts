@@ -25,6 +25,8 @@ ExecStart=${AGENT_PATH} $ARGUMENTS
 Restart=no
 KillMode=mixed
 TimeoutStopSec=2
+# As much as the agent has: a role that starves goes from node to node.
+CPUWeight=500
 
 ${SANDBOX.replace('MemoryDenyWriteExecute=yes\n', '')}
 TemporaryFileSystem=/var/lib/clusteros

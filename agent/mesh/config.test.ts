@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { afterTelling, differs, parseDump, renderConfig, withRetained } from './config.ts';
-import { lifetime, parseInterface, planInterface } from './interface.ts';
+import { failuresIn, lifetime, parseInterface, planInterface } from './interface.ts';
 import type { PlannedPeer } from './peers.ts';
 
 const peer: PlannedPeer = {
@@ -127,6 +127,16 @@ test('an old address goes before the new one comes, and services that we do not 
     'link set dev wg0 mtu 1420',
     'link set dev wg0 up',
   ]);
+});
+
+test('an address that is gone before it is removed is no failure, and hides none', () => {
+  const gone = 'Error: ipv4: Address not found.\nCommand failed -:1\n';
+  assert.equal(failuresIn(gone), '');
+  assert.equal(failuresIn('RTNETLINK answers: Cannot assign requested address\nCommand failed -:2\n'), '');
+  assert.equal(
+    failuresIn(`${gone}Cannot find device "wg0"\nCommand failed -:3\n`),
+    'Cannot find device "wg0"',
+  );
 });
 
 test('the kernel is told to let go of a service address a second before its time, as it may be a second late', () => {

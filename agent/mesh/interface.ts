@@ -112,8 +112,22 @@ export function lifetime(untilMs: number, nowMs: number): number {
 /** @throws AgentError `mesh.permission`, `mesh.interface` */
 export async function apply(lines: readonly string[]): Promise<void> {
   if (lines.length === 0) return;
-  const { code, stderr } = await ip(['-batch', '-'], { input: `${lines.join('\n')}\n` });
-  if (code !== 0) throw interfaceError('the interface of the mesh could not be set up', stderr);
+  // -force: the lines after one that failed are done too.
+  const { code, stderr } = await ip(['-force', '-batch', '-'], { input: `${lines.join('\n')}\n` });
+  const failures = failuresIn(stderr);
+  if (code !== 0 && (failures !== '' || stderr === '')) {
+    throw interfaceError('the interface of the mesh could not be set up', failures || `exit code ${code}`);
+  }
+}
+
+/**
+ * What `ip -batch` says of failures. An address that is gone before we remove it is none: the kernel takes away
+ * by itself one whose time is over. Pure.
+ */
+export function failuresIn(stderr: string): string {
+  const gone = /^(Error: ipv4: Address not found\.|RTNETLINK answers: Cannot assign requested address)$/;
+  const lines = stderr.split('\n').filter((line) => line.trim() !== '' && !/^Command failed /.test(line));
+  return lines.filter((line) => !gone.test(line)).join('\n');
 }
 
 /** Run `ip`. @throws AgentError `mesh.missing` */
