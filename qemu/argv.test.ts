@@ -37,6 +37,14 @@ const cases: readonly [string, MachineSpec][] = [
   ['bios-tcg', plain],
   ['uefi-tcg', { ...plain, flash: { code: '/f/CODE.fd', vars: '/w/vars.fd', smm: false } }],
   ['secureboot-kvm-every-disk', everyDisk],
+  [
+    'hot-places',
+    {
+      ...plain,
+      disks: [{ file: '/w/new.qcow2', format: 'qcow2', bus: 'nvme', readonly: false, sector: 4096 }],
+      hotPlaces: 2,
+    },
+  ],
   ['kernel-only', { ...plain, disks: [], kernel: { image: '/k', initrd: '/i', append: 'console=ttyS0' } }],
 ];
 

@@ -28,6 +28,8 @@ export interface DiskSpec {
   readonly serial?: string | undefined;
   /** Position in the boot order, from 0; without one the firmware does not boot from it by itself. */
   readonly bootIndex?: number | undefined;
+  /** Bytes that it counts in; 512 unless told. */
+  readonly sector?: 4096 | undefined;
 }
 
 export interface Forward {
@@ -65,6 +67,8 @@ export interface MachineSpec {
   };
   /** QEMU writes all that the serial console says here too, as it comes. */
   readonly consoleLog: string;
+  /** Free places for NVMe drives that are plugged in while it runs, on the buses `hot0`, `hot1`, ... */
+  readonly hotPlaces?: number | undefined;
 }
 
 /**
@@ -92,6 +96,7 @@ export function qemuArgv(spec: MachineSpec): string[] {
     ...spec.disks.flatMap(disk),
     ...(spec.disks.some((each) => each.bus === 'usb') ? ['-device', 'qemu-xhci,id=usb0'] : []),
     ...spec.disks.flatMap(diskDevice),
+    ...hotPlaces(spec.hotPlaces ?? 0),
     ...spec.nics.flatMap(nic),
   ];
 }
@@ -153,8 +158,20 @@ function diskDevice(spec: DiskSpec, index: number): string[] {
     // An NVMe drive must have a serial number.
     ...(spec.serial || spec.bus === 'nvme' ? [`serial=${quote(spec.serial ?? `disk${index}`)}`] : []),
     ...(spec.bootIndex === undefined ? [] : [`bootindex=${spec.bootIndex}`]),
+    ...(spec.sector === undefined
+      ? []
+      : [`logical_block_size=${spec.sector}`, `physical_block_size=${spec.sector}`]),
   ];
   return ['-device', options.join(',')];
+}
+
+const FIRST_HOT_SLOT = 8;
+
+function hotPlaces(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => {
+    const place = `bus=pcie.0,addr=0x${(FIRST_HOT_SLOT + index).toString(16)}`;
+    return ['-device', `pcie-root-port,id=hot${index},chassis=${index + 1},${place}`];
+  }).flat();
 }
 
 const FIRST_NIC_SLOT = 16;

@@ -28,6 +28,7 @@ export interface MachineOptions {
   readonly moreDisks?: readonly DiskSpec[];
   readonly network?: readonly NetworkRequest[];
   readonly kernel?: MachineSpec['kernel'];
+  readonly hotPlaces?: number | undefined;
   /** Where the disks live. A private folder that goes with the machine unless given. */
   readonly folder?: string | undefined;
 }
@@ -60,6 +61,7 @@ export async function createMachine(options: MachineOptions): Promise<Machine> {
       flash: await prepareFlash(options.firmware ?? 'bios', folder),
       kernel: options.kernel,
       disks: options.seed === undefined ? disks : [...disks, seedDisk(options.seed)],
+      hotPlaces: options.hotPlaces,
       nics: await Promise.all((options.network ?? []).map((each, index) => nicOf(options.name, each, index))),
       sockets: { qmp: meetings.qmp.path, console: meetings.console.path, agent: meetings.agent.path },
       consoleLog: path.join(folder, 'console.log'),

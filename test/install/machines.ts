@@ -38,11 +38,13 @@ export interface InstallMachineOptions {
   readonly disks: readonly DiskSpec[];
   /** A second drive with a seed. */
   readonly seed?: string | undefined;
+  /** For drives that are plugged in later, see hot-plug.ts. */
+  readonly hotPlaces?: number;
 }
 
 /** A machine that is off. Another one over the same folder has the same firmware variables. The caller disposes it. */
 export async function installMachine(options: InstallMachineOptions): Promise<Machine> {
-  const { name, folder, firmware, disks, seed } = options;
+  const { name, folder, firmware, disks, seed, hotPlaces } = options;
   await files.makeFolder(folder, 0o700);
   return await makeNode({
     name,
@@ -50,6 +52,7 @@ export async function installMachine(options: InstallMachineOptions): Promise<Ma
     firmware,
     seed,
     moreDisks: disks,
+    hotPlaces,
     memoryMiB: 1536,
     network: [{ kind: 'user', isolated: true, guestPorts: [] }],
   });
