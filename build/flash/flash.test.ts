@@ -192,6 +192,33 @@ test('a damaged image is told, whether compressed or not', needsLoops(), async (
   );
 });
 
+test(
+  'a bit that turned in a compressed image, and the block map of another image, are found',
+  needsLoops(),
+  async (t) => {
+    const folder = freshFolder(t);
+    const image = usbImage(folder, 12 * MIB);
+    const other = usbImage(freshFolder(t), 12 * MIB);
+    const larger = usbImage(freshFolder(t), 24 * MIB);
+    const stick = plugIn(t, folder, 32 * MIB);
+    const flashBy = (bmap: string) => runCli('flash', '--allow-loop', stick.path, image.zst, '--bmap', bmap);
+    for (const bmap of [other.bmap, larger.bmap]) {
+      const { code, stderr } = await flashBy(bmap);
+      assert.equal(code, 5);
+      assert.match(stderr, /the image is damaged: \d+ bytes at \d+ are not what its block map says/);
+      assert.match(stderr, /npx clusteros-build verify/);
+    }
+    const packed = readFileSync(image.zst);
+    packed[2_000_000] = (packed[2_000_000] ?? 0) ^ 4;
+    writeFileSync(image.zst, packed);
+    const { code, stderr } = await flashBy(image.bmap);
+    assert.equal(code, 5);
+    assert.match(stderr, /damaged/);
+    const head = readFileSync(stick.file).subarray(0, 4096);
+    assert.ok(head.every((byte) => byte === 0));
+  },
+);
+
 test('what is no image, and a device that is none, are told', async () => {
   assert.match((await runCli('flash', '/dev/none', 'x.img')).stderr, /no disk of this machine/);
   assert.match((await runCli('flash', '/dev/none')).stderr, /which image/);
