@@ -10,7 +10,8 @@ import { spec } from 'node:test/reporters';
 import { ROOT } from './npm-packages.mjs';
 
 const UNIT = ['{bin,build,packer,image-layers,firstboot,agent,qemu}/**/*.test.ts', 'test/*.test.ts'];
-const CLUSTER = ['test/integration/cluster/*.test.ts'];
+/** The longest scenario first: the others fill the rest of the time beside it. */
+const CLUSTER = ['test/integration/cluster/life.test.ts', 'test/integration/cluster/*.test.ts'];
 const INTEGRATION = ['test/integration/*.test.ts'];
 
 /** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
@@ -50,9 +51,8 @@ function phases() {
 
 /** @param {readonly string[]} patterns */
 function find(patterns) {
-  return [...new Set(patterns.flatMap((pattern) => globSync(pattern, { cwd: ROOT })))]
-    .sort()
-    .map((file) => path.join(ROOT, file));
+  const found = patterns.flatMap((pattern) => globSync(pattern, { cwd: ROOT }).sort());
+  return [...new Set(found)].map((file) => path.join(ROOT, file));
 }
 
 /**

@@ -3,7 +3,7 @@
  * lost, an address and a clock change, a disk is full, a disk is wiped. The cluster heals by itself each time, and in
  * the end every acknowledged write is there.
  *
- * CLUSTEROS_KILLS: how many kills; 200 is the long form. CLUSTEROS_SEED: of an earlier run, to kill alike.
+ * CLUSTEROS_KILLS: how many kills, 200 without it. CLUSTEROS_SEED: of an earlier run, to kill alike.
  */
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
@@ -19,7 +19,7 @@ import type { Machine } from '../../cluster/machines.ts';
 import { step } from '../../cluster/step.ts';
 import { withCluster } from '../../cluster/with-cluster.ts';
 
-const KILLS = Number(process.env.CLUSTEROS_KILLS ?? 45);
+const KILLS = Number(process.env.CLUSTEROS_KILLS ?? 200);
 const SEED = Number(process.env.CLUSTEROS_SEED ?? randomInt(2 ** 31));
 const LONGEST_PAUSE_MS = 6_000;
 const HEALED_MS = 240_000;
