@@ -59,7 +59,7 @@ export function doneScreen(
     ...folded(`Installed to ${diskText(disk)}; all of it was read back.`, ''),
     seed.length > 0
       ? `Taken from the seed: ${seed.join(', ')}.`
-      : 'There was no seed: the machine waits for one, see docs/first-boot.md.',
+      : 'There was no seed: the machine waits for one, see docs/install.md.',
     next[after],
   ];
 }
