@@ -5,18 +5,21 @@
 mountroot() {
   medium=/run/clusteros/medium
   live=/run/clusteros/live
-  name=
+  name= label=
   # shellcheck disable=SC2013 # words are wanted
   for word in $(cat /proc/cmdline); do
     case $word in
     clusteros.live=PARTUUID=*) name=/dev/disk/by-partuuid/${word#clusteros.live=PARTUUID=} ;;
-    clusteros.live=LABEL=*) name=/dev/disk/by-label/${word#clusteros.live=LABEL=} ;;
+    clusteros.live=LABEL=*)
+      label=${word#clusteros.live=LABEL=}
+      name=/dev/disk/by-label/$label
+      ;;
     esac
   done
   modprobe -a -q loop overlay squashfs isofs ext4
   wait_for_udev 10
   waited=0
-  while [ ! -e "$name" ]; do
+  while ! live_medium; do
     # Optical drives and sticks take their time.
     if [ "$waited" -ge 90 ]; then
       panic "The Cluster-OS medium ($name) was not found. Use another port, or write the stick again."
@@ -25,11 +28,9 @@ mountroot() {
     sleep 1
     waited=$((waited + 1))
   done
-  link=$(readlink "$name")
-  device=/dev/${link##*/}
   mkdir -p -m 0755 /run/clusteros $medium $live $live/iso $live/root $live/changes
-  case $name in
-  /dev/disk/by-label/*)
+  case $label in
+  ?*)
     live_step mount -t iso9660 -o ro,nodev,nosuid "$device" $live/iso
     live_step losetup /dev/loop0 $live/iso/live/system.squashfs
     live_step mount -t squashfs -o ro,nodev,nosuid /dev/loop0 $medium
@@ -43,6 +44,20 @@ mountroot() {
   mkdir -p $live/changes/upper $live/changes/work
   live_step mount -t overlay -o "lowerdir=$medium/live:$live/root,upperdir=$live/changes/upper,workdir=$live/changes/work" overlay "$rootmnt"
   echo "MEDIUM=$device" >$live/medium.env
+}
+
+# Sets $device when the medium is there. The udev of an initramfs looks at disks, not at discs.
+live_medium() {
+  if [ -e "$name" ]; then
+    link=$(readlink "$name")
+    device=/dev/${link##*/}
+    return 0
+  fi
+  [ -n "$label" ] || return 1
+  for device in /dev/sr[0-9]*; do
+    [ "$(blkid -p -o value -s LABEL "$device" 2>/dev/null)" != "$label" ] || return 0
+  done
+  return 1
 }
 
 live_step() {
