@@ -45,8 +45,10 @@ test('refusals say what to do', () => {
   assert.equal(assertFlashable(disks, '/dev/sdb', {}).name, 'sdb');
   assert.throws(() => assertFlashable(disks, '/dev/nvme0n1', {}), { fix: /--force-serial N1$/ });
   assert.throws(() => assertFlashable(disks, '/dev/sda', { forceSerial: 'SYS' }), {
-    fix: /unmount it first/,
+    fix: 'take another device',
   });
+  const mounted = { ...stick, mountpoints: ['/media/x'] };
+  assert.throws(() => assertFlashable(disksOf(mounted), '/dev/sdb', {}), { fix: /^unmount it first/ });
   assert.throws(() => assertFlashable(disks, '/dev/sda1', {}), {
     message: /part of \/dev\/sda;/,
     fix: 'name /dev/sda',

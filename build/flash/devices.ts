@@ -9,6 +9,8 @@ export interface FlashRules {
   readonly allowLoop?: boolean | undefined;
 }
 
+const SYSTEM = 'this system runs from it';
+
 /** Why a device is not flashed; empty when it may be. What is in use is never flashed, forced or not. */
 export function refusals(disk: Disk, { forceSerial, allowLoop }: FlashRules): string[] {
   const forced = forceSerial !== undefined && disk.serial === forceSerial;
@@ -17,7 +19,7 @@ export function refusals(disk: Disk, { forceSerial, allowLoop }: FlashRules): st
     / is mounted at (\/|\/boot.*|\/usr|\/var|\/home)$| as swap$/.test(use),
   );
   return [
-    ...(system ? ['this system runs from it'] : []),
+    ...(system ? [SYSTEM] : []),
     ...disk.uses,
     ...(disk.readOnly ? ['it is read-only (a write-protect switch?)'] : []),
     ...(disk.removable || forced || loop
@@ -50,7 +52,7 @@ export function assertFlashable(disks: readonly Disk[], device: string, rules: F
     evidence: deviceTable([disk], rules),
     fix: builtIn
       ? `if it is the right one: --force-serial ${disk.serial ?? '(it tells no serial, so it cannot be forced)'}`
-      : disk.uses.length > 0
+      : disk.uses.length > 0 && !reasons.includes(SYSTEM)
         ? `unmount it first: sudo umount ${disk.path}*`
         : 'take another device',
   });
