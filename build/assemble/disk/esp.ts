@@ -13,5 +13,6 @@ export function makeEsp(
   contents: readonly EspFile[],
   options: Omit<FatOptions, 'label' | 'kind'>,
 ): Promise<Buffer> {
-  return makeFat(contents, { ...options, label: 'ESP', kind: options.sector === 4096 ? 16 : 32 });
+  const form = options.sector === 4096 ? ({ kind: 16, cluster: 1 } as const) : ({ kind: 32 } as const);
+  return makeFat(contents, { ...options, ...form, label: 'ESP' });
 }

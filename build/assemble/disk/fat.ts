@@ -16,6 +16,8 @@ export interface FatOptions {
   readonly volume: string;
   /** Of the device, 512 bytes unless told. */
   readonly sector?: 512 | 4096;
+  /** Sectors of a cluster; mkfs.vfat's choice unless told. Large files are read faster with large clusters. */
+  readonly cluster?: number;
   /** Bits of a table's entry. */
   readonly kind: 16 | 32;
   /** Seconds since 1970. */
@@ -36,7 +38,8 @@ export async function makeFat(contents: readonly FatFile[], options: FatOptions)
         'mkfs.vfat',
         '-C',
         ...['-F', String(options.kind)],
-        ...(sector === 512 ? [] : ['-S', String(sector), '-s', '1']),
+        ...['-S', String(sector)],
+        ...(options.cluster === undefined ? [] : ['-s', String(options.cluster)]),
         ...['-n', options.label],
         // Sets a volume id too, so ours comes behind it.
         '--invariant',

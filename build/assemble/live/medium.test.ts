@@ -16,6 +16,8 @@ test('GRUB itself accepts it', needs('grub-script-check'), () => {
 });
 
 test('what the menu loads is on the medium', async () => {
-  const names = (await mediumFiles(liveOptions('/nowhere', 'usb'), 'PARTUUID=x')).map(({ path }) => `/${path}`);
+  const names = (await mediumFiles(liveOptions('/nowhere', 'usb'), 'PARTUUID=x')).map(
+    ({ path }) => `/${path}`,
+  );
   for (const [name] of MENU.matchAll(/\/live\/\S+/g)) assert.ok(names.includes(name), name);
 });

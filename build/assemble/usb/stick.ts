@@ -16,10 +16,13 @@ import type { AssembleOptions } from '../targets.ts';
 
 const MIB = 1024 * 1024;
 const SECTOR = 512;
-/** Room for a second kernel beside what is there. */
-const ESP_ROOM = 16 * MIB;
+/** The smallest FAT32 with clusters of 4096 bytes; kernel and initramfs take a third of it. */
+const ESP_SIZE = 264 * MIB;
+const ESP_CLUSTER = 8;
 /** What people put there is small; old systems do not take a FAT16 smaller than this for one. */
 const SEED_SIZE = 64 * MIB;
+/** With its end at whole ones, partitions stay where they are from build to build. Zeros are not written. */
+const LIVE_STEP = 1024 * MIB;
 
 export interface Stick {
   readonly image: DiskImage;
@@ -39,15 +42,18 @@ export async function stickImage(
     ...(await efiFiles(options, `configfile ($root)/${GRUB_MENU}\n`)),
     ...(await mediumFiles(options, `PARTUUID=${ids.root}`)),
   ];
-  const bytes = contents.reduce((sum, file) => sum + file.bytes.length, 0);
   const common = { epoch, workFolder, signal };
-  const size = Math.max(64 * MIB, upTo(bytes * 1.01 + ESP_ROOM, MIB));
-  const esp = await makeEsp(contents, { ...common, size, volume: ids.espVolume });
+  const esp = await makeEsp(contents, {
+    ...common,
+    size: ESP_SIZE,
+    cluster: ESP_CLUSTER,
+    volume: ids.espVolume,
+  });
   const seed = await makeFat(
     sampleFiles(plan.name).map(({ path, text }) => ({ path, bytes: Buffer.from(text) })),
     { ...common, size: SEED_SIZE, label: SEED_LABEL, kind: 16, volume: seedVolume(ids) },
   );
-  const layout = stickLayout(ids, { esp: esp.length, squashfs: squashfs.size });
+  const layout = stickLayout(ids, squashfs.size);
   const [biosPart, espPart, seedPart, livePart] = layout.partitions;
   const table = makeTable({ size: layout.size, sector: SECTOR, uuid: ids.disk }, layout.partitions);
   const boot = biosBoot(
@@ -69,18 +75,18 @@ export async function stickImage(
 /** The second partition is where GRUB for BIOS looks: see build/rootfs/hooks/customize. */
 export function stickLayout(
   ids: DiskIdentifiers,
-  lengths: { readonly esp: number; readonly squashfs: number },
+  squashfs: number,
 ): { readonly size: number; readonly partitions: [Partition, Partition, Partition, Partition] } {
-  const seedAt = 2 * MIB + lengths.esp;
+  const seedAt = 2 * MIB + ESP_SIZE;
   const liveAt = seedAt + SEED_SIZE;
-  const liveLength = upTo(lengths.squashfs, MIB);
+  const liveLength = upTo(squashfs, LIVE_STEP);
   const { biosBoot: bios, linux, basicData, esp } = PARTITION_TYPES;
   return {
     // The last MiB holds the backup of the table.
     size: liveAt + liveLength + MIB,
     partitions: [
       { name: 'bios-boot', type: bios, uuid: ids.biosBoot, offset: MIB, length: MIB },
-      { name: 'esp', type: esp, uuid: ids.esp, offset: 2 * MIB, length: lengths.esp },
+      { name: 'esp', type: esp, uuid: ids.esp, offset: 2 * MIB, length: ESP_SIZE },
       { name: 'seed', type: basicData, uuid: ids.rootFileSystem, offset: seedAt, length: SEED_SIZE },
       { name: 'live', type: linux, uuid: ids.root, offset: liveAt, length: liveLength },
     ],
