@@ -6,21 +6,15 @@ import { renderIssue } from './console/issue.ts';
 import { createConsole } from './console/writer.ts';
 import { AgentError } from './errors.ts';
 import { type Facts, gather } from './gather.ts';
-import { clock, network, processes } from './host.ts';
+import { boottime, clock, network, processes } from './host.ts';
 import { shortHash } from './identity/identity.ts';
 import { fingerprint } from './identity/keys.ts';
 import { infoOf } from './info.ts';
 import type { Log } from './log.ts';
 import type { Environment, Paths } from './paths.ts';
 import { offersMark } from './seed/offers.ts';
-import {
-  type Condition,
-  conditionsOf,
-  type FoundCondition,
-  headline,
-  type Status,
-  stateOf,
-} from './status.ts';
+import { inWallTime, type Standing, standingOf } from './standing.ts';
+import { conditionsOf, headline, type Status, stateOf } from './status.ts';
 import { isSane, type ServiceManager } from './systemd.ts';
 import { VERSION } from './version.ts';
 
@@ -61,17 +55,17 @@ export async function runDaemon({
   stop,
   cluster,
 }: DaemonInputs): Promise<void> {
-  const startedAt = clock.wallClock();
+  const startedMs = boottime.sinceBootMs();
   let facts: Facts | undefined;
-  let status = statusOf({ facts, startedAt, now: startedAt });
+  let standing: Standing | undefined;
+  const look = (): Status => {
+    const nowMs = boottime.sinceBootMs();
+    standing = standingOf(facts, cluster?.conditions() ?? [], standing, nowMs);
+    return { ...inWallTime(standing, startedMs, nowMs, clock.wallClock()), ...aboutNode(facts) };
+  };
+  let status = look();
   const refresh = () => {
-    status = statusOf({
-      facts,
-      before: status,
-      startedAt,
-      now: clock.wallClock(),
-      found: cluster?.conditions(),
-    });
+    status = look();
     return status;
   };
   const api = await serveApi(
@@ -146,7 +140,7 @@ export async function runDaemon({
 
 /** Something that may be put right without a change of the seed: it is looked at in each pass. */
 function areBroken(facts: Facts): boolean {
-  return stateOf(conditionsOf(facts, [], [], new Date(0))) === 'failed';
+  return stateOf(conditionsOf(facts, [], [], 0)) === 'failed';
 }
 
 /** Once an identity was had or refused, what its owner then does with the file must not make a new node. */
@@ -174,32 +168,17 @@ function watch(
   });
 }
 
-interface StatusInputs {
-  readonly facts: Facts | undefined;
-  readonly before?: Status;
-  readonly startedAt: Date;
-  readonly now: Date;
-  /** What the cluster's part found. */
-  readonly found?: readonly FoundCondition[] | undefined;
-}
-
-function statusOf({ facts, before, startedAt, now, found = [] }: StatusInputs): Status {
-  const conditions: Condition[] =
-    facts === undefined ? [] : conditionsOf(facts, found, before?.conditions ?? [], now);
-  const state = facts === undefined ? 'starting' : stateOf(conditions);
+/** What the status says besides how the node stands. */
+function aboutNode(facts: Facts | undefined): Omit<Status, 'state' | 'since' | 'startedAt' | 'conditions'> {
   const identity = identityOf(facts);
   const key = Buffer.isBuffer(facts?.key) ? facts.key : undefined;
   const settings = facts?.settings.settings;
   return {
-    state,
-    since: before?.state === state ? before.since : now.toISOString(),
     name: nodeName(settings?.name, network.hostname(), identity && shortHash(identity)),
     id: identity?.id,
     version: VERSION,
     pid: processes.self().pid,
-    startedAt: startedAt.toISOString(),
     cluster: { name: settings?.cluster.name, keyFingerprint: key && fingerprint(key) },
-    conditions,
     addresses: network.addresses(),
     seed: facts?.seed ?? [],
   };

@@ -18,17 +18,23 @@ export interface Condition {
   readonly evidence?: string | undefined;
   /** What would end it, as an order. */
   readonly endedBy: string;
-  /** ISO 8601. */
+  /** ISO 8601, by the clock as it is set when it is asked. */
   readonly since: string;
 }
 
 /** A condition as its finder has it; since when is known by whoever keeps the last look. */
 export type FoundCondition = Omit<Condition, 'since'>;
 
+/** A condition as it is kept, by a clock that nobody sets. */
+export interface StandingCondition extends FoundCondition {
+  /** Ms since boot. */
+  readonly sinceMs: number;
+}
+
 /** The document of GET /v1/status. Holds no secret. */
 export interface Status {
   readonly state: State;
-  /** Since when the state is what it is. */
+  /** Since when the state is what it is; as all times here by the clock as it is set now. */
   readonly since: string;
   readonly name: string;
   readonly id: string | undefined;
@@ -47,26 +53,26 @@ export const KEY_MISSING_ENDED_BY =
 
 /**
  * What keeps the node from being ready, worst first; empty when it is ready. A condition that was there before
- * keeps its `since`. Pure.
+ * keeps its time. Pure.
  *
  * @param more what other parts of the agent found
+ * @param nowMs since boot
  */
 export function conditionsOf(
   facts: Facts,
   more: readonly FoundCondition[],
-  before: readonly Condition[],
-  now: Date,
-): Condition[] {
+  before: readonly StandingCondition[],
+  nowMs: number,
+): StandingCondition[] {
   const found = [...fromErrors(facts), ...fromSettings(facts), ...fromWaiting(facts, more), ...more];
   const badness = (condition: FoundCondition) => STATES.indexOf(condition.state);
   found.sort((a, b) => badness(a) - badness(b));
-  const since = (code: string) =>
-    before.find((condition) => condition.code === code)?.since ?? now.toISOString();
-  return found.map((condition) => ({ ...condition, since: since(condition.code) }));
+  const sinceMs = (code: string) => before.find((condition) => condition.code === code)?.sinceMs ?? nowMs;
+  return found.map((condition) => ({ ...condition, sinceMs: sinceMs(condition.code) }));
 }
 
 /** The worst condition names the state. Pure. */
-export function stateOf(conditions: readonly Condition[]): State {
+export function stateOf(conditions: readonly FoundCondition[]): State {
   return STATES.find((state) => conditions.some((condition) => condition.state === state)) ?? 'ready';
 }
 

@@ -3,6 +3,7 @@ import type { KnownCard, Place, RegisteredNode, Resources, RoleState } from '../
 import { type CardFacts, cardFacts } from '../events/card-facts.ts';
 import type { Event } from '../events/event.ts';
 import type { Status } from '../status.ts';
+import { wallTimes } from '../wall-time.ts';
 
 /** The cluster as this node sees it: what GET /v1/status says besides the node's own state. Holds no secret. */
 export interface ClusterView {
@@ -107,7 +108,7 @@ export function statusDocument(status: Status, view: ClusterView | undefined): S
  */
 export function viewOf(scene: Scene, nowMs: number, now: Date): ClusterView {
   const { consensus, gossip, mesh } = scene;
-  const members = membersOf(scene, (ms) => new Date(now.getTime() - Math.max(0, nowMs - ms)).toISOString());
+  const members = membersOf(scene, wallTimes(nowMs, now));
   const nameOf = (id: string | undefined) =>
     id && (members.find((member) => member.id === id)?.name ?? id.slice(0, 8));
   const alive = members.filter(({ status }) => status === 'alive');

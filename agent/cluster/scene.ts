@@ -55,7 +55,7 @@ export function createScene({ store, events, refusals, found, halted }: SceneDep
     );
   const state = () => {
     const facts = store.get('facts');
-    return facts === undefined ? 'starting' : stateOf(conditionsOf(facts, conditions(), [], new Date(0)));
+    return facts === undefined ? 'starting' : stateOf(conditionsOf(facts, conditions(), [], 0));
   };
   return {
     view,

@@ -1,4 +1,5 @@
 import type { Log } from '../log.ts';
+import { wallTimes } from '../wall-time.ts';
 
 /** A peer that did not get in, or that we did not believe. For status; it does not keep the node from ready. */
 export interface Refusal {
@@ -7,9 +8,16 @@ export interface Refusal {
   readonly code: string;
   readonly reason: string;
   readonly times: number;
-  /** ISO 8601. */
+  /** ISO 8601, by the clock as it is set when the list is asked for. */
   readonly first: string;
   readonly last: string;
+}
+
+interface Kept extends Omit<Refusal, 'first' | 'last'> {
+  /** Monotonic, as all times here. */
+  readonly firstMs: number;
+  readonly lastMs: number;
+  readonly loggedMs: number;
 }
 
 export interface Refusals {
@@ -33,7 +41,7 @@ const LINES_A_MINUTE = 60;
 
 /** Remembers who was refused: at most 256 pairs of peer and code, the latest. */
 export function createRefusals({ log, now, wallClock }: RefusalDeps): Refusals {
-  const known = new Map<string, Refusal & { readonly loggedMs: number }>();
+  const known = new Map<string, Kept>();
   let minuteMs = Number.NEGATIVE_INFINITY;
   let lines = 0;
   const mayLog = (): boolean => {
@@ -53,7 +61,6 @@ export function createRefusals({ log, now, wallClock }: RefusalDeps): Refusals {
       const due = before === undefined || now() - before.loggedMs >= MINUTE_MS;
       const logged = due && mayLog();
       if (logged) log.warning(`failed authentication: ${reason}`, { peer: address });
-      const at = wallClock().toISOString();
       // Deleted and set again, so that the order of the map is that of the last refusals.
       known.delete(key);
       known.set(key, {
@@ -61,13 +68,20 @@ export function createRefusals({ log, now, wallClock }: RefusalDeps): Refusals {
         code,
         reason,
         times: (before?.times ?? 0) + 1,
-        first: before?.first ?? at,
-        last: at,
+        firstMs: before?.firstMs ?? now(),
+        lastMs: now(),
         loggedMs: logged ? now() : (before?.loggedMs ?? Number.NEGATIVE_INFINITY),
       });
       const [oldest] = known.keys();
       if (known.size > MOST_PEERS && oldest !== undefined) known.delete(oldest);
     },
-    list: () => [...known.values()].reverse().map(({ loggedMs: _, ...refusal }) => refusal),
+    list: () => {
+      const iso = wallTimes(now(), wallClock());
+      return [...known.values()].reverse().map(({ loggedMs: _, firstMs, lastMs, ...refusal }) => ({
+        ...refusal,
+        first: iso(firstMs),
+        last: iso(lastMs),
+      }));
+    },
   };
 }

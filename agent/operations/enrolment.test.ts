@@ -68,7 +68,7 @@ test('a machine with a token holds it, gets the key from a member, and keeps onl
   assert.equal(facts.token, TEXT);
   assert.equal(statSync(tokenFile(paths.state)).mode & 0o777, 0o600);
   assert.deepEqual(
-    conditionsOf(facts, [], [], new Date(0)).map(({ code, state }) => [code, state]),
+    conditionsOf(facts, [], [], 0).map(({ code, state }) => [code, state]),
     [['enrol.waiting', 'waiting']],
   );
   assert.deepEqual((await pass(facts, [member])).conditions, []);
@@ -93,7 +93,7 @@ test('a refusal is told with its reason and its address, and the token is kept',
   assert.match(conditions[0]?.endedBy ?? '', /token create/);
   assert.equal(readFileSync(tokenFile(paths.state), 'utf8'), `${TEXT}\n`);
   assert.equal(await loadKey(paths.state), undefined);
-  const more = conditionsOf(facts, conditions, [], new Date(0));
+  const more = conditionsOf(facts, conditions, [], 0);
   assert.deepEqual(
     more.map(({ code }) => code),
     ['enrol.waiting'],
