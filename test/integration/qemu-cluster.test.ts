@@ -138,9 +138,17 @@ async function isInOrder(machine: Machine, key: string): Promise<void> {
 const SLOWNESS =
   /in time|timed out|result '(timeout|signal)'|status=9\/KILL|not answer|had not ended|no end after|not come round/;
 
+/** Soon, as a role that had to be killed has failed until its agent has seen to it. */
 async function noUnitFailed(machine: Machine): Promise<void> {
-  const failed = await machine.must(['systemctl', 'list-units', '--failed', '--plain', '--no-legend']);
-  assert.equal(failed.trim(), '', `failed units of ${machine.name}`);
+  await eventually(
+    `no unit of ${machine.name} has failed`,
+    async () => {
+      const failed = await machine.must(['systemctl', 'list-units', '--failed', '--plain', '--no-legend']);
+      assert.equal(failed.trim(), '');
+      return true;
+    },
+    { deadlineMs: 120_000, everyMs: 5_000 },
+  );
 }
 
 /** It is shorter than the lease while a role is held here: the role may just have moved. */
