@@ -65,7 +65,7 @@ describe('a live medium', { concurrency: 2 }, () => {
     ['iso', 'bios'],
     ['iso', 'secureboot'],
   ] as const) {
-    describe(`${kind}, started by ${firmware}`, () => {
+    describe(`${kind}, started by ${firmware}`, { concurrency: 1 }, () => {
       let folder: string;
       let prepared: Prepared;
       let installed: Machine | undefined;
