@@ -43,7 +43,8 @@ test('the medium is never taken, even by name, by its serial and with wipe: all'
     const choice = choose([stick], said, { medium });
     assert.equal(choice.chosen, undefined);
     assert.equal(refusals('sdb', choice), 'the installer runs from it');
-    assert.ok(choice.reason);
+    assert.equal(choice.reason, 'this machine has no disk but the one that the installer runs from');
+    assert.match(choice.fix ?? '', /^connect a disk/);
   }
   assert.equal(choose([disk('sda'), stick], {}, { medium }).chosen?.name, 'sda');
   assert.equal(choose([disk('sda'), stick], { disk: { size: '500GB' } }, { medium }).chosen?.name, 'sda');

@@ -62,8 +62,10 @@ export function chooseDisk(
       'name one by serial: install.yaml, disk: {serial: ...}',
     );
   }
-  if (disks.length === 0)
-    return none('this machine has no disk', 'connect a disk, or look at the controller');
+  if (judged.every((it) => isMedium(it, surroundings))) {
+    const but = disks.length === 0 ? '' : ' but the one that the installer runs from';
+    return none(`this machine has no disk${but}`, 'connect a disk, or look at the controller');
+  }
   if (candidates.length === 0) {
     return none('no disk fits what install.yaml says of it', 'correct disk: in install.yaml by the list');
   }
@@ -86,7 +88,8 @@ export function judge(
   const medium = disk.members.some((name) => surroundings.medium.includes(name));
   if (medium) refusals.push('the installer runs from it');
   else if (disk.labels.some((label) => /^cidata$/i.test(label))) refusals.push('the seed is on it');
-  if (disk.size < SMALLEST) refusals.push(`too small: ${bytesText(disk.size)}, at least 8 GB are needed`);
+  if (!medium && disk.size < SMALLEST)
+    refusals.push(`too small: ${bytesText(disk.size)}, at least 8 GB are needed`);
   if (disk.readOnly) refusals.push('read-only');
   if (!medium) refusals.push(...disk.uses.map((use) => `in use: ${use}`));
   if (!medium && !allowed && disk.contents.length > 0) refusals.push(`holds ${disk.contents.join(', ')}`);
