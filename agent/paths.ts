@@ -7,6 +7,8 @@ export interface Paths {
   /** Gone with a reboot: the socket. */
   readonly run: string;
   readonly socket: string;
+  /** Where the state can only be read: for the programs of roles, which are less than root. */
+  readonly statusSocket: string;
   /** The administrator's settings. */
   readonly config: string;
   /** A cluster key put beside the settings by hand. */
@@ -46,6 +48,7 @@ export function pathsFrom(environment: Environment): Paths {
     state,
     run,
     socket: path.join(run, 'agent.sock'),
+    statusSocket: path.join(run, 'readonly', 'status.sock'),
     config,
     configKey: path.join(path.dirname(config), 'cluster.key'),
     seed: from('CLUSTEROS_SEED_DIR', '/run/clusteros/seed'),

@@ -28,10 +28,15 @@ TimeoutStopSec=2
 # As much as the agent has: a role that starves goes from node to node.
 CPUWeight=500
 
+# It speaks to everybody on the mesh, so it is nobody: a user that exists while it runs, who may take port 80, and
+# of the agent's sees the leases and the socket that only tells the state.
+DynamicUser=yes
 ${SANDBOX.replace('MemoryDenyWriteExecute=yes\n', '')}
-TemporaryFileSystem=/var/lib/clusteros
-PrivateDevices=yes
+AmbientCapabilities=CAP_NET_BIND_SERVICE
 CapabilityBoundingSet=CAP_NET_BIND_SERVICE
+BindReadOnlyPaths=/run/clusteros/roles /run/clusteros/readonly/status.sock
+PrivateDevices=yes
+ProcSubset=pid
 RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET
 `,
     },

@@ -1,12 +1,12 @@
 import { AgentError, errorAsJson } from '../errors.ts';
 import type { Answer, Handler, Request } from '../host/unix-socket.ts';
-import { type ApiParts, ROUTES, refusal } from './routes.ts';
+import { type ApiParts, ROUTES, type Route, refusal } from './routes.ts';
 
-/** The API as a function from requests to answers; it never throws. */
-export function createApi(parts: ApiParts): Handler {
+/** The API, or a part of it, as a function from requests to answers; it never throws. */
+export function createApi(parts: ApiParts, routes: readonly Route[] = ROUTES): Handler {
   return async (request) => {
-    const here = ROUTES.filter(({ path }) => path === request.path);
-    if (here.length === 0) return unknownPath(request);
+    const here = routes.filter(({ path }) => path === request.path);
+    if (here.length === 0) return unknownPath(request, routes);
     const method = request.method === 'HEAD' ? 'GET' : request.method;
     const route = here.find((candidate) => candidate.method === method);
     if (route === undefined)
@@ -22,8 +22,8 @@ export function createApi(parts: ApiParts): Handler {
   };
 }
 
-function unknownPath({ path }: Request): Answer {
-  const known = [...new Set(ROUTES.map((route) => route.path))].join(', ');
+function unknownPath({ path }: Request, routes: readonly Route[]): Answer {
+  const known = [...new Set(routes.map((route) => route.path))].join(', ');
   return refusal(404, 'api.unknown-path', `there is no ${path.slice(0, 100)}; there are ${known}`);
 }
 

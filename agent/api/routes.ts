@@ -96,6 +96,9 @@ export const ROUTES: readonly Route[] = [
   post('/v1/recover', recoverWish, (does, wish) => does.recover(wish)),
 ];
 
+/** What whoever may only look gets: the state, which holds no secret. */
+export const STATUS_ROUTES: readonly Route[] = ROUTES.filter(({ path }) => path === '/v1/status');
+
 type Act<T> = (does: Operations, wish: T, parts: ApiParts) => Promise<unknown>;
 
 function get(path: string, run: Route['run']): Route {

@@ -3,19 +3,20 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, statSync } from 'node:fs';
 import * as http from 'node:http';
 import * as net from 'node:net';
+import * as path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { makeSandbox } from '../testing/sandbox.ts';
 import { createApi } from './api.ts';
 import { ask } from './client.ts';
-import type { Snapshot } from './routes.ts';
+import { ROUTES, type Snapshot } from './routes.ts';
 import { serveApi } from './server.ts';
 
 const SNAPSHOT = { status: { state: 'waiting' }, info: { version: '1' } } as unknown as Snapshot;
 
-function route(method: string, path: string, snapshot: Snapshot) {
+function route(method: string, target: string, snapshot: Snapshot) {
   const api = createApi({ snapshot: () => snapshot, now: () => new Date(0) });
   const [body, query, signal] = [Buffer.alloc(0), new URLSearchParams(), new AbortController().signal];
-  return api({ method, path, query, body, signal });
+  return api({ method, path: target, query, body, signal });
 }
 
 async function served(t: TestContext) {
@@ -71,6 +72,28 @@ test('the socket answers, and is closed to everybody but owner and group', async
   assert.deepEqual(await ask(paths.socket, '/v1/status'), SNAPSHOT.status);
   assert.equal((await send(paths.socket, 'POST', '/v1/status', '{}')).status, 405);
   assert.match((await send(paths.socket, 'GET', '/nothing')).text, /"code":"api.unknown-path"/);
+});
+
+test('whoever may only look gets the state, no order and nothing else, and only through a folder of root', async (t) => {
+  const { statusSocket } = await served(t);
+  assert.deepEqual(await ask(statusSocket, '/v1/status'), SNAPSHOT.status);
+  assert.equal(statSync(statusSocket).mode & 0o777, 0o666);
+  assert.equal(statSync(path.dirname(statusSocket)).mode & 0o777, 0o700);
+  for (const { method, path: other } of ROUTES.filter((entry) => entry.path !== '/v1/status')) {
+    assert.equal((await send(statusSocket, method, other)).status, 404, other);
+  }
+  for (const method of ['POST', 'PUT', 'DELETE']) {
+    assert.equal((await send(statusSocket, method, '/v1/status')).status, 405, method);
+  }
+});
+
+test('both sockets are gone when the API is closed', async (t) => {
+  const { paths } = makeSandbox(t);
+  const listener = await serveApi(paths, () => SNAPSHOT);
+  await listener.close();
+  for (const socket of [paths.socket, paths.statusSocket]) {
+    await assert.rejects(ask(socket, '/v1/status'), { code: 'agent.not-running' });
+  }
 });
 
 test('a body beyond the limit is refused while it is being sent', async (t) => {

@@ -9,7 +9,12 @@ import type { Context, Options } from './context.ts';
  * @throws AgentError when the role's lease ends: the unit is then failed, not finished
  */
 export async function page({ paths }: Context, options: Options): Promise<void> {
-  const { address = '', port = '80', socket = paths.socket, lease = '' } = options as Record<string, string>;
+  const {
+    address = '',
+    port = '80',
+    socket = paths.statusSocket,
+    lease = '',
+  } = options as Record<string, string>;
   const stop = processes.stopSignal();
   const why = await servePage({ address, port: Number(port), socket, leaseFile: lease }, stop);
   if (why === 'stopped') return;

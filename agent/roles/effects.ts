@@ -47,7 +47,7 @@ export function createEffects({ role, address, units, addresses, ...deps }: Effe
   /** One write at a time, of what is newest by then. */
   const writeLease = () => {
     writing = writing
-      .then(() => files.writeVolatile(leaseFile, `${JSON.stringify({ fence, endsMs })}\n`, 0o600))
+      .then(() => files.writeVolatile(leaseFile, `${JSON.stringify({ fence, endsMs })}\n`, 0o644))
       .catch(() => {});
     return writing;
   };
@@ -63,7 +63,8 @@ export function createEffects({ role, address, units, addresses, ...deps }: Effe
           message: 'the lease ended during the start',
         });
       };
-      await files.makeFolder(folder, 0o700);
+      // The programs of roles need not be root's to see their lease, which is no secret.
+      await files.makeFolder(folder, 0o755);
       await Promise.all([writeLease(), deps.guard?.begin(role.name, deps.leaseMs)]);
       proceed();
       hasAddress = true;

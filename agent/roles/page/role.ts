@@ -16,7 +16,7 @@ export const page: Role = {
         'page',
         ...['--address', address],
         ...['--port', String(PORT)],
-        ...['--socket', paths.socket],
+        ...['--socket', paths.statusSocket],
         ...['--lease', leaseFile],
       ],
       configDigest: fence,

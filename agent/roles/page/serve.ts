@@ -8,7 +8,7 @@ export interface PageOptions {
   /** The service address. */
   readonly address: string;
   readonly port: number;
-  /** The agent's socket. */
+  /** A socket of the agent's that tells its state. */
   readonly socket: string;
   /** See `RoleContext.leaseFile`. */
   readonly leaseFile: string;
