@@ -29,8 +29,8 @@ IOWeight=500
 OOMScoreAdjust=-800
 
 ${SANDBOX}
-TemporaryFileSystem=/var/lib/clusteros
 BindPaths=/var/lib/clusteros/etcd
+BindReadOnlyPaths=/run/clusteros/etcd
 PrivateDevices=yes
 CapabilityBoundingSet=
 RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_INET6

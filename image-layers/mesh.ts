@@ -31,8 +31,8 @@ CPUWeight=500
 OOMScoreAdjust=-500
 
 ${SANDBOX}
-TemporaryFileSystem=/var/lib/clusteros
 BindPaths=/var/lib/clusteros/serf
+BindReadOnlyPaths=/run/clusteros/serf
 PrivateDevices=yes
 CapabilityBoundingSet=
 RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_INET6
@@ -55,7 +55,6 @@ RuntimeDirectoryPreserve=yes
 OOMScoreAdjust=-500
 
 ${SANDBOX}
-TemporaryFileSystem=/var/lib/clusteros
 DevicePolicy=closed
 DeviceAllow=/dev/net/tun rw
 CapabilityBoundingSet=CAP_NET_ADMIN

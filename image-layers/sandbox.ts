@@ -1,7 +1,13 @@
-/** What no engine of the cluster needs, taken from its unit; see systemd.exec(5). */
+/**
+ * What no engine of the cluster needs, taken from its unit; see systemd.exec(5). Of the agent's folders it sees
+ * nothing but what the unit binds back: not the seed and the cluster key in it, whenever that is mounted, nor the
+ * socket that takes orders.
+ */
 export const SANDBOX = `UMask=0077
 ProtectSystem=strict
 ProtectHome=yes
+TemporaryFileSystem=/var/lib/clusteros:ro /run/clusteros:ro
+InaccessiblePaths=-/etc/clusteros
 PrivateTmp=yes
 ProtectClock=yes
 ProtectControlGroups=yes
