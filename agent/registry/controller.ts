@@ -3,6 +3,7 @@ import type { Controller, FoundCondition, Outcome, View } from '../engine/contro
 import { AgentError } from '../errors.ts';
 import { clock } from '../host.ts';
 import type { Log } from '../log.ts';
+import { type Absences, absencesOf, lostForGood } from './absence.ts';
 import { type Desired, type Plan, planClaims } from './claims.ts';
 import { KEYS } from './keys.ts';
 import { createMirror, type Mirror } from './mirror.ts';
@@ -23,12 +24,13 @@ const WRITES_APART_MS = 5_000;
 
 /**
  * Keeps the copy of etcd's `/clusteros/v1/`, writes this node's card and claims into it, and, beside the Raft
- * leader, removes what evicted nodes left behind. While etcd cannot be reached the last copy stays.
+ * leader, removes what evicted and lost nodes left behind. While etcd cannot be reached the last copy stays.
  */
 export function createRegistry({ client, log }: RegistryDeps): Controller {
   let mirror: Mirror | undefined;
   let nudge = () => {};
   let lastWrite = { mark: '', atMs: Number.NEGATIVE_INFINITY };
+  let absences: Absences = new Map();
   const told = new Set<string>();
   let read: { readonly version: number; readonly found: ReturnType<typeof registryOf> } | undefined;
 
@@ -63,8 +65,13 @@ export function createRegistry({ client, log }: RegistryDeps): Controller {
         desired === undefined || leaves
           ? { actions: [], conditions: [] }
           : planClaims(desired, { registry, members }, nowMs, clock.wallClock());
+      // All agents count, so that the next leader goes on where this one ends.
+      absences = absencesOf(absences, registry, members, desired?.id ?? '', nowMs);
+      const lost = lostForGood(absences, [...consensus.voters, ...consensus.learners], nowMs);
       const sweep =
-        desired !== undefined && consensus.leader === desired.id ? planSweep(registry, members, nowMs) : [];
+        desired !== undefined && consensus.leader === desired.id
+          ? planSweep(registry, members, nowMs, lost)
+          : [];
       const transactions = [...plan.actions.map(({ txn }) => txn), ...sweep];
       const mark = JSON.stringify(transactions);
       const early = mark === lastWrite.mark && nowMs - lastWrite.atMs < WRITES_APART_MS;

@@ -9,12 +9,19 @@ export const LEFT_GRACE_MS = 60_000;
 const AT_ONCE = 64;
 
 /**
- * What evicted nodes and those that have left still claim, for the Raft leader's agent to remove: each removal
+ * What evicted nodes, those that have left and those lost for good still claim, for the Raft leader's agent to remove: each removal
  * holds only while the claim is still theirs. Pure.
+ *
+ * @param lost see `lostForGood`
  */
-export function planSweep(registry: Registry, members: readonly Member[], nowMs: number): readonly Txn[] {
+export function planSweep(
+  registry: Registry,
+  members: readonly Member[],
+  nowMs: number,
+  lost: readonly string[] = [],
+): readonly Txn[] {
   const left = members.filter(({ status, sinceMs }) => status === 'left' && nowMs - sinceMs > LEFT_GRACE_MS);
-  const gone = new Set([...registry.evicted, ...left.map(({ id }) => id)]);
+  const gone = new Set([...registry.evicted, ...left.map(({ id }) => id), ...lost]);
   const leftNow = new Set(members.filter(({ status }) => status === 'left').map(({ id }) => id));
   const addresses = Object.entries(registry.addresses)
     .map(([ip, id]) => ({ key: KEYS.address(ip), id }))
