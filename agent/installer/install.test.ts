@@ -69,7 +69,7 @@ function prepare(t: TestContext, settings: string) {
 }
 
 /** Look at the installed system as its kernel would. */
-function inspect(undo: Undo, folder: string, disk: Loop, sector: number) {
+function inspect(undo: Undo, folder: string, disk: Loop, sector: number, size = 8 * GB) {
   assert.match(execFileSync('sfdisk', ['--verify', disk.path], { encoding: 'utf8' }), /No errors detected/);
   const { partitiontable } = JSON.parse(execFileSync('sfdisk', ['--json', disk.path], { encoding: 'utf8' }));
   const parts = partitiontable.partitions as { name: string; start: number; size: number }[];
@@ -78,7 +78,7 @@ function inspect(undo: Undo, folder: string, disk: Loop, sector: number) {
     ['bios-boot', 'esp', 'root'],
   );
   const root = parts[2];
-  assert.ok(root && root.size * sector > 7 * GB);
+  assert.ok(root && root.size * sector > 0.99 * size);
   const argv = ['--find', '--show', '--offset', String(root.start * sector), disk.path];
   const device = execFileSync('losetup', argv, { encoding: 'utf8' }).trim();
   undo(['losetup', '--detach', device]);
@@ -90,10 +90,16 @@ function inspect(undo: Undo, folder: string, disk: Loop, sector: number) {
   return path.join(place, 'var/lib/clusteros');
 }
 
-for (const sector of [512, 4096]) {
-  test(`an unattended installation is whole, and has the seed (sectors of ${sector})`, NEEDS, async (t) => {
+for (const [sector, size] of [
+  [512, 8 * GB],
+  [4096, 8 * GB],
+  // More sectors than 32 bits can count.
+  [512, 3000 * GB],
+] as const) {
+  const what = `${size / GB} GB, sectors of ${sector}`;
+  test(`an unattended installation is whole, and has the seed (${what})`, NEEDS, async (t) => {
     const { undo, sandbox, folder, source } = prepare(t, 'unattended: true\nafter: wait\n');
-    const disk = loopDisk(undo, folder, 8 * GB - ((8 * GB) % 4096), sector);
+    const disk = loopDisk(undo, folder, size - (size % 4096), sector);
     const { error, out, shown } = await install(sandbox, source, [disk]);
     assert.equal(error, undefined, `${error?.message} ${error?.evidence}`);
     const result = JSON.parse(out);
@@ -103,7 +109,7 @@ for (const sector of [512, 4096]) {
       refused: [],
     });
     assert.match(shown, /Writing +100 %[\s\S]*Reading back +100 %[\s\S]*all of\nit was read back|read back/);
-    const state = inspect(undo, folder, disk, sector);
+    const state = inspect(undo, folder, disk, sector, size);
     assert.equal(
       readFileSync(path.join(state, 'cluster.key'), 'utf8'),
       `${Buffer.alloc(32, 7).toString('base64')}\n`,
