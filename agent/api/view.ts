@@ -77,6 +77,10 @@ export interface RoleView {
   /** What this node does about it. */
   readonly here: RoleState['state'] | undefined;
   readonly reason: string | undefined;
+  /** What would end the reason. */
+  readonly endedBy: string | undefined;
+  /** Since when this node does what it does, for that reason. */
+  readonly hereSince: string | undefined;
 }
 
 /** The document of GET /v1/status. */
@@ -108,7 +112,8 @@ export function statusDocument(status: Status, view: ClusterView | undefined): S
  */
 export function viewOf(scene: Scene, nowMs: number, now: Date): ClusterView {
   const { consensus, gossip, mesh } = scene;
-  const members = membersOf(scene, wallTimes(nowMs, now));
+  const isoOf = wallTimes(nowMs, now);
+  const members = membersOf(scene, isoOf);
   const nameOf = (id: string | undefined) =>
     id && (members.find((member) => member.id === id)?.name ?? id.slice(0, 8));
   const alive = members.filter(({ status }) => status === 'alive');
@@ -148,7 +153,7 @@ export function viewOf(scene: Scene, nowMs: number, now: Date): ClusterView {
       alarms: consensus?.alarms ?? [],
     },
     members,
-    roles: rolesOf(scene, nameOf),
+    roles: rolesOf(scene, nameOf, isoOf),
     refusals: scene.refusals ?? [],
     events: scene.events ?? [],
   };
@@ -205,7 +210,11 @@ function factsById(
   return new Map(all.flatMap((signed) => cardFacts(signed) ?? []).map((facts) => [facts.id, facts]));
 }
 
-function rolesOf(scene: Scene, nameOf: (id: string | undefined) => string | undefined): RoleView[] {
+function rolesOf(
+  scene: Scene,
+  nameOf: (id: string | undefined) => string | undefined,
+  isoOf: (ms: number) => string,
+): RoleView[] {
   const names = new Set([
     ...(scene.registry?.holders ?? []).map(({ role }) => role),
     ...(scene.roles ?? []).map(({ role }) => role),
@@ -221,6 +230,8 @@ function rolesOf(scene: Scene, nameOf: (id: string | undefined) => string | unde
       since: held?.since,
       here: here?.state,
       reason: here?.reason,
+      endedBy: here?.endedBy,
+      hereSince: here?.sinceMs === undefined ? undefined : isoOf(here.sinceMs),
     };
   });
 }

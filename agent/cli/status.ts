@@ -1,5 +1,5 @@
 import { ask } from '../api/client.ts';
-import type { StatusDocument } from '../api/view.ts';
+import type { RoleView, StatusDocument } from '../api/view.ts';
 import { clock } from '../host.ts';
 import { describeItem } from '../seed/report.ts';
 import type { Condition } from '../status.ts';
@@ -112,14 +112,27 @@ function conditionLines({ code, state, summary, evidence, endedBy, since }: Cond
 
 function roleLines({ roles = [] }: StatusDocument, now: Date): string[] {
   if (roles.length === 0) return [];
-  const lines = roles.map(({ role, holder, address, since, here, reason }) => [
+  const lines = roles.map(({ role, holder, address, since, here }) => [
     role,
     holder ?? 'nobody',
     address,
     ago(since, now),
-    here === undefined ? undefined : `${here}${reason === undefined ? '' : `: ${reason}`}`,
+    here,
   ]);
-  return table(['ROLE', 'HOLDER', 'ADDRESS', 'FOR', 'HERE'], lines).map((line) => line.slice(0, WIDTH));
+  return [
+    ...table(['ROLE', 'HOLDER', 'ADDRESS', 'FOR', 'HERE'], lines).map((line) => line.slice(0, WIDTH)),
+    ...roles.flatMap((role) => hereLines(role, now)),
+  ];
+}
+
+/** Why a role is not held here although it might be. An agent of another version may not say all of it. */
+function hereLines({ role, here, reason, endedBy, hereSince }: RoleView, now: Date): string[] {
+  if (reason === undefined) return [];
+  return [
+    ...wrapped('', `${role} is ${here} here: ${reason}`, WIDTH),
+    ...(hereSince === undefined ? [] : [`  since     ${ago(hereSince, now)} ago, ${hereSince}`]),
+    ...(endedBy === undefined ? [] : wrapped('  ended by  ', endedBy, WIDTH)),
+  ];
 }
 
 function refusalLines({ refusals = [] }: StatusDocument, now: Date): string[] {

@@ -243,4 +243,8 @@ export interface RoleState {
   readonly address?: string | undefined;
   /** For `waiting` and `failed`. */
   readonly reason?: string | undefined;
+  /** What would end the reason. */
+  readonly endedBy?: string | undefined;
+  /** Monotonic ms since which state and reason are what they are. */
+  readonly sinceMs?: number | undefined;
 }

@@ -6,6 +6,7 @@ import type { Units } from '../engine/units.ts';
 import { boottime, clock } from '../host.ts';
 import type { Log } from '../log.ts';
 import type { Paths } from '../paths.ts';
+import { createAges } from './ages.ts';
 import { settled, type Time, withDeadline } from './deadline.ts';
 import { createEffects, type ServiceAddresses } from './effects.ts';
 import type { Guard } from './guard.ts';
@@ -45,6 +46,7 @@ export function createRoles(deps: RolesDeps): RolesController {
   let following: Promise<void> | undefined;
   let resigned: string | undefined;
   let clean = false;
+  const ages = createAges();
   let nudge = () => {};
 
   /** What an agent that was killed left behind: before anything else, since the role may be elsewhere by now. */
@@ -89,7 +91,7 @@ export function createRoles(deps: RolesDeps): RolesController {
       if (world === undefined) {
         // Whoever has lost identity or settings has no business with a role.
         for (const seat of seats ?? []) void seat.tenure.resign('this node is not ready any more');
-        return { outputs: { roles: unwanted(roles) } };
+        return { outputs: { roles: ages(unwanted(roles), clock.monotonicMs()) } };
       }
       if (world.reachable) {
         seats ??= seatsFor(world);
@@ -105,13 +107,13 @@ export function createRoles(deps: RolesDeps): RolesController {
       const held = world.holders;
       const states = roles.map((role, index): RoleState => {
         const holder = held.find((entry) => entry.role === role.name);
-        const own = results[index]?.state ?? { role: role.name, state: 'waiting', reason: world.why };
+        const own = results[index]?.state ?? { role: role.name, state: 'waiting', ...world.why };
         const elsewhere = holder && { holder: holder.id, fence: holder.fence, address: holder.address };
         return own.holder === undefined ? { ...elsewhere, ...own } : own;
       });
       const next = Math.min(...results.map(({ againMs }) => againMs), 30_000);
       return {
-        outputs: { roles: states },
+        outputs: { roles: ages(states, clock.monotonicMs()) },
         conditions: results.flatMap(({ conditions }): readonly FoundCondition[] => conditions),
         againMs: next,
       };

@@ -40,7 +40,14 @@ function candidate(t: TestContext, endpoint: string, id: string) {
   const client = createEtcdClient({ endpoints: () => [endpoint], tls: () => undefined });
   const stop = new AbortController();
   const time = { nowMs: boottime.sinceBootMs, pause: clock.pause };
-  const world = { me: id, leaseSeconds: 3, range: '10.42.0.0/16', may: true, why: '', quorum: true } as const;
+  const world = {
+    me: id,
+    leaseSeconds: 3,
+    range: '10.42.0.0/16',
+    may: true,
+    why: { reason: '', endedBy: '' },
+    quorum: true,
+  } as const;
   const all: World = {
     ...world,
     reachable: true,

@@ -1,11 +1,12 @@
 import type { RoleState } from '../engine/resources.ts';
 import { freeFromMs, type LeaseTiming, type SeenKey, type Sighting } from './lease.ts';
+import type { Obstacle } from './role.ts';
 import type { Tenure } from './tenure.ts';
 
 export interface Situation {
   readonly me: string;
   /** Whether this node may run the role, as far as it knows. */
-  readonly may: true | string;
+  readonly may: true | Obstacle;
   /** Etcd answers; without it a holder goes on until its lease ends, and nobody else begins. */
   readonly quorum: boolean;
   readonly tenure: Tenure['state'];
@@ -26,10 +27,21 @@ export interface Decision {
   readonly atMs?: number | undefined;
   readonly state: RoleState['state'];
   readonly reason?: string | undefined;
+  /** What would end the reason. */
+  readonly endedBy?: string | undefined;
 }
 
 /** An attempt that failed is not repeated sooner: the key is there, or etcd does not answer. */
 const TRY_APART_MS = 1_000;
+
+const NO_QUORUM: Obstacle = {
+  reason: 'etcd has no quorum: a role needs one to be held',
+  endedBy: 'more of the voters answer: start them, or mend the network between them',
+};
+const NOT_READ: Obstacle = {
+  reason: 'it is not known yet who holds it',
+  endedBy: 'etcd answers the first question, within seconds',
+};
 
 /** What to do about one role. Pure. */
 export function planRole(it: Situation, nowMs: number): Decision {
@@ -38,29 +50,35 @@ export function planRole(it: Situation, nowMs: number): Decision {
   if (it.tenure === 'holding') {
     return it.may === true
       ? { act: 'none', state: 'holding' }
-      : { act: 'resign', state: 'stopping', reason: it.may };
+      : { act: 'resign', state: 'stopping', ...it.may };
   }
-  if (it.may !== true) return { act: 'none', state: 'waiting', reason: it.may };
+  if (it.may !== true) return { act: 'none', state: 'waiting', ...it.may };
   if (!it.quorum) {
-    return { act: 'none', state: 'waiting', reason: 'etcd has no quorum: a role needs one to be held' };
+    return { act: 'none', state: 'waiting', ...NO_QUORUM };
   }
   if (it.sighting === undefined) {
-    return { act: 'none', state: 'waiting', reason: 'it is not known yet who holds it' };
+    return { act: 'none', state: 'waiting', ...NOT_READ };
   }
   if (nowMs < it.backoffUntilMs) {
-    const seconds = Math.ceil((it.backoffUntilMs - nowMs) / 1000);
-    const reason = `it failed here (${it.lastFault ?? 'for an unknown reason'}); tried again in ${seconds} s`;
-    return { act: 'none', state: 'failed', reason, atMs: it.backoffUntilMs };
+    const reason = `it failed here: ${it.lastFault ?? 'for an unknown reason'}`;
+    const endedBy = `tried again here in ${secondsTo(it.backoffUntilMs, nowMs)} s, unless another node has it by then`;
+    return { act: 'none', state: 'failed', reason, endedBy, atMs: it.backoffUntilMs };
   }
   const { key } = it.sighting;
   const fromMs = Math.max(freeFromMs(it.sighting, it.timing) + it.turnMs, it.lastTryMs + TRY_APART_MS);
   if (nowMs >= fromMs) return { act: 'take', silent: key, state: 'candidate' };
-  if (key === undefined)
-    return { act: 'none', state: 'candidate', reason: 'others come first', atMs: fromMs };
+  if (key === undefined) {
+    const endedBy = `one of them takes it; else this node in ${secondsTo(fromMs, nowMs)} s`;
+    return { act: 'none', state: 'candidate', reason: 'others come first', endedBy, atMs: fromMs };
+  }
   if (key.id === it.me) {
-    const seconds = Math.ceil((fromMs - nowMs) / 1000);
-    const reason = `this node held it before its agent ended; free in ${seconds} s`;
-    return { act: 'none', state: 'waiting', reason, atMs: fromMs };
+    const reason = 'this node held it before its agent ended';
+    const endedBy = `that lease ends in ${secondsTo(fromMs, nowMs)} s`;
+    return { act: 'none', state: 'waiting', reason, endedBy, atMs: fromMs };
   }
   return { act: 'none', state: 'candidate', atMs: fromMs };
+}
+
+function secondsTo(ms: number, nowMs: number): number {
+  return Math.ceil((ms - nowMs) / 1000);
 }

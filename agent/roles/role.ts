@@ -12,8 +12,8 @@ export interface Role {
   /** 1 is 10.42.255.1: an address of the mesh that is wherever the role is. */
   readonly serviceAddress?: number;
   readonly needs?: VersionNeeds;
-  /** A reason why this node may not run it now. */
-  mayRun?(): true | string;
+  /** Why this node may not run it now. */
+  mayRun?(): true | Obstacle;
   /** Before the units; asked again on each start. */
   prepare?(context: RoleContext, signal: AbortSignal): Promise<void>;
   /** Started in this order, stopped in the reverse one. All of them are bound to the agent. */
@@ -24,6 +24,13 @@ export interface Role {
   readonly startMs?: number;
   /** How long an orderly stop may take; 5 s when absent. A lease that ends allows less. */
   readonly stopMs?: number;
+}
+
+/** What stands in the way of a role, for the operator. */
+export interface Obstacle {
+  readonly reason: string;
+  /** What would end it. */
+  readonly endedBy: string;
 }
 
 export type RoleUnit = Omit<UnitSpec, 'boundToAgent' | 'name'> & { readonly name: `role-${string}` };

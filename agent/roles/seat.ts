@@ -8,7 +8,7 @@ import { serviceAddress } from '../mesh/address.ts';
 import { settled, type Time, withDeadline } from './deadline.ts';
 import { type LeaseTiming, type SeenKey, type Sighting, sighted, timingOf } from './lease.ts';
 import { type Decision, planRole } from './plan.ts';
-import type { Role } from './role.ts';
+import type { Obstacle, Role } from './role.ts';
 import { createTenure, type Effects, type Tenure } from './tenure.ts';
 import { turnMs } from './turn.ts';
 import { fits } from './versions.ts';
@@ -138,21 +138,22 @@ export function createSeat({
     },
   };
 
-  function stateOf({ state, reason }: Decision, me: string): RoleState {
+  function stateOf({ state, reason, endedBy }: Decision, me: string): RoleState {
     const ours = tenure.state === 'holding' || tenure.state === 'stopping';
     return {
       role: role.name,
       state,
-      ...(reason === undefined ? {} : { reason }),
+      ...(reason === undefined ? {} : { reason, endedBy }),
       ...(ours ? { holder: me, fence: tenure.fence, ...(address === undefined ? {} : { address }) } : {}),
     };
   }
 }
 
-function mayRun(role: Role, world: World): true | string {
+function mayRun(role: Role, world: World): true | Obstacle {
   if (world.may !== true) return world.may;
   const fit = fits(role.needs, world.versions, world.voterVersions);
-  return fit === true ? (role.mayRun?.() ?? true) : fit;
+  if (fit === true) return role.mayRun?.() ?? true;
+  return { reason: fit, endedBy: 'install the image of the other nodes on this one' };
 }
 
 function conditionsOf(role: string, { state, reason = '' }: Decision): readonly FoundCondition[] {

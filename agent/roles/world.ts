@@ -1,6 +1,7 @@
 import type { View } from '../engine/controller.ts';
 import type { Card, Consensus, Holder } from '../engine/resources.ts';
 import { AgentError } from '../errors.ts';
+import type { Obstacle } from './role.ts';
 
 /** What the roles need to know of the node and its cluster at one moment. */
 export interface World {
@@ -9,9 +10,9 @@ export interface World {
   /** `10.42.0.0/16` */
   readonly range: string;
   /** Whether this node may hold any role. */
-  readonly may: true | string;
+  readonly may: true | Obstacle;
   /** For a role that has not been looked at. */
-  readonly why: string;
+  readonly why: Obstacle;
   readonly quorum: boolean;
   /** There are endpoints of etcd to talk to. */
   readonly reachable: boolean;
@@ -21,6 +22,12 @@ export interface World {
   readonly voterVersions: readonly Card['versions'][];
   readonly holders: readonly Holder[];
 }
+
+const RESIGNED_ENDED_BY = 'the agent starts anew; after a leave: node-agent join ADDRESS';
+const NOT_REACHABLE: Obstacle = {
+  reason: 'etcd is not reachable yet',
+  endedBy: 'a voter that this node reaches through the mesh: node-agent members',
+};
 
 /** @param resigned the reason why this node gives up its roles for good */
 export function worldOf(view: View, resigned: string | undefined): World | undefined {
@@ -32,13 +39,16 @@ export function worldOf(view: View, resigned: string | undefined): World | undef
   const own = versionsOf(view);
   const cards = view.get('cards') ?? [];
   const voters = consensus?.voters ?? [];
-  const may = resigned ?? mayHold(view, identity.id, consensus);
+  const may =
+    resigned === undefined
+      ? mayHold(view, identity.id, consensus)
+      : { reason: resigned, endedBy: RESIGNED_ENDED_BY };
   return {
     me: identity.id,
     leaseSeconds: settings.roles.lease,
     range: settings.mesh.range,
     may,
-    why: may === true ? 'etcd is not reachable yet' : may,
+    why: may === true ? NOT_REACHABLE : may,
     quorum: consensus?.quorum ?? false,
     reachable: (consensus?.endpoints.length ?? 0) > 0,
     voters,
@@ -53,12 +63,20 @@ export function worldOf(view: View, resigned: string | undefined): World | undef
   };
 }
 
-function mayHold(view: View, me: string, consensus: Consensus | undefined): true | string {
-  if (consensus === undefined || consensus.place === 'none') return 'this node is in no cluster yet';
-  if (view.get('registry')?.evicted.includes(me)) return 'this node has been evicted';
-  if (!view.get('mesh')?.ready) return 'the mesh is not up';
+function mayHold(view: View, me: string, consensus: Consensus | undefined): true | Obstacle {
+  if (consensus === undefined || consensus.place === 'none') {
+    return { reason: 'this node is in no cluster yet', endedBy: 'it joins one: node-agent status says how' };
+  }
+  if (view.get('registry')?.evicted.includes(me)) {
+    return { reason: 'this node has been evicted', endedBy: `on any other node: node-agent readmit ${me}` };
+  }
+  if (!view.get('mesh')?.ready) {
+    return { reason: 'the mesh is not up', endedBy: 'node-agent status says what the mesh waits for' };
+  }
   const own = view.get('gossip')?.members.find(({ id }) => id === me);
-  if (own?.status === 'leaving' || own?.status === 'left') return 'this node is leaving';
+  if (own?.status === 'leaving' || own?.status === 'left') {
+    return { reason: 'this node is leaving', endedBy: RESIGNED_ENDED_BY };
+  }
   return true;
 }
 

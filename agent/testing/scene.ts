@@ -95,7 +95,10 @@ export function scene(): Scene {
     },
     roles: [
       { role: 'page', state: 'candidate', holder: c },
-      { role: 'slurm', state: 'waiting', reason: 'no engine' },
+      {
+        ...{ role: 'slurm', state: 'waiting', reason: 'no engine' },
+        ...{ endedBy: 'install the image of the other nodes on this one', sinceMs: 58_000 },
+      },
     ],
     refusals: [
       {

@@ -76,7 +76,7 @@ function createMachine(
     leaseSeconds,
     range: '10.42.0.0/16',
     may: true,
-    why: '',
+    why: { reason: '', endedBy: '' },
     quorum: true,
     reachable: true,
     voters: ids,
