@@ -30,13 +30,7 @@ roles:
   lease: 30
 `;
 
-/** Not yet seen to pass from beginning to end: it is asked for until then. */
-const skip =
-  process.env.CLUSTEROS_QEMU_CLUSTER === '1' ? false : 'CLUSTEROS_QEMU_CLUSTER=1 runs it (half an hour)';
-
-test('three machines of one image and one seed are one cluster, and stay it through cable, clock, crash, lost disk and reboot', {
-  skip,
-}, async (t) => {
+test('three machines of one image and one seed are one cluster, and stay it through cable, clock, crash, lost disk and reboot', async (t) => {
   const lap = laps();
   const key = newKey();
   await withMachines(
