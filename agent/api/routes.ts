@@ -1,11 +1,11 @@
 import * as z from 'zod';
 import type { Event } from '../events/event.ts';
 import type { Answer, Request } from '../host/unix-socket.ts';
-import { findNode } from '../operations/find-node.ts';
+import { findMember, findNode } from '../operations/find-node.ts';
 import type { Operations } from '../operations/operations.ts';
 import type { Status } from '../status.ts';
 import { parseSince } from './since.ts';
-import { type ClusterView, type MemberView, statusDocument } from './view.ts';
+import { type ClusterView, statusDocument } from './view.ts';
 
 /** What the API can say of the node at this moment. */
 export interface Snapshot {
@@ -87,7 +87,7 @@ export const ROUTES: readonly Route[] = [
   post('/v1/join', address, (does, wish) => does.join(wish.address)),
   post('/v1/leave', nobody, (does) => does.leave()),
   post('/v1/evict', aNode, (does, wish, parts) => {
-    const { id, name } = memberOf(parts, wish.node);
+    const { id, name } = findMember(parts.snapshot().view?.members ?? [], wish.node);
     return does.evict(id, name);
   }),
   post('/v1/readmit', aNode, (does, wish, parts) => does.readmit(evictedOf(parts, wish.node))),
@@ -159,13 +159,6 @@ async function* followFrom(
     yield event;
   }
   for await (const event of coming) if (event.seq > last) yield event;
-}
-
-/** One that has left is meant only where nobody else bears the name: a machine that was reset bears it again. */
-function memberOf({ snapshot }: ApiParts, text: string): MemberView {
-  const members = snapshot().view?.members ?? [];
-  const present = members.filter(({ name, status }) => name === text && status !== 'left');
-  return present.length === 1 && present[0] !== undefined ? present[0] : findNode(members, text);
 }
 
 /** An evicted node may be known by its id alone. */

@@ -7,6 +7,15 @@ import type { Operations } from '../operations/operations.ts';
 import { makeSandbox } from '../testing/sandbox.ts';
 import { createProgram } from './program.ts';
 
+const [OLD, NEW] = ['A'.repeat(43), 'B'.repeat(43)];
+const MEMBERS = [
+  { id: OLD, name: 'n2', self: false, status: 'left' },
+  {
+    ...{ id: NEW, name: 'n2', self: false, status: 'alive' },
+    ...{ meshAddress: '10.42.1.2', lanAddress: '192.168.1.2' },
+  },
+];
+
 /** An agent that only writes down what it is told, and the command line before it. */
 async function station(t: TestContext, answer: string | undefined = undefined) {
   const { environment, paths, put } = makeSandbox(t);
@@ -17,6 +26,7 @@ async function station(t: TestContext, answer: string | undefined = undefined) {
     join: async (address: string) => asked.push(address) && { done: `asks ${address}` },
     recover: async (wish: unknown) => asked.push(wish) && { done: 'begun anew' },
     revokeToken: async (id: string) => asked.push(id) && { done: 'revoked' },
+    evict: async (id: string) => asked.push(id) && { done: 'evicted' },
     listTokens: async () => [{ id: 'abc', expires: '2001-01-01T00:00:00Z', usesLeft: 2, note: undefined }],
     createToken: async (wish: { uses: number }) => ({
       id: 'a',
@@ -25,13 +35,19 @@ async function station(t: TestContext, answer: string | undefined = undefined) {
       uses: wish.uses,
     }),
   } as unknown as Operations;
-  const listener = await serveApi(paths, () => ({ status: {}, info: {} }) as unknown as Snapshot, {
-    operations,
-    events: {
-      since: async () => [{ at: '2026-01-01T00:00:00Z', seq: 1, kind: 'member.failed', summary: 'x failed' }],
-      follow: async function* () {},
+  const listener = await serveApi(
+    paths,
+    () => ({ status: {}, info: {}, view: { members: MEMBERS } }) as unknown as Snapshot,
+    {
+      operations,
+      events: {
+        since: async () => [
+          { at: '2026-01-01T00:00:00Z', seq: 1, kind: 'member.failed', summary: 'x failed' },
+        ],
+        follow: async function* () {},
+      },
     },
-  });
+  );
   t.after(() => listener.close());
   let out = '';
   const program = createProgram({
@@ -56,7 +72,7 @@ test('without a terminal what is dangerous is refused, with the command that doe
     ['leave'],
     ['reset'],
     ['recover', '--force-new-cluster'],
-    ['evict', 'x'],
+    ['evict', 'n2'],
     ['key', 'rotate'],
   ]) {
     await assert.rejects(run(...argv), { code: 'confirm.needed', exit: 'usage', fix: /--yes$/ });
@@ -74,6 +90,27 @@ test('on a terminal only a yes goes on', async (t) => {
   const yes = await station(t, ' Yes ');
   assert.match(await yes.run('leave'), /hand over its roles[\s\S]*left/);
   assert.deepEqual(yes.asked, ['leave']);
+});
+
+test('evict finds the node before it asks, and asks with its name, id and addresses', async (t) => {
+  for (const node of ['n3', '']) {
+    const typo = await station(t, 'yes');
+    await assert.rejects(typo.run('evict', node), { code: 'node.unknown', exit: 'usage' });
+    await assert.rejects(typo.run('evict', node, '--yes'), { code: 'node.unknown' });
+    assert.deepEqual(typo.asked, []);
+  }
+  const no = await station(t, 'no');
+  await assert.rejects(no.run('evict', 'n2'), { code: 'confirm.declined' });
+  assert.deepEqual(no.asked, []);
+  const yes = await station(t, 'y');
+  const text = await yes.run('evict', 'n2');
+  assert.match(
+    text,
+    new RegExp(`^n2 \\(${NEW}, 10\\.42\\.1\\.2, 192\\.168\\.1\\.2, alive\\) will be removed`),
+  );
+  assert.deepEqual(yes.asked, [NEW]);
+  assert.match(await yes.run('evict', OLD.slice(0, 6), '--yes'), /^evicted/);
+  assert.deepEqual(yes.asked, [NEW, OLD]);
 });
 
 test('recover wants exactly one of its two ways, and takes a file or none', async (t) => {

@@ -1,9 +1,12 @@
-import { order } from '../api/client.ts';
+import { ask, order } from '../api/client.ts';
 import { parseDuration } from '../api/since.ts';
+import type { MemberView } from '../api/view.ts';
 import { AgentError } from '../errors.ts';
+import { findMember } from '../operations/find-node.ts';
 import type { Done, RecoverWish } from '../operations/operations.ts';
 import { confirm } from './confirm.ts';
 import { type Context, type Options, printResult } from './context.ts';
+import { printable } from './table.ts';
 
 /**
  * The commands that have the running agent do something. What is dangerous asks first. A leave, a reset or a
@@ -29,12 +32,22 @@ export async function leave(context: Context, options: YesOptions) {
   await send(context, options, '/v1/leave', {}, LONG_MS);
 }
 
+/** Which node is meant is found first, so that a yes is said to one node; its id is what is sent. */
 export async function evict(context: Context, options: YesOptions, [node = '']: readonly string[]) {
+  const { members } = await ask<{ members: readonly MemberView[] }>(context.paths.socket, '/v1/members');
+  const member = findMember(members, node);
   await confirm(context, options.yes, {
-    about: `${node} will be removed everywhere, and its identity refused until it is readmitted.`,
-    command: `node-agent evict ${node}`,
+    about: `${described(member)} will be removed everywhere, and its identity refused until it is readmitted.`,
+    command: `node-agent evict ${member.id}`,
   });
-  await send(context, options, '/v1/evict', { node });
+  await send(context, options, '/v1/evict', { node: member.id });
+}
+
+/** A name may be anybody's; the id and the addresses tell the machine. */
+function described({ name, id, self, status, meshAddress, lanAddress }: MemberView): string {
+  const addresses = [meshAddress, lanAddress].filter((address) => address !== undefined).join(', ');
+  const here = self ? ', this very node' : '';
+  return printable(`${name} (${id}, ${addresses || 'no address known'}, ${status}${here})`);
 }
 
 export async function readmit(context: Context, options: Options, [node = '']: readonly string[]) {

@@ -29,3 +29,17 @@ export function findNode<T extends Named>(nodes: readonly T[], text: string): T 
     fix: 'say the name, the id, or more of the beginning of the id: node-agent members',
   });
 }
+
+/**
+ * The member that an operator means. One that has left is meant only where nobody else bears the name: a machine
+ * that was reset bears it again. Pure.
+ *
+ * @throws as {@link findNode}
+ */
+export function findMember<T extends Named & { readonly status: string }>(
+  members: readonly T[],
+  text: string,
+): T {
+  const [present, ...others] = members.filter(({ name, status }) => name === text && status !== 'left');
+  return present !== undefined && others.length === 0 ? present : findNode(members, text);
+}
