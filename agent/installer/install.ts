@@ -4,6 +4,7 @@ import type { Asker } from '../cli/confirm.ts';
 import { AgentError } from '../errors.ts';
 import { blockDevice, clock, files, programs } from '../host.ts';
 import type { Paths } from '../paths.ts';
+import { INSTALL_SETTINGS } from '../seed/offers.ts';
 import { chooseDisk } from './choose.ts';
 import { DeviceFault } from './device.ts';
 import { answer, begin, type Dialogue, type Scene } from './dialogue.ts';
@@ -12,7 +13,7 @@ import { openImageFolder } from './image-folder.ts';
 import { meterLine } from './progress.ts';
 import { type DiskPrograms, devicesBehind, listDisks, lookAt } from './read-disks.ts';
 import { doneScreen, refusalScreen } from './screens.ts';
-import { type Moved, moveSeedTo, SETTINGS_NAME } from './seed-move.ts';
+import { type Moved, moveSeedTo } from './seed-move.ts';
 import { type InstallSettings, parseInstallSettings } from './settings.ts';
 import { finish, type Phase, placeOn, writeContents } from './write.ts';
 
@@ -139,7 +140,7 @@ async function realPath(device: string): Promise<string> {
 }
 
 async function readSettings(paths: Paths): Promise<InstallSettings> {
-  const file = path.join(paths.seed, 'clusteros', SETTINGS_NAME);
+  const file = path.join(paths.seed, 'clusteros', INSTALL_SETTINGS);
   const found = await files.readLimited(file, 65_536);
   const read = parseInstallSettings(file, found?.bytes.toString('utf8') ?? '');
   if ('settings' in read) return read.settings;

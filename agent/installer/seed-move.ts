@@ -20,9 +20,6 @@ export const SEED_PLACE = 'seed';
 const CLOUD_FILES = ['meta-data', 'user-data', 'network-config', 'vendor-data'];
 const LIMIT = 1024 * 1024;
 
-/** The file of the seed that is the installer's own. */
-export const SETTINGS_NAME = 'install.yaml';
-
 export interface Moved {
   /** Names of what the installed system has now. */
   readonly taken: readonly string[];
@@ -56,7 +53,7 @@ export async function moveSeedTo(
 export async function moveSeed(paths: Paths, state: string): Promise<Moved> {
   await files.makeFolder(path.dirname(state), 0o755);
   await prepareState(state);
-  const offers = (await collectOffers(paths, {})).filter(({ item }) => item !== SETTINGS_NAME);
+  const offers = await collectOffers(paths, {});
   const { decisions, held } = judgeOffers({ key: undefined, settings: undefined }, offers);
   if (held.key !== undefined && !(await holdKey(state, held.key)).equals(held.key)) throw otherKey(state);
   if (held.settings !== undefined) await holdSettings(state, held.settings);

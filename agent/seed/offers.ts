@@ -12,6 +12,9 @@ export const SEED_FOLDER = 'clusteros';
 
 const WANTED = ['cluster.key', 'cluster.token', 'node.yaml'];
 
+/** What the seed says to the installer of a live medium; no node has any use for it. */
+export const INSTALL_SETTINGS = 'install.yaml';
+
 /** All that is offered to the node now: by the environment, by the administrator's folder, by the seed. */
 export async function collectOffers(paths: Paths, environment: Environment): Promise<Offer[]> {
   const offers: Offer[] = [];
@@ -29,6 +32,7 @@ export async function collectOffers(paths: Paths, environment: Environment): Pro
   if (besideConfig !== undefined) offers.push(besideConfig);
   const folder = path.join(paths.seed, SEED_FOLDER);
   for (const { name } of (await files.list(folder)) ?? []) {
+    if (name === INSTALL_SETTINGS) continue;
     if (!WANTED.includes(name)) {
       const content = { ignored: `not a file that we look for (${WANTED.join(', ')})` };
       offers.push({ source: 'seed', item: printable(name), place: folder, content });
