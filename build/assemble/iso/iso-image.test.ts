@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs/promises';
 import * as path from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { freshFolder, needs, output } from '../testing/images.ts';
+import { matchesGolden } from '../../../qemu/golden.ts';
+import { EPOCH, freshFolder, needs, output } from '../testing/images.ts';
 import { chance, liveOptions } from '../testing/live.ts';
-import { assembleIso, discLabel } from './iso-image.ts';
+import { assembleIso, discLabel, isoArgv } from './iso-image.ts';
 
 const TOOLS = needs('mksquashfs', 'xorriso', 'mkfs.vfat', 'mcopy', 'sfdisk');
 
@@ -70,4 +71,20 @@ test('the same disc comes out in another folder and later', TOOLS, async (t) => 
 
 test('the label of a disc is what every reader can show', () => {
   assert.equal(discLabel('ac6198d8-b0dc-8d94-b197-dc8bed90bfa3'), 'CLUSTEROS_90BFA3');
+});
+
+test('what xorriso is told is as reviewed', async () => {
+  const argv = isoArgv({
+    file: 'x.iso',
+    label: 'CLUSTEROS_90BFA3',
+    disk: 'ac6198d8-b0dc-8d94-b197-dc8bed90bfa3',
+    epoch: EPOCH,
+    hybrid: 'work/hybrid.img',
+    esp: 'work/esp.img',
+    placed: [
+      { path: 'live/system.squashfs', source: 'work/live.squashfs' },
+      { path: 'boot/grub/cd.img', source: 'work/cd.img' },
+    ],
+  });
+  await matchesGolden(new URL('goldens/iso-argv.golden', import.meta.url), `${argv.join('\n')}\n`);
 });
