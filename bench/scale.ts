@@ -13,6 +13,7 @@ import { createNamespaceCluster } from '../test/cluster/namespaces/cluster.ts';
 import type { HostMachine } from '../test/cluster/namespaces/machine.ts';
 import { transcribe } from '../test/cluster/transcript.ts';
 import { median, seconds, table, verdict } from './figures.ts';
+import { allowManyNeighbours } from './neighbours.ts';
 import { idleUsage, medianOf, type NodeUsage } from './node-usage.ts';
 
 const FIRST = 5;
@@ -41,6 +42,7 @@ const { file } = await buildAgent({
   arch: process.arch === 'arm64' ? 'arm64' : 'x64',
   cache: await openCache(),
 });
+const restoreNeighbours = allowManyNeighbours();
 const cluster = await createNamespaceCluster({ hosts: FIRST, seed: { key: newKey() }, program: file });
 const joins: { readonly nodes: number; readonly ms: readonly number[] }[] = [];
 let few: Idle | undefined;
@@ -66,6 +68,7 @@ try {
   throw error;
 } finally {
   await cluster.dispose();
+  restoreNeighbours();
 }
 report(few, many);
 
