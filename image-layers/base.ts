@@ -2,6 +2,14 @@ import { CLOUD_CONFIG, CLOUD_SEED_LINK } from '../firstboot/cloud-config.ts';
 import { FIRST_BOOT_FILES } from './first-boot.ts';
 import type { Layer } from './layer.ts';
 
+const SYSCTL = `# Everybody may ping, on every base: Debian 13 leaves it to a package that is only recommended.
+net.ipv4.ping_group_range = 0 2147483647
+# A node knows each other node as a neighbour: hundreds, and its containers besides (arp(7); 1024 is the default).
+net.ipv4.neigh.default.gc_thresh1 = 1024
+net.ipv4.neigh.default.gc_thresh2 = 4096
+net.ipv4.neigh.default.gc_thresh3 = 8192
+`;
+
 /** What any node is: a kernel, a boot chain, a network, a clock, remote access, and growth on first boot. */
 export const base: Layer = {
   name: 'base',
@@ -72,11 +80,10 @@ LinkLocalAddressing=yes
       mode: 0o644,
       text: '[Journal]\nStorage=persistent\nSystemMaxUse=256M\n',
     },
-    // Everybody may ping, on every base: Debian 13 leaves it to a package that is only recommended.
     {
       path: '/etc/sysctl.d/50-clusteros.conf',
       mode: 0o644,
-      text: 'net.ipv4.ping_group_range = 0 2147483647\n',
+      text: SYSCTL,
     },
     // Names are asked of DNS: no multicast name service listens on the LAN.
     {
