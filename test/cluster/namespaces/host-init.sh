@@ -11,7 +11,14 @@ echo "$name" >/proc/sys/kernel/hostname
 mount --rbind "$rig" "$rig"
 mount -o remount,bind,ro /
 mount -t sysfs sysfs /sys
-mount --bind "$own/tmp" /tmp
+# The tests' own clone may lie below /tmp, which is hidden here.
+clone=$(cd "${0%/*}/../../.." && pwd)
+case $clone in /tmp/*)
+  mkdir -p "$own$clone"
+  mount --bind "$clone" "$own$clone"
+  ;;
+esac
+mount --rbind "$own/tmp" /tmp
 mount --bind "$own/run" /run
 # May be a link into /run, which is ours by now.
 resolver=$(readlink -m /etc/resolv.conf)
