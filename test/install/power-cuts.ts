@@ -17,7 +17,7 @@ export interface Moment {
 }
 
 /** What is rare in time is not rare here: every sixth moment is one of the last second. */
-const PHASES = ['Writing', 'Reading back', 'Finishing', 'Writing', 'Reading back', 'Writing'] as const;
+const PHASES = ['Writing', 'Reading back', 'Writing', 'Finishing', 'Reading back', 'Writing'] as const;
 const FINISHING_MS = 1_000;
 
 /** By chance, and the same for the same seed. */

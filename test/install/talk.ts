@@ -7,8 +7,8 @@ const QUESTION =
   /(?:Number of the disk to install to, .*|Type .* to install, .*|Press Enter to begin again, .*|Type reboot or poweroff): $/;
 
 /** @returns all that was said since `from`, up to the question that waits now */
-export async function asked(machine: Machine, from = 0): Promise<string> {
-  await machine.waitForConsole(QUESTION, { deadlineMs: LIVE_LIMIT_MS, from });
+export async function asked(machine: Machine, from = 0, deadlineMs = LIVE_LIMIT_MS): Promise<string> {
+  await machine.waitForConsole(QUESTION, { deadlineMs, from });
   return machine.console.since(from);
 }
 
