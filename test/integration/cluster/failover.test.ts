@@ -64,8 +64,8 @@ test('whatever becomes of the machine that leads and holds the role, another one
       `nobody had the role: ${shown.join(', ')}; looks at most ${largestGapMs.toFixed(0)} ms apart`,
     );
     const graceful = handOvers.find(({ from, to }) => from === third.name && to === fourth.name);
-    // Under a second on an idle machine.
-    assert.ok(graceful !== undefined && graceful.apartMs < 5_000, shown.join(', '));
+    // Under a second on an idle machine (npm run bench:failover); what is waited out takes nine.
+    assert.ok(graceful !== undefined && graceful.apartMs < 7_000, shown.join(', '));
   });
 });
 

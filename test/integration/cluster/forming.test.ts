@@ -77,7 +77,7 @@ async function looksWell(machine: Machine, it: StatusDocument | undefined, names
   assert.ok(it?.id !== undefined && it.cluster.uuid !== undefined);
   const { name } = machine;
   const status = await machine.must(['node-agent', 'status']);
-  assert.match(status, new RegExp(`^node +${name} \\(${it.id.slice(0, 8)}\\), ready for \\d+ s$`, 'm'));
+  assert.match(status, new RegExp(`^node +${name} \\(${it.id.slice(0, 8)}\\), ready for \\d+ (s|min)$`, 'm'));
   assert.match(status, /^cluster +clusteros, confirmed, [0-9a-f]{8}, 5 nodes, key [0-9a-f]{8}$/m);
   assert.doesNotMatch(status, / 00000000,/, 'the short uuid tells clusters apart');
   assert.match(status, /^quorum +yes, voters 3 of 3 answering, leader n\d$/m);
