@@ -69,7 +69,6 @@ export interface MemberDeps {
 
 const CALL_MS = 3_000;
 const ALARMS_MS = 15_000;
-const MOST_ENDPOINTS = 8;
 const HAND_OVER = '/v3/maintenance/transfer-leadership';
 
 export function createMember({ paths, units, log, keeper, mayRestart }: MemberDeps): Member {
@@ -77,6 +76,7 @@ export function createMember({ paths, units, log, keeper, mayRestart }: MemberDe
   const steward = createSteward(log);
   let endpoints: readonly string[] = [];
   let look = NOTHING_SEEN;
+  let looksInVain = 0;
   let uuid: string | undefined;
   let alone = true;
   let greeted = false;
@@ -251,8 +251,10 @@ export function createMember({ paths, units, log, keeper, mayRestart }: MemberDe
       const votes =
         runs &&
         (remembered.some((member) => member.name === self && !member.learner) || genesis?.founder === self);
-      const others = otherEndpoints(inputs, remembered, genesis?.uuid, look.members !== undefined);
-      endpoints = [...(votes ? [local] : []), ...others].slice(0, MOST_ENDPOINTS);
+      looksInVain = look.members === undefined ? looksInVain + 1 : 0;
+      const current = look.members !== undefined;
+      const others = otherEndpoints(inputs, remembered, genesis?.uuid, current, looksInVain);
+      endpoints = [...(votes ? [local] : []), ...others];
       const running = runs ? local : undefined;
       if (genesis !== undefined && (endpoints.length > 0 || running)) {
         look = await lookAtCluster(client, running, endpoints, look);

@@ -3,12 +3,18 @@ import { clientUrlOf, peerUrlOf } from './etcd/config.ts';
 import type { EtcdMember } from './etcd/types.ts';
 import type { MemberInputs } from './member.ts';
 
-/** The voters that are known, then whoever carries our genesis, those that are here first. */
+export const ASKED_AT_ONCE = 8;
+
+/**
+ * Whom to ask at this look: the voters that are known, then whoever carries our genesis, those that are here first.
+ * Among many nodes few vote: each look in vain goes on where the last one ended. Pure.
+ */
 export function otherEndpoints(
-  { cards, mesh, present, self }: MemberInputs,
+  { cards, mesh, present, self }: Pick<MemberInputs, 'cards' | 'mesh' | 'present' | 'self'>,
   members: readonly EtcdMember[],
   uuid: string | undefined,
   current: boolean,
+  looksInVain: number,
 ): string[] {
   const carriers = cards
     .filter(({ card }) => card.id !== self && card.genesis?.uuid === uuid && uuid !== undefined)
@@ -18,7 +24,12 @@ export function otherEndpoints(
       return clientUrlOf(address, card.ports.etcd);
     });
   const voters = endpointsOf(members.filter(({ name }) => name !== self));
-  return current && voters.length > 0 ? voters : [...new Set([...voters, ...carriers])];
+  if (current && voters.length > 0) return voters.slice(0, ASKED_AT_ONCE);
+  const strangers = carriers.filter((url) => !voters.includes(url));
+  const room = Math.max(1, ASKED_AT_ONCE - voters.length);
+  const from = strangers.length > room ? (looksInVain * room) % strangers.length : 0;
+  const turned = [...strangers.slice(from), ...strangers.slice(0, from)];
+  return [...voters.slice(0, ASKED_AT_ONCE - 1), ...turned.slice(0, room)];
 }
 
 /** The node that has this peer URL. */
