@@ -6,7 +6,7 @@ import { renderIssue } from './console/issue.ts';
 import { createConsole } from './console/writer.ts';
 import { AgentError } from './errors.ts';
 import { type Facts, gather } from './gather.ts';
-import { boottime, clock, network, processes } from './host.ts';
+import { boottime, clock, memory, network, processes } from './host.ts';
 import { shortHash } from './identity/identity.ts';
 import { fingerprint } from './identity/keys.ts';
 import { infoOf } from './info.ts';
@@ -26,6 +26,9 @@ const LOOK_MS = 1_000;
 
 /** A stop takes at most two seconds, whether systemd listens or not. */
 const FAREWELL_MS = 1_000;
+
+/** What starts, or happens seldom, needs much of the program once; waiting needs a small part of it. */
+const RELEASE_MS = 60_000;
 
 /** As the reason of the signal: the agent begins anew in the same process, so systemd is told nothing. */
 export const AGAIN = 'again';
@@ -74,6 +77,11 @@ export async function runDaemon({
     cluster?.api,
   );
   const show = createConsole(paths);
+  const stopReleasing = clock.every(RELEASE_MS, () => {
+    memory.releaseProgramPages().catch((error: unknown) => {
+      log.warning('memory was not let go of', { reason: String(error) });
+    });
+  });
   const tell = async (...words: string[]) => {
     const failure = await manager.notify(...words);
     if (failure !== undefined) log.warning('systemd was not told', { words: words[0], failure });
@@ -125,6 +133,7 @@ export async function runDaemon({
   }
 
   stopWatchdog?.();
+  stopReleasing();
   if (stop.reason === AGAIN) {
     await cluster?.done;
     await api.close();

@@ -75,7 +75,8 @@ const SEA_CONFIG = {
   disableExperimentalSEAWarning: true,
   useCodeCache: false,
   useSnapshot: false,
-  execArgv: V8_FLAGS,
+  // Of Node's experiments, the agent uses the foreign function interface: agent/host/memory.ts.
+  execArgv: [...V8_FLAGS, '--disable-warning=ExperimentalWarning'],
   // NODE_OPTIONS and --node-options are for programs under development.
   execArgvExtension: 'none',
 } as const;

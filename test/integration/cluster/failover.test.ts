@@ -63,7 +63,7 @@ test('whatever becomes of the machine that leads and holds the role, another one
     t.diagnostic(
       `nobody had the role: ${shown.join(', ')}; looks at most ${largestGapMs.toFixed(0)} ms apart`,
     );
-    const graceful = handOvers.find(({ from, to }) => from === third.name && to === fourth.name);
+    const graceful = handOvers.findLast(({ from, to }) => from === third.name && to === fourth.name);
     // Under a second on an idle machine (npm run bench:failover); what is waited out takes nine.
     assert.ok(graceful !== undefined && graceful.apartMs < 7_000, shown.join(', '));
   });
