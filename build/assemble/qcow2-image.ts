@@ -4,13 +4,13 @@ import type { Plan } from '../definition/plan.ts';
 import { OperatorError } from '../errors.ts';
 import { files } from '../host.ts';
 import { biosBoot } from './disk/bios-boot.ts';
-import { type EspFile, makeEsp } from './disk/esp.ts';
+import { bootChain, makeEsp } from './disk/esp.ts';
 import { grubMenu, grubStub } from './disk/grub-config.ts';
 import type { DiskIdentifiers } from './disk/identifiers.ts';
 import { diskLayout, partitionTable } from './disk/partitions.ts';
 import { writeQcow2 } from './disk/qcow2.ts';
 import { FileSystemFull } from './ext4/allocate.ts';
-import { buildExt4 } from './ext4/build.ts';
+import { rootFileSystem } from './root-file-system.ts';
 import { type DiskImage, inOrder, shift } from './segments.ts';
 import type { AssembleOptions } from './targets.ts';
 
@@ -19,21 +19,14 @@ const LEVEL = 1;
 
 export async function assembleQcow2(file: string, options: AssembleOptions): Promise<void> {
   const image = await diskImage(options);
-  const handle = await files.openFile(file, 'wx');
-  try {
+  await files.withNewFile(file, 'wx', async (handle) => {
     await writeQcow2(handle, image, {
       level: LEVEL,
       signal: options.signal,
       ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
     });
     await handle.sync();
-  } catch (cause) {
-    throw (cause as NodeJS.ErrnoException).errno === undefined
-      ? cause
-      : files.storageError('file.unwritable', `cannot write ${file}`, cause);
-  } finally {
-    await handle.close();
-  }
+  });
 }
 
 /** Files that depend on the disk's ids. */
@@ -55,7 +48,8 @@ export async function diskImage(options: AssembleOptions): Promise<DiskImage> {
   const { plan, root, ids, epoch, workFolder, signal } = options;
   const layout = diskLayout(plan.diskBytes);
   const table = await partitionTable(layout, ids, workFolder, signal);
-  const esp = await makeEsp(await espFiles(options), {
+  const chain = await bootChain(options, grubStub({ rootUuid: ids.rootFileSystem }));
+  const esp = await makeEsp(chain, {
     size: layout.esp.length,
     volume: ids.espVolume,
     epoch,
@@ -71,32 +65,20 @@ export async function diskImage(options: AssembleOptions): Promise<DiskImage> {
   return inOrder(layout.size, [
     ...boot,
     { offset: layout.esp.offset, length: esp.length, source: esp },
-    ...shift(rootFileSystem(options, layout.root.length).segments, layout.root.offset),
+    ...shift(rootOfDisk(options, layout.root.length).segments, layout.root.offset),
   ]);
 }
 
-function rootFileSystem({ plan, root, ids, epoch }: AssembleOptions, size: number): DiskImage {
-  const uuid = Buffer.from(ids.rootFileSystem.replaceAll('-', ''), 'hex');
+function rootOfDisk(options: AssembleOptions, size: number): DiskImage {
   try {
-    return buildExt4(root.tree, { size, uuid, label: 'root', epoch });
+    return rootFileSystem(options, size);
   } catch (cause) {
     if (!(cause instanceof FileSystemFull)) throw cause;
     throw new OperatorError({
       code: 'disk.too-small',
-      message: `the system does not fit on a disk of ${plan.diskBytes} bytes: ${cause.message}`,
+      message: `the system does not fit on a disk of ${options.plan.diskBytes} bytes: ${cause.message}`,
       fix: 'raise disk.size in the definition',
       cause,
     });
   }
-}
-
-/** The removable-media path, which every firmware tries, and the stub where the signed GRUB looks for it. */
-async function espFiles({ plan, root, ids }: AssembleOptions): Promise<EspFile[]> {
-  const { shim, mokManager, grub, grubFolder } = plan.base.secureBoot;
-  return [
-    { path: 'EFI/BOOT/BOOTX64.EFI', bytes: await root.read(shim) },
-    { path: 'EFI/BOOT/mmx64.efi', bytes: await root.read(mokManager) },
-    { path: 'EFI/BOOT/grubx64.efi', bytes: await root.read(grub) },
-    { path: `${grubFolder}/grub.cfg`, bytes: Buffer.from(grubStub({ rootUuid: ids.rootFileSystem })) },
-  ];
 }

@@ -73,6 +73,11 @@ export async function* chunks(
   }
 }
 
+/** Whether a chunk, of one byte at least, reads as a hole does. */
+export function isZero(bytes: Buffer): boolean {
+  return bytes[0] === 0 && bytes.compare(bytes, 1, bytes.length, 0, bytes.length - 1) === 0;
+}
+
 /** One reader for each source file. */
 type Readers = Map<files.FileHandle, WindowReader>;
 

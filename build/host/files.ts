@@ -144,6 +144,29 @@ export async function openFile(
 
 export type FileHandle = fs.FileHandle;
 
+/**
+ * Make a file, or with `w` empty it, and fill it. What is written so far stays when it fails: for files of a folder
+ * that is thrown away then.
+ *
+ * @throws OperatorError `file.unwritable`, `disk.full` for what the system says of the file; else what `fill` throws
+ */
+export async function withNewFile<T>(
+  file: string,
+  flags: 'w' | 'wx',
+  fill: (handle: FileHandle) => Promise<T>,
+): Promise<T> {
+  const handle = await openFile(file, flags);
+  try {
+    return await fill(handle);
+  } catch (cause) {
+    throw (cause as NodeJS.ErrnoException).errno === undefined
+      ? cause
+      : storageError('file.unwritable', `cannot write ${file}`, cause);
+  } finally {
+    await handle.close();
+  }
+}
+
 /** Turn an error of the system on a file into one for the operator. */
 export function storageError(code: string, message: string, cause: unknown): OperatorError {
   if (cause instanceof OperatorError) return cause;

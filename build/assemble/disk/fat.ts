@@ -1,6 +1,7 @@
 /** FAT volumes, filled without mounting them: the same bytes for the same files. */
 import * as path from 'node:path';
 import { files, run } from '../../host.ts';
+import { parentsOf } from '../tree/parents.ts';
 
 export interface FatFile {
   /** Path on the volume, such as `EFI/BOOT/BOOTX64.EFI`. */
@@ -61,10 +62,4 @@ export async function makeFat(contents: readonly FatFile[], options: FatOptions)
     await files.remove(image);
     await files.remove(source);
   }
-}
-
-/** `EFI` and `EFI/BOOT` for `EFI/BOOT/x`, outermost first. */
-function parentsOf(file: string): string[] {
-  const parts = file.split('/').slice(0, -1);
-  return parts.map((_, index) => parts.slice(0, index + 1).join('/'));
 }

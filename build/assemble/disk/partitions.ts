@@ -45,10 +45,9 @@ export function sfdiskScript(layout: DiskLayout, ids: DiskIdentifiers): string {
     'label: gpt',
     `label-id: ${ids.disk.toUpperCase()}`,
     `first-lba: ${MIB / SECTOR}`,
-    line(layout.biosBoot, '21686148-6449-6E6F-744E-656564454649', ids.biosBoot, 'bios-boot'),
-    line(layout.esp, 'C12A7328-F81F-11D2-BA4B-00A0C93EC93B', ids.esp, 'esp'),
-    // "Root partition (x86-64)" of the Discoverable Partitions Specification: systemd-repart grows it by its type.
-    line(layout.root, '4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709', ids.root, 'root'),
+    line(layout.biosBoot, PARTITION_TYPES.biosBoot, ids.biosBoot, 'bios-boot'),
+    line(layout.esp, PARTITION_TYPES.esp, ids.esp, 'esp'),
+    line(layout.root, PARTITION_TYPES.root, ids.root, 'root'),
     '',
   ].join('\n');
 }

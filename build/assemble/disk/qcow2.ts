@@ -9,7 +9,7 @@
 import { promisify } from 'node:util';
 import { constants, zstdCompress } from 'node:zlib';
 import type { files } from '../../host.ts';
-import { chunks, type DiskImage } from '../segments.ts';
+import { chunks, type DiskImage, isZero } from '../segments.ts';
 
 const compress = promisify(zstdCompress);
 
@@ -205,8 +205,4 @@ async function writeAt(file: files.FileHandle, bytes: Buffer, position: number):
 /** A copy in the byte order of the format. */
 function bigEndian(values: BigUint64Array): Buffer {
   return Buffer.from(values.slice().buffer).swap64();
-}
-
-function isZero(bytes: Buffer): boolean {
-  return bytes.readBigUInt64LE(0) === 0n && bytes.compare(bytes, 8, bytes.length, 0, bytes.length - 8) === 0;
 }

@@ -14,20 +14,13 @@ import { layerEntries, layerSize, writeLayer } from './layer-tar.ts';
 const CHUNK = 4 * 1024 * 1024;
 
 export async function assembleDocker(file: string, options: AssembleOptions): Promise<void> {
-  const handle = await files.openFile(file, 'wx');
-  try {
+  await files.withNewFile(file, 'wx', async (handle) => {
     const archive = pack();
     const fed = feed(archive, options).catch((error: Error) => void archive.destroy(error));
     await drain(archive, handle);
     await fed;
     await handle.sync();
-  } catch (cause) {
-    throw (cause as NodeJS.ErrnoException).errno === undefined
-      ? cause
-      : files.storageError('file.unwritable', `cannot write ${file}`, cause);
-  } finally {
-    await handle.close();
-  }
+  });
 }
 
 async function feed(

@@ -6,9 +6,10 @@
  */
 import * as path from 'node:path';
 import { files, run } from '../../host.ts';
-import { makeEsp } from '../disk/esp.ts';
+import { bootChain, makeEsp } from '../disk/esp.ts';
 import { diskIdentifiers } from '../disk/identifiers.ts';
-import { efiFiles, GRUB_MENU, mediumFiles } from '../live/medium.ts';
+import { PARTITION_TYPES } from '../disk/partitions.ts';
+import { GRUB_MENU, mediumFiles } from '../live/medium.ts';
 import { share } from '../live/share.ts';
 import { liveSquashfs } from '../live/squashfs.ts';
 import type { AssembleOptions } from '../targets.ts';
@@ -33,7 +34,7 @@ export async function assembleIso(file: string, options: AssembleOptions): Promi
       await options.root.read('/usr/lib/grub/i386-pc/boot_hybrid.img'),
     );
     const stub = `search --no-floppy --set=root --label ${label}\nconfigfile ($root)/${GRUB_MENU}\n`;
-    const contents = await efiFiles(options, stub);
+    const contents = await bootChain(options, stub);
     // GRUB takes the disc itself for the place that it was started from, where El Torito's image was.
     placed.push(await place(tree, `${plan.base.secureBoot.grubFolder}/grub.cfg`, Buffer.from(stub)));
     const size = 34 * MIB + Math.ceil(contents.reduce((sum, { bytes }) => sum + bytes.length, 0) / MIB) * MIB;
@@ -111,7 +112,7 @@ export function isoArgv({ file, label, disk, epoch, hybrid, esp, placed }: IsoIn
     ...['--grub2-mbr', hybrid, '-partition_offset', '16', '--mbr-force-bootable'],
     ...['-b', CD_IMAGE, '-no-emul-boot', '-boot-load-size', '4', '-boot-info-table', '--grub2-boot-info'],
     // UEFI: the same bytes are El Torito's image and a partition.
-    ...['-append_partition', '2', 'C12A7328-F81F-11D2-BA4B-00A0C93EC93B', esp, '-appended_part_as_gpt'],
+    ...['-append_partition', '2', PARTITION_TYPES.esp, esp, '-appended_part_as_gpt'],
     ...['-eltorito-alt-boot', '-e', '--interval:appended_partition_2:all::', '-no-emul-boot'],
     // The order on the disc would follow from the numbers of our inodes otherwise.
     ...placed.flatMap(({ path: name }, index) => [

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { BlockMap, BlockRange } from '../../../agent/installer/block-map.ts';
-import { chunks, type DiskImage } from '../segments.ts';
+import { chunks, type DiskImage, isZero } from '../segments.ts';
 
 /** What is mapped or not as a whole. */
 const CELL = 64 * 1024;
@@ -106,8 +106,4 @@ class RangeList {
     this.#offset = next;
     this.#length = 0;
   }
-}
-
-function isZero(bytes: Buffer): boolean {
-  return bytes[0] === 0 && bytes.compare(bytes, 1, bytes.length, 0, bytes.length - 1) === 0;
 }

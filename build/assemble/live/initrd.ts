@@ -4,6 +4,8 @@
  *
  * Source: Linux, Documentation/driver-api/early-userspace/buffer-format.rst (format "newc").
  */
+import { parentsOf } from '../tree/parents.ts';
+
 export interface InitrdFile {
   /** `scripts/x`; its folders are made. */
   readonly path: string;
@@ -16,12 +18,7 @@ const REGULAR = 0o100000;
 
 /** @returns an uncompressed archive, its length a multiple of 512 */
 export function initrdArchive(files: readonly InitrdFile[], epoch: number): Buffer {
-  const folders = new Set(
-    files.flatMap(({ path }) => {
-      const parts = path.split('/').slice(0, -1);
-      return parts.map((_, depth) => parts.slice(0, depth + 1).join('/'));
-    }),
-  );
+  const folders = new Set(files.flatMap(({ path }) => parentsOf(path)));
   const entries = [
     ...[...folders].map((name) => ({ name, mode: FOLDER, data: Buffer.alloc(0) })),
     ...files.map(({ path, mode, text }) => ({ name: path, mode: REGULAR | mode, data: Buffer.from(text) })),

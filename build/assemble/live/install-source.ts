@@ -3,13 +3,12 @@
 import type { BlockMap } from '../../../agent/installer/block-map.ts';
 import { INSTALL_FILE, type InstallFile } from '../../../agent/installer/image-folder.ts';
 import { biosBoot } from '../disk/bios-boot.ts';
-import { makeEsp } from '../disk/esp.ts';
+import { bootChain, makeEsp } from '../disk/esp.ts';
 import { grubStub } from '../disk/grub-config.ts';
 import { diskLayout, PARTITION_TYPES } from '../disk/partitions.ts';
 import { inOrder } from '../segments.ts';
 import type { AssembleOptions } from '../targets.ts';
 import { mapImage } from './image-map.ts';
-import { efiFiles } from './medium.ts';
 import { fatTables } from './tables.ts';
 
 export const ROOT_FILE = 'root.ext4';
@@ -85,7 +84,7 @@ export async function installSource(options: AssembleOptions, rootMap: BlockMap)
 
 async function espOf(options: AssembleOptions, size: number, sector: 512 | 4096): Promise<Buffer> {
   const { ids, epoch, workFolder, signal } = options;
-  const contents = await efiFiles(options, grubStub({ rootUuid: ids.rootFileSystem }));
+  const contents = await bootChain(options, grubStub({ rootUuid: ids.rootFileSystem }));
   return await makeEsp(contents, { size, volume: ids.espVolume, epoch, workFolder, signal, sector });
 }
 

@@ -26,20 +26,6 @@ export async function mediumFiles(
   ];
 }
 
-/** The signed chain at the removable-media path, and the stub beside the signed GRUB. */
-export async function efiFiles(
-  { root, plan }: Pick<AssembleOptions, 'root' | 'plan'>,
-  stub: string,
-): Promise<EspFile[]> {
-  const { shim, mokManager, grub, grubFolder } = plan.base.secureBoot;
-  return [
-    { path: 'EFI/BOOT/BOOTX64.EFI', bytes: await root.read(shim) },
-    { path: 'EFI/BOOT/mmx64.efi', bytes: await root.read(mokManager) },
-    { path: 'EFI/BOOT/grubx64.efi', bytes: await root.read(grub) },
-    { path: `${grubFolder}/grub.cfg`, bytes: Buffer.from(stub) },
-  ];
-}
-
 /** GRUB's root is the file system with the menu by then. */
 export function liveMenu(name: MediumName, title: string): string {
   const entry = (what: string, more: string) => `menuentry "${what}" {

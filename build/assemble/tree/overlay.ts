@@ -2,6 +2,7 @@
 import type { LayerFile, LayerLink, LayerUnit } from '../../../image-layers/layer.ts';
 import type { Segment } from '../segments.ts';
 import type { Tree, TreeNode } from './node.ts';
+import { parentsOf } from './parents.ts';
 
 export interface Overlay {
   readonly files: readonly LayerFile[];
@@ -55,9 +56,7 @@ function applyUnit(tree: Tree, unit: LayerUnit, epoch: number): void {
 
 /** Add or replace a node; folders on the way are made. A replaced one moves to the end of the tree's order. */
 function put(tree: Tree, path: string, node: TreeNode, epoch: number): void {
-  const parts = path.split('/');
-  for (let depth = 1; depth < parts.length; depth++) {
-    const folder = parts.slice(0, depth).join('/');
+  for (const folder of parentsOf(path)) {
     const present = tree.get(folder);
     if (present === undefined) tree.set(folder, root('folder', 0o755, epoch));
     else if (present.kind !== 'folder') throw new Error(`${path}: ${folder} is not a folder in the image`);

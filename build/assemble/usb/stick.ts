@@ -4,12 +4,12 @@ import { sampleFiles } from '../../../firstboot/sample.ts';
 import { SEED_LABEL } from '../../../firstboot/seed.ts';
 import type { files } from '../../host.ts';
 import { biosBoot } from '../disk/bios-boot.ts';
-import { makeEsp } from '../disk/esp.ts';
+import { bootChain, makeEsp } from '../disk/esp.ts';
 import { makeFat } from '../disk/fat.ts';
 import { type DiskIdentifiers, diskIdentifiers } from '../disk/identifiers.ts';
 import { PARTITION_TYPES } from '../disk/partitions.ts';
 import type { Stretch } from '../live/image-map.ts';
-import { efiFiles, GRUB_MENU, mediumFiles } from '../live/medium.ts';
+import { GRUB_MENU, mediumFiles } from '../live/medium.ts';
 import { fatTables } from '../live/tables.ts';
 import { type DiskImage, inOrder } from '../segments.ts';
 import type { AssembleOptions } from '../targets.ts';
@@ -39,7 +39,7 @@ export async function stickImage(
   const ids = stickIdentifiers(options.ids);
   const contents = [
     // GRUB's root is this partition, however it was started.
-    ...(await efiFiles(options, `configfile ($root)/${GRUB_MENU}\n`)),
+    ...(await bootChain(options, `configfile ($root)/${GRUB_MENU}\n`)),
     ...(await mediumFiles(options, `PARTUUID=${ids.root}`)),
   ];
   const common = { epoch, workFolder, signal };
