@@ -47,8 +47,9 @@ export interface BuiltImage {
  * @param plans of one definition, at least one
  * @throws OperatorError; whatever it is, nothing half-made is left in the output folder or the cache
  */
-export async function buildImages(plans: readonly Plan[], options: BuildOptions): Promise<BuiltImage[]> {
-  const { cache, output, signal, progress, engine = 'direct' } = options;
+export async function buildImages(plans: readonly Plan[], given: BuildOptions): Promise<BuiltImage[]> {
+  const options = { ...given, engine: given.engine ?? 'direct' };
+  const { cache, output, signal, progress, engine } = options;
   await requirePrograms(engine, plans);
   return await withOutputFolder(output, async (work) => {
     const [trees, agent] = await bothOrNeither(
@@ -76,15 +77,18 @@ export async function buildImage(plan: Plan, options: BuildOptions): Promise<Bui
   return built;
 }
 
+/** With what was not given. */
+type Settled = BuildOptions & { readonly engine: Engine };
+
 interface OneInput {
   readonly packages: PackagesTree;
   readonly agent: BuiltAgent;
   readonly work: string;
-  readonly options: BuildOptions;
+  readonly options: Settled;
 }
 
 async function buildOne(plan: Plan, { packages, agent, work, options }: OneInput): Promise<BuiltImage> {
-  const { output, signal, progress, signKey, engine = 'direct' } = options;
+  const { output, signal, progress, signKey, engine } = options;
   const key = await artifactKey(plan, packages, agent);
   const folder = path.join(output, artifactName(plan));
   const present = await presentArtifact(plan, folder, { key, signKey });
@@ -112,10 +116,10 @@ async function buildOne(plan: Plan, { packages, agent, work, options }: OneInput
 /** The tree of each plan, in the order of the plans; each distinct one is made once. */
 async function packagesTrees(
   plans: readonly Plan[],
-  options: BuildOptions,
+  options: Settled,
   work: string,
 ): Promise<PackagesTree[]> {
-  const { cache, signal, progress, engine = 'direct' } = options;
+  const { cache, signal, progress, engine } = options;
   // What Packer starts from: an image of its own, whose stages have names of their own.
   const ofBase: Progress = {
     step: (title, make, outcome) => progress.step(`base ${title}`, make, outcome),

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { Event } from '../events/event.ts';
 import type { Answer, Request } from '../host/unix-socket.ts';
 import { findMember, findNode } from '../operations/find-node.ts';
-import type { Operations } from '../operations/operations.ts';
+import { type Operations, TOKEN_LIMITS } from '../operations/operations.ts';
 import type { Status } from '../status.ts';
 import { parseSince } from './since.ts';
 import { type ClusterView, statusDocument } from './view.ts';
@@ -46,12 +46,13 @@ const address = z.strictObject({ address: z.string().min(1).max(300) });
 const nobody = z.strictObject({});
 const aNode = z.strictObject({ node });
 const aToken = z.strictObject({ id: tokenId });
+const { leastSeconds, mostSeconds, mostUses } = TOKEN_LIMITS;
 const tokenWish = z.strictObject({
   ttlSeconds: z
     .int()
-    .min(60, 'expected a minute at least')
-    .max(366 * 86_400, 'expected a year at most'),
-  uses: z.int().min(1, 'expected 1 at least').max(10_000, 'expected 10000 at most'),
+    .min(leastSeconds, 'expected a minute at least')
+    .max(mostSeconds, 'expected a year at most'),
+  uses: z.int().min(1, 'expected 1 at least').max(mostUses, `expected ${mostUses} at most`),
   note: z.string().max(200, 'expected 200 characters at most').optional(),
 });
 const recoverWish = z.strictObject({

@@ -1,5 +1,4 @@
 import { ask, order } from '../api/client.ts';
-import { parseDuration } from '../api/since.ts';
 import type { MemberView } from '../api/view.ts';
 import { AgentError } from '../errors.ts';
 import { findMember } from '../operations/find-node.ts';
@@ -113,19 +112,4 @@ function recoverWish({ fromSnapshot, forceNewCluster = false }: RecoverOptions):
 async function send(context: Context, options: Options, path: string, body: unknown, timeoutMs?: number) {
   const done = await order<Done>(context.paths.socket, path, body, timeoutMs);
   printResult(context, options, done, (it) => (it.note === undefined ? it.done : `${it.done}\n${it.note}`));
-}
-
-const MINUTE = 60;
-const YEAR = 366 * 86_400;
-
-/** Seconds of an option like `24h`, a minute to a year. */
-export function durationOption(option: string, text: string): number {
-  const seconds = parseDuration(text);
-  if (seconds !== undefined && seconds >= MINUTE && seconds <= YEAR) return seconds;
-  throw new AgentError({
-    code: 'usage',
-    exit: 'usage',
-    message: `${option}: expected a duration from 1m to 366d, such as 15m, 24h or 7d`,
-    fix: `${option} 24h`,
-  });
 }

@@ -1,4 +1,5 @@
 import { ask } from '../api/client.ts';
+import { countMembers } from '../api/member-counts.ts';
 import type { RoleView, StatusDocument } from '../api/view.ts';
 import { clock } from '../host.ts';
 import { describeItem } from '../seed/report.ts';
@@ -50,11 +51,9 @@ function headLines(it: StatusDocument, now: Date): string[] {
   ];
 }
 
-function clusterWords({ cluster, members = [] }: StatusDocument): string {
+function clusterWords({ cluster, members }: StatusDocument): string {
   const { name = 'unnamed', uuid, confirmed, expect, keyFingerprint } = cluster;
-  const count = members.filter(
-    ({ evicted, status }) => !evicted && !['left', 'absent'].includes(status),
-  ).length;
+  const { known } = countMembers(members);
   return [
     name,
     uuid === undefined
@@ -63,7 +62,7 @@ function clusterWords({ cluster, members = [] }: StatusDocument): string {
         ? 'confirmed'
         : 'provisional until a second node takes part in it',
     ...(uuid === undefined ? [] : [uuid.slice(0, 8)]),
-    ...(count === 0 ? [] : [`${count} node${count === 1 ? '' : 's'}`]),
+    ...(known === 0 ? [] : [`${known} node${known === 1 ? '' : 's'}`]),
     ...(expect === undefined ? [] : [`${expect} expected`]),
     keyFingerprint === undefined ? 'no key' : `key ${keyFingerprint}`,
   ].join(', ');

@@ -1,12 +1,10 @@
 import { ask, order } from '../api/client.ts';
+import { parseDuration } from '../api/since.ts';
 import { AgentError } from '../errors.ts';
 import { clock } from '../host.ts';
-import type { CreatedToken, Done, TokenView } from '../operations/operations.ts';
+import { type CreatedToken, type Done, TOKEN_LIMITS, type TokenView } from '../operations/operations.ts';
 import { type Context, type Options, printResult } from './context.ts';
-import { durationOption } from './orders.ts';
 import { table } from './table.ts';
-
-const MOST_USES = 10_000;
 
 export interface TokenOptions extends Options {
   readonly ttl: string;
@@ -15,16 +13,16 @@ export interface TokenOptions extends Options {
 }
 
 export async function tokenCreate(context: Context, options: TokenOptions): Promise<void> {
-  if (!/^[1-9]\d{0,4}$/.test(options.uses) || Number(options.uses) > MOST_USES) {
+  if (!/^[1-9]\d{0,4}$/.test(options.uses) || Number(options.uses) > TOKEN_LIMITS.mostUses) {
     throw new AgentError({
       code: 'usage',
       exit: 'usage',
-      message: `--uses: expected a number of machines, at most ${MOST_USES}`,
+      message: `--uses: expected a number of machines, at most ${TOKEN_LIMITS.mostUses}`,
       fix: '--uses 1',
     });
   }
   const wish = {
-    ttlSeconds: durationOption('--ttl', options.ttl),
+    ttlSeconds: lifetime(options.ttl),
     uses: Number(options.uses),
     ...(options.note === undefined ? {} : { note: options.note }),
   };
@@ -37,6 +35,19 @@ export async function tokenCreate(context: Context, options: TokenOptions): Prom
 It lets ${it.uses === 1 ? 'one machine' : `${it.uses} machines`} in until ${it.expires}, and is not shown again.
 Put it as clusteros/cluster.token on a seed, instead of the cluster key.`,
   );
+}
+
+/** Seconds of `--ttl`. */
+function lifetime(text: string): number {
+  const { leastSeconds, mostSeconds } = TOKEN_LIMITS;
+  const seconds = parseDuration(text);
+  if (seconds !== undefined && seconds >= leastSeconds && seconds <= mostSeconds) return seconds;
+  throw new AgentError({
+    code: 'usage',
+    exit: 'usage',
+    message: '--ttl: expected a duration from 1m to 366d, such as 15m, 24h or 7d',
+    fix: '--ttl 24h',
+  });
 }
 
 export async function tokenList(context: Context, options: Options): Promise<void> {

@@ -1,3 +1,4 @@
+import { countMembers } from '../api/member-counts.ts';
 import type { StatusDocument } from '../api/view.ts';
 import type { Address } from '../host/network.ts';
 import { describeItem } from '../seed/report.ts';
@@ -28,10 +29,9 @@ export function renderIssue(status: StatusDocument): string {
 }
 
 /** Nothing before the node knows of a cluster. */
-function clusterLines({ cluster, consensus, members = [] }: StatusDocument): string[] {
+function clusterLines({ cluster, consensus, members }: StatusDocument): string[] {
   if (consensus === undefined || cluster.uuid === undefined) return [];
-  const counted = members.filter(({ evicted, status }) => !evicted && status !== 'left');
-  const alive = counted.filter(({ status }) => status === 'alive').length;
+  const { alive, all } = countMembers(members);
   const leader = consensus.leader === undefined ? 'no leader known' : `leader ${consensus.leader}`;
   return [
     ...wrap(
@@ -39,7 +39,7 @@ function clusterLines({ cluster, consensus, members = [] }: StatusDocument): str
       `${cluster.name ?? 'unnamed'} ${cluster.uuid.slice(0, 8)}${cluster.confirmed ? '' : ' (provisional)'}`,
     ),
     ...wrap('  quorum   ', `${consensus.quorum ? 'yes' : 'no'}, ${leader}`),
-    ...wrap('  members  ', `${alive} of ${counted.length} alive`),
+    ...wrap('  members  ', `${alive} of ${all} alive`),
   ];
 }
 

@@ -21,6 +21,10 @@ export interface Done {
   readonly note?: string | undefined;
 }
 
+/** What a token may be at most; what takes a wish checks it. */
+export const TOKEN_LIMITS = { leastSeconds: 60, mostSeconds: 366 * 86_400, mostUses: 10_000 } as const;
+
+/** Within {@link TOKEN_LIMITS}. */
 export interface TokenWish {
   readonly ttlSeconds: number;
   readonly uses: number;

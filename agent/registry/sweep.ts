@@ -20,16 +20,17 @@ export function planSweep(
   nowMs: number,
   lost: readonly string[] = [],
 ): readonly Txn[] {
-  const left = members.filter(({ status, sinceMs }) => status === 'left' && nowMs - sinceMs > LEFT_GRACE_MS);
-  const gone = new Set([...registry.evicted, ...left.map(({ id }) => id), ...lost]);
-  const leftNow = new Set(members.filter(({ status }) => status === 'left').map(({ id }) => id));
+  const left = members.filter(({ status }) => status === 'left');
+  const longGone = left.filter(({ sinceMs }) => nowMs - sinceMs > LEFT_GRACE_MS);
+  const gone = new Set([...registry.evicted, ...longGone.map(({ id }) => id), ...lost]);
+  const nameless = new Set([...gone, ...left.map(({ id }) => id)]);
   const addresses = Object.entries(registry.addresses)
     .map(([ip, id]) => ({ key: KEYS.address(ip), id }))
     .filter(({ id }) => gone.has(id));
   // A machine that was reset waits for its name under its new identity.
   const names = Object.entries(registry.names)
     .map(([name, id]) => ({ key: KEYS.name(name), id }))
-    .filter(({ id }) => gone.has(id) || leftNow.has(id));
+    .filter(({ id }) => nameless.has(id));
   const removals = [...addresses, ...names].map(
     ({ key, id }): Txn => ({
       compare: [{ key, target: 'value', value: id }],

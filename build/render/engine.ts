@@ -11,6 +11,7 @@ import type { Plan } from '../definition/plan.ts';
 import { OperatorError } from '../errors.ts';
 import { files, run } from '../host.ts';
 import { type ArchiveState, readArchive } from '../rootfs/archive.ts';
+import { ENDS_WITH_US, IN_OWN_NAMESPACES } from '../rootfs/ends-with-us.ts';
 import { type PackagesTree, packagesKey } from '../rootfs/packages.ts';
 import { type BaseImage, basePlan, defaultBaseImage } from './base-image.ts';
 import { renderFolder, writeFolder } from './folder.ts';
@@ -85,19 +86,6 @@ async function make(rendered: readonly RenderedFile[], entry: string, options: P
   }
 }
 
-/** setpriv(1): the kernel kills what follows when we are killed. */
-const ENDS_WITH_US = ['setpriv', '--pdeathsig', 'KILL', '--'] as const;
-/** unshare(1): and with it, where root may, Packer and its QEMU. */
-const IN_OWN_NAMESPACES = [
-  'unshare',
-  '--mount',
-  '--pid',
-  '--fork',
-  '--kill-child',
-  '--mount-proc',
-  '--',
-] as const;
-
 /** Where Packer's plugins find room for their sockets: unix(7) allows 107 bytes, and with more Packer 1.6 crashes. */
 export function shortFolder(wanted: string): string {
   const name = '/cospacker.XXXXXX/packer-plugin1234567890';
@@ -117,6 +105,7 @@ async function runPacker(
 ): Promise<void> {
   const variables = { accelerator: accel, output, export_disk: `["${EXPORT_MIB}M"]` };
   const argv = [
+    // Packer, and its QEMU with it where root may.
     ...ENDS_WITH_US,
     ...(process.getuid?.() === 0 ? IN_OWN_NAMESPACES : []),
     path.join(work, 'build.sh'),

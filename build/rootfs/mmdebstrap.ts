@@ -1,5 +1,6 @@
 import * as path from 'node:path';
 import type { Plan } from '../definition/plan.ts';
+import { IN_OWN_NAMESPACES } from './ends-with-us.ts';
 
 /** Where one run of mmdebstrap works and what it leaves. Absolute paths. */
 export interface Places {
@@ -14,8 +15,8 @@ export interface Places {
 /**
  * The command that makes the packages' tree. Pure.
  *
- * As root it runs in its own mount and process namespaces (unshare(1)): when it ends, or is killed at any moment,
- * the kernel takes its mounts and processes away. As an ordinary user mmdebstrap makes its own user namespace.
+ * As root it runs in its own mount and process namespaces: they go when it ends, or is killed at any moment. As an
+ * ordinary user mmdebstrap makes its own user namespace.
  */
 export function mmdebstrapArgv(plan: Plan, places: Places, asRoot: boolean): string[] {
   const hook = (name: string) => path.join(places.recipe, 'hooks', name);
@@ -40,17 +41,7 @@ export function mmdebstrapArgv(plan: Plan, places: Places, asRoot: boolean): str
   if (!asRoot) return command;
   const inTmpfs =
     places.tmpfsBytes === undefined ? [] : [hook('in-tmpfs'), places.work, String(places.tmpfsBytes)];
-  return [
-    'unshare',
-    '--mount',
-    '--pid',
-    '--fork',
-    '--kill-child',
-    '--mount-proc',
-    '--',
-    ...inTmpfs,
-    ...command,
-  ];
+  return [...IN_OWN_NAMESPACES, ...inTmpfs, ...command];
 }
 
 export interface HookInput {

@@ -9,6 +9,7 @@ import type { Plan } from '../definition/plan.ts';
 import { OperatorError } from '../errors.ts';
 import { files, run } from '../host.ts';
 import { type ArchiveState, readArchive } from './archive.ts';
+import { ENDS_WITH_US } from './ends-with-us.ts';
 import { hookEnvironment, mmdebstrapArgv } from './mmdebstrap.ts';
 import { withWorkFolder } from './work-folder.ts';
 
@@ -65,9 +66,6 @@ export async function packagesKey(plan: Plan, archive: ArchiveState): Promise<st
     recipe: await sourceDigest(import.meta.dirname),
   });
 }
-
-/** setpriv(1): the kernel kills what follows when we are killed; it would go on for minutes otherwise. */
-const ENDS_WITH_US = ['setpriv', '--pdeathsig', 'KILL', '--'];
 
 async function make(plan: Plan, epoch: number, folder: string, options: PackagesOptions): Promise<void> {
   await requireKeyring(plan);
