@@ -54,6 +54,15 @@ for (const [name, spec] of cases) {
   });
 }
 
+test('only disks that are thrown away may be lost with this computer', () => {
+  const cachesOf = (spec: MachineSpec) =>
+    qemuArgv(spec)
+      .join(' ')
+      .match(/cache=\w+/g);
+  assert.deepEqual(cachesOf(everyDisk), Array(3).fill('cache=writeback'));
+  assert.deepEqual(cachesOf({ ...everyDisk, throwAway: true }), Array(3).fill('cache=unsafe'));
+});
+
 test('a comma in a file name cannot become another option', () => {
   const argv = qemuArgv({ ...plain, disks: [{ ...everyDisk.disks[0], file: '/w/x,if=none' } as never] });
   assert.ok(argv.some((word) => word.includes('file=/w/x,,if=none')));

@@ -26,6 +26,8 @@ export interface MachineOptions {
   /** A CIDATA volume, ISO or FAT. Read only. */
   readonly seed?: string | undefined;
   readonly moreDisks?: readonly DiskSpec[];
+  /** See {@link MachineSpec.throwAway}; not unless told. */
+  readonly throwAway?: boolean | undefined;
   readonly network?: readonly NetworkRequest[];
   readonly kernel?: MachineSpec['kernel'];
   readonly hotPlaces?: number | undefined;
@@ -61,6 +63,7 @@ export async function createMachine(options: MachineOptions): Promise<Machine> {
       flash: await prepareFlash(options.firmware ?? 'bios', folder),
       kernel: options.kernel,
       disks: options.seed === undefined ? disks : [...disks, seedDisk(options.seed)],
+      throwAway: options.throwAway,
       hotPlaces: options.hotPlaces,
       nics: await Promise.all((options.network ?? []).map((each, index) => nicOf(options.name, each, index))),
       sockets: { qmp: meetings.qmp.path, console: meetings.console.path, agent: meetings.agent.path },
@@ -143,7 +146,7 @@ export class Machine {
     );
   }
 
-  /** A power cut: what the guest has not flushed to its disk is lost. */
+  /** A power cut: what the guest has not written to its disk is lost; see `disk` in argv.ts for what it has not flushed. */
   async crash(): Promise<void> {
     if (!this.#running) return;
     this.#running.child.kill('SIGKILL');

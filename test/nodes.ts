@@ -4,7 +4,7 @@ import { chooseAccelerator } from '../qemu/accel.ts';
 import { waitUntilBooted } from '../qemu/booted.ts';
 import { createMachine, type Machine, type MachineOptions } from '../qemu/machine.ts';
 
-export type NodeOptions = Omit<MachineOptions, 'accel'>;
+export type NodeOptions = Omit<MachineOptions, 'accel' | 'throwAway'>;
 
 /** The part of `node-agent status --json` that tests look at. */
 export interface AgentStatus {
@@ -17,7 +17,8 @@ export interface AgentStatus {
 
 /** A machine that is made but off. The caller disposes it. */
 export async function makeNode(options: NodeOptions): Promise<Machine> {
-  return createMachine({ memoryMiB: 1024, ...options, accel: (await chooseAccelerator()).accel });
+  const { accel } = await chooseAccelerator();
+  return createMachine({ memoryMiB: 1024, ...options, accel, throwAway: true });
 }
 
 /** A machine that is up: systemd says `running`. The caller disposes it. */
