@@ -113,8 +113,11 @@ case $mounted in
 esac
 mkdir -p -m 0700 "$seed"
 options=ro,nosuid,nodev,noexec
-# A FAT volume knows no owners; the key on it is root's alone.
-[ "$(blkid -o value -s TYPE "$best")" = vfat ] && options=$options,umask=0077
+# FAT knows no owners, ISO 9660 without Rock Ridge neither; the key on them is root's alone.
+case $(blkid -o value -s TYPE "$best") in
+vfat) options=$options,umask=0077 ;;
+iso9660) options=$options,mode=0400,dmode=0500 ;;
+esac
 exec mount -o "$options" "$best" "$seed"
 `,
   },
