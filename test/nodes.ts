@@ -3,6 +3,10 @@ import assert from 'node:assert/strict';
 import { chooseAccelerator } from '../qemu/accel.ts';
 import { waitUntilBooted } from '../qemu/booted.ts';
 import { createMachine, type Machine, type MachineOptions } from '../qemu/machine.ts';
+import { eventually } from './cluster/waits.ts';
+
+/** Alone on its network a node waits some seconds for others; emulated, beside other machines, it takes minutes. */
+const READY_LIMIT_MS = 20 * 60_000;
 
 export type NodeOptions = Omit<MachineOptions, 'accel' | 'throwAway'>;
 
@@ -40,6 +44,19 @@ export async function agentStatus(machine: Machine): Promise<AgentStatus> {
   });
   assert.equal(exitCode, 0, stdout + stderr);
   return JSON.parse(stdout) as AgentStatus;
+}
+
+/** Its agent is a whole member of a cluster, which takes a while after the boot. */
+export async function readyStatus(machine: Machine): Promise<AgentStatus> {
+  return eventually(
+    `${machine.name} is ready`,
+    async () => {
+      const status = await agentStatus(machine);
+      assert.equal(status.state, 'ready', JSON.stringify(status.conditions));
+      return status;
+    },
+    { deadlineMs: READY_LIMIT_MS, everyMs: 2_000 },
+  );
 }
 
 export async function fileOf(machine: Machine, file: string): Promise<string> {

@@ -6,12 +6,9 @@ import { after, before, describe, test } from 'node:test';
 import { clock, run } from '../../build/host.ts';
 import { waitUntilBooted } from '../../qemu/booted.ts';
 import type { Machine } from '../../qemu/machine.ts';
-import { eventually } from '../cluster/waits.ts';
 import { cli, type TestImage, testImage } from '../images.ts';
-import { type AgentStatus, agentStatus, bootedMachine, fileOf, makeNode } from '../nodes.ts';
+import { agentStatus, bootedMachine, fileOf, makeNode, readyStatus } from '../nodes.ts';
 
-/** Alone on its network a node waits some seconds for others before it begins a cluster; emulated, it takes longer. */
-const READY_LIMIT_MS = 600_000;
 const ID = /\bid\s+([1-9A-HJ-NP-Za-km-z]{43,44})\b/g;
 
 describe('the first boot', () => {
@@ -84,37 +81,26 @@ describe('the first boot', () => {
   });
 
   test('refuses a seed with a broken key, says why on the console, and goes on', async () => {
-    const seed = path.join(folder, 'broken.img');
+    const seed = path.join(folder, 'broken.iso');
     const content = path.join(folder, 'broken');
     await run(['mkdir', '-p', path.join(content, 'clusteros')]);
     await run(['tee', path.join(content, 'clusteros', 'cluster.key')], { input: 'not a key\n' });
-    await run(['truncate', '--size', '4M', seed]);
-    await run(['mkfs.vfat', '-n', 'CIDATA', seed]);
-    await run(['mcopy', '-s', '-i', seed, path.join(content, 'clusteros'), '::/']);
+    // Not as `seed` makes one: it has no modes.
+    const disc = ['xorriso', '-as', 'mkisofs', '-quiet', '--norock', '-joliet', '-volid', 'CIDATA'];
+    await run([...disc, '-o', seed, content]);
     const machine = await bootedMachine({ name: 'broken-key', image: image.image, seed });
     try {
       const status = await agentStatus(machine);
       assert.notEqual(status.state, 'ready');
       assert.match(JSON.stringify(status), /refused/);
+      const key = '/run/clusteros/seed/clusteros/cluster.key';
+      assert.equal((await machine.guest.must(['stat', '--format', '%a %U', key])).trim(), '400 root');
       await machine.waitForConsole(/refused/, { deadlineMs: 60_000 });
     } finally {
       await machine.dispose();
     }
   });
 });
-
-/** Its agent is a whole member of a cluster, which takes a while after the boot. */
-async function readyStatus(machine: Machine): Promise<AgentStatus> {
-  return eventually(
-    `${machine.name} is ready`,
-    async () => {
-      const status = await agentStatus(machine);
-      assert.equal(status.state, 'ready', JSON.stringify(status.conditions));
-      return status;
-    },
-    { deadlineMs: READY_LIMIT_MS, everyMs: 2_000 },
-  );
-}
 
 /** The key is root's alone, and in no log. */
 async function keepsTheSecret(machine: Machine, secret: string): Promise<void> {

@@ -10,7 +10,6 @@ import { after, before, describe, test } from 'node:test';
 import type { DiskSpec, FirmwareKind } from '../../qemu/argv.ts';
 import { waitUntilBooted } from '../../qemu/booted.ts';
 import type { Machine } from '../../qemu/machine.ts';
-import { eventually } from '../cluster/waits.ts';
 import {
   blankDisk,
   INSTALL_LIMIT_MS,
@@ -19,7 +18,7 @@ import {
   waitForInstaller,
 } from '../install/machines.ts';
 import { disc, liveMedia, type MediumKind, makeStick, seedVolume } from '../install/media.ts';
-import { agentStatus } from '../nodes.ts';
+import { readyStatus } from '../nodes.ts';
 
 const KEY = Buffer.alloc(32, 0x5a).toString('base64');
 const UNATTENDED = {
@@ -27,8 +26,6 @@ const UNATTENDED = {
   'clusteros/cluster.key': `${KEY}\n`,
   'clusteros/node.yaml': 'cluster: {name: installed}\nconsensus: {expect: 1}\n',
 };
-/** Alone on its network a node waits some seconds for others; emulated, beside other machines, it takes minutes. */
-const READY_LIMIT_MS = 20 * 60_000;
 
 interface Prepared {
   readonly folder: string;
@@ -113,15 +110,7 @@ describe('a live medium', { concurrency: 2 }, () => {
         await installed.start();
         await waitUntilBooted(installed);
         const machine = installed;
-        const status = await eventually(
-          `${machine.name} is ready`,
-          async () => {
-            const found = await agentStatus(machine);
-            assert.equal(found.state, 'ready', JSON.stringify(found.conditions));
-            return found;
-          },
-          { deadlineMs: READY_LIMIT_MS, everyMs: 2_000 },
-        );
+        const status = await readyStatus(machine);
         assert.match(JSON.stringify(status), /installed/);
         const root = await machine.guest.must([
           'findmnt',
