@@ -5,17 +5,9 @@ import { resolveSettings } from './config/resolve.ts';
 import { AgentError } from './errors.ts';
 import { readKey } from './identity/cluster-key.ts';
 import { identityFromSeed, parseIdentity, serializeIdentity } from './identity/identity.ts';
+import { randomFrom } from './testing/chance.ts';
 
 const ROUNDS = 100_000;
-
-/** A failure names its round; the sequence is the same on each run. */
-function randomFrom(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-}
 
 /** One to eight changes: a byte flipped, a piece cut, doubled, moved, or something nasty put in. */
 function mutate(original: Buffer, random: (below: number) => number): Buffer {

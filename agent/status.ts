@@ -83,18 +83,25 @@ export function headline(status: Pick<Status, 'state' | 'conditions'>): string {
   return first.summary.startsWith(status.state) ? first.summary : `${status.state}: ${first.summary}`;
 }
 
+/** What failed, in its own words. Pure. @param otherwise what ends it when the error does not say */
+export function conditionOf(error: AgentError, otherwise = TRIED_AGAIN): FoundCondition {
+  return {
+    code: error.code,
+    state: 'failed',
+    summary: error.message,
+    evidence: error.evidence,
+    endedBy: error.fix ?? otherwise,
+  };
+}
+
+const TRIED_AGAIN = 'it is tried again by itself; journalctl -u node-agent tells more';
+
 function fromErrors(facts: Facts): FoundCondition[] {
   const errors = [facts.identity, facts.key, facts.storage].filter((part) => part instanceof AgentError);
   const distinct = errors.filter(
     (error, index) => errors.findIndex(({ code }) => code === error.code) === index,
   );
-  const found: FoundCondition[] = distinct.map((error) => ({
-    code: error.code,
-    state: 'failed' as const,
-    summary: error.message,
-    evidence: error.evidence,
-    endedBy: error.fix ?? 'see the message',
-  }));
+  const found = distinct.map((error) => conditionOf(error, 'see the message'));
   if (facts.identity === undefined && found.length === 0) {
     found.push({
       code: 'identity.missing',

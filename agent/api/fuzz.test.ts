@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Operations } from '../operations/operations.ts';
+import { randomFrom } from '../testing/chance.ts';
 import { createApi } from './api.ts';
 import { ROUTES, type Snapshot } from './routes.ts';
 
@@ -11,11 +12,7 @@ const PIECES = [
 ];
 
 test(`${ROUNDS} made-up bodies and queries are each answered, and never by an error of ours`, async () => {
-  let state = 1;
-  const random = (below: number) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
+  const random = randomFrom(1);
   const words = (most: number) =>
     Array.from({ length: random(most) }, () => PIECES[random(PIECES.length)]).join('');
   const operations = new Proxy({} as Operations, { get: () => async () => ({ done: '' }) });

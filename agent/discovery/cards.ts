@@ -2,6 +2,7 @@ import type { Controller, Outcome, View } from '../engine/controller.ts';
 import type { KnownCard, Resources } from '../engine/resources.ts';
 import { AgentError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { conditionOf } from '../status.ts';
 import { type Attempts, afterCall, type Call, callKey, planCalls } from './calls.ts';
 import { cardHash, verifyCard } from './card.ts';
 import { loadCards, saveCards } from './cards-file.ts';
@@ -186,10 +187,9 @@ async function saved(
     return { againMs: Math.min(againMs, (await save(false)) ?? againMs) };
   } catch (error) {
     if (!(error instanceof AgentError)) throw error;
-    const { code, message, evidence, fix = 'it is tried again by itself' } = error;
     return {
       againMs: Math.min(againMs, SAVE_MS),
-      conditions: [{ code, state: 'failed', summary: message, evidence, endedBy: fix }],
+      conditions: [conditionOf(error)],
     };
   }
 }
@@ -209,7 +209,8 @@ function isKnown(value: unknown, table: CardTable): boolean {
   if (typeof value !== 'object' || value === null || !('body' in value)) return false;
   const { body } = value;
   if (typeof body !== 'string' || body.length > 8_192) return false;
-  const hash = cardHash({ body, signature: '', mac: '' });
+  const hash = hashIn.get(value) ?? cardHash({ body, signature: '', mac: '' });
+  hashIn.set(value, hash);
   let hashes = hashesIn.get(table);
   if (hashes === undefined) {
     hashes = new Set([...table.values()].map((known) => known.hash));
@@ -218,6 +219,8 @@ function isKnown(value: unknown, table: CardTable): boolean {
   return hashes.has(hash);
 }
 
+/** The registry shows the same cards in each pass. */
+const hashIn = new WeakMap<object, string>();
 const hashesIn = new WeakMap<CardTable, ReadonlySet<string>>();
 
 function pagesOf(table: CardTable, key: Uint8Array) {

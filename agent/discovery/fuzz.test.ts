@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { randomFrom } from '../testing/chance.ts';
 import { beaconFromText, beaconKey, beaconText, decodeBeacon, encodeBeacon } from './beacon.ts';
 import { parseCard, verifyCard } from './card.ts';
 import { decodeAnswer, decodeRequest, encodeAnswer, encodeRequest, introduce } from './channel/envelope.ts';
@@ -7,15 +8,6 @@ import { exchangeSchema, pageSchema } from './known-cards.ts';
 import { cardOf, identityOf, keyOf, RANGE, signedOf } from './testing/peers.ts';
 
 const ROUNDS = 100_000;
-
-/** A failure names its round; the sequence is the same on each run. */
-function randomFrom(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-}
 
 const NASTY = [
   '\0',

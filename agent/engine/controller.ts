@@ -1,7 +1,7 @@
 import { AgentError } from '../errors.ts';
 import { clock } from '../host.ts';
 import type { Log } from '../log.ts';
-import type { FoundCondition } from '../status.ts';
+import { conditionOf, type FoundCondition } from '../status.ts';
 import type { Resources } from './resources.ts';
 import { DEFAULT_POLICY, failed, mayTry, NO_FAILURES, pauseOf } from './restart.ts';
 import type { Store } from './store.ts';
@@ -47,7 +47,6 @@ export interface EngineInputs {
 }
 
 const HALTED_MS = 500;
-const AWAKE = 'awake';
 
 /** The inputs as they are now. */
 export interface View {
@@ -124,7 +123,7 @@ async function loop(
       if (stop.aborted) break;
       restart = failed(restart, clock.monotonicMs());
       againMs = pauseOf(restart);
-      const condition = conditionOf(controller.name, error);
+      const condition = failureOf(controller.name, error);
       found([condition]);
       if (lastFailure !== condition.summary) {
         log.warning(`${controller.name}: ${condition.summary}`, {
@@ -147,31 +146,22 @@ async function limited(controller: Controller, view: View, stop: AbortSignal): P
   const timeoutMs = controller.timeoutMs ?? 60_000;
   const onStop = () => limit.abort(stop.reason);
   stop.addEventListener('abort', onStop, { once: true });
-  const timer = new AbortController();
-  const late = clock.pause(timeoutMs, timer.signal).then(() => {
-    if (timer.signal.aborted) return new Promise<never>(() => {});
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const cancel = clock.after(timeoutMs, () => {
     const error = new Error(`no end after ${timeoutMs / 1000} s`);
     limit.abort(error);
-    throw error;
+    reject(error);
   });
   try {
     return await Promise.race([controller.reconcile(view, limit.signal), late]);
   } finally {
-    timer.abort(AWAKE);
+    cancel();
     stop.removeEventListener('abort', onStop);
   }
 }
 
-function conditionOf(name: string, error: unknown): FoundCondition {
-  if (error instanceof AgentError) {
-    return {
-      code: error.code,
-      state: 'failed',
-      summary: error.message,
-      evidence: error.evidence,
-      endedBy: error.fix ?? 'it is tried again by itself',
-    };
-  }
+function failureOf(name: string, error: unknown): FoundCondition {
+  if (error instanceof AgentError) return conditionOf(error);
   return {
     code: `${name}.failed`,
     state: 'failed',
@@ -186,15 +176,19 @@ function createBell() {
   let changed = false;
   let resting = false;
   let wake: (() => void) | undefined;
-  const sleep = async (ms: number, stop: AbortSignal): Promise<void> => {
-    const awake = new AbortController();
-    // With a reason: without one it would be an exception with a stack.
-    wake = () => awake.abort(AWAKE);
-    stop.addEventListener('abort', wake, { once: true });
-    await clock.pause(ms, awake.signal);
-    stop.removeEventListener('abort', wake);
-    wake = undefined;
-  };
+  // There are many passes each second: this spends no abort controllers and no exceptions on them.
+  const sleep = (ms: number, stop: AbortSignal): Promise<void> =>
+    new Promise((resolve) => {
+      const end = () => {
+        cancel();
+        stop.removeEventListener('abort', end);
+        wake = undefined;
+        resolve();
+      };
+      const cancel = clock.after(ms, end);
+      stop.addEventListener('abort', end, { once: true });
+      wake = end;
+    });
   return {
     ring: () => {
       rung = true;

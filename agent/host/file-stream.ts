@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs/promises';
 import * as path from 'node:path';
-import { AgentError } from '../errors.ts';
+import { storageError } from './storage-error.ts';
 
 /**
  * Write a file (0600) piece by piece; it appears whole and lasting when the pieces end, or not at all when they
@@ -41,14 +41,6 @@ async function onDisk<T>(file: string, act: () => Promise<T>): Promise<T> {
   try {
     return await act();
   } catch (cause) {
-    const errno = (cause as NodeJS.ErrnoException).code ?? String(cause);
-    const full = errno === 'ENOSPC' || errno === 'EDQUOT';
-    throw new AgentError({
-      code: full ? 'disk.full' : 'file.unwritable',
-      exit: 'storage',
-      message: `cannot write ${file}: ${full ? 'no space left on the disk' : errno}`,
-      fix: full ? 'free some space on the disk' : undefined,
-      cause,
-    });
+    throw storageError('file.unwritable', `cannot write ${file}`, cause);
   }
 }

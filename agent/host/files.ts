@@ -4,6 +4,7 @@ import * as fs from 'node:fs/promises';
 import * as path from 'node:path';
 import { AgentError } from '../errors.ts';
 import { isAlive } from './processes.ts';
+import { storageError } from './storage-error.ts';
 
 /** What is known of a file before and after it was read. */
 export interface Found {
@@ -212,34 +213,3 @@ function notRegular(file: string, cause?: unknown): AgentError {
     cause,
   });
 }
-
-function storageError(code: string, message: string, cause: unknown): AgentError {
-  if (cause instanceof AgentError) return cause;
-  const errno = errnoOf(cause);
-  const full = errno === 'ENOSPC' || errno === 'EDQUOT';
-  return new AgentError({
-    code: full ? 'disk.full' : code,
-    exit: 'storage',
-    message: `${message}: ${REASONS[errno] ?? errno}`,
-    fix: full ? 'free some space on the disk' : REMEDIES[errno],
-    cause,
-  });
-}
-
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'no such file or folder',
-  EACCES: 'permission denied',
-  EPERM: 'operation not permitted',
-  EROFS: 'the file system is read-only',
-  ENOTDIR: 'a part of the path is a file, not a folder',
-  EISDIR: 'it is a folder',
-  ENOSPC: 'no space left on the disk',
-  EDQUOT: 'the disk quota is used up',
-  EIO: 'the disk reports an input/output error',
-};
-
-const REMEDIES: Readonly<Record<string, string>> = {
-  EACCES: 'run it as root (sudo node-agent ...)',
-  EPERM: 'run it as root (sudo node-agent ...)',
-  EIO: 'look at the disk: dmesg, smartctl',
-};

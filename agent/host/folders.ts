@@ -1,6 +1,6 @@
 import * as fs from 'node:fs/promises';
 import * as path from 'node:path';
-import { AgentError } from '../errors.ts';
+import { storageError } from './storage-error.ts';
 
 /**
  * Give a folder another name on the same file system, lasting over a power cut. What bears the name already is
@@ -14,7 +14,7 @@ export async function moveDurable(from: string, to: string): Promise<void> {
     const parent = await fs.open(path.dirname(to), 'r');
     await parent.sync().finally(() => parent.close());
   } catch (cause) {
-    throw failure(`cannot move ${from} to ${to}`, cause);
+    throw storageError('file.unwritable', `cannot move ${from} to ${to}`, cause);
   }
 }
 
@@ -23,7 +23,7 @@ export async function removeTree(folder: string): Promise<void> {
   try {
     await fs.rm(folder, { recursive: true, force: true, maxRetries: 3 });
   } catch (cause) {
-    throw failure(`cannot remove ${folder}`, cause);
+    throw storageError('file.unwritable', `cannot remove ${folder}`, cause);
   }
 }
 
@@ -33,18 +33,6 @@ export async function copyTree(from: string, to: string): Promise<void> {
     await fs.cp(from, to, { recursive: true, errorOnExist: true, force: false, preserveTimestamps: true });
   } catch (cause) {
     await fs.rm(to, { recursive: true, force: true });
-    throw failure(`cannot copy ${from} to ${to}`, cause);
+    throw storageError('file.unwritable', `cannot copy ${from} to ${to}`, cause);
   }
-}
-
-function failure(message: string, cause: unknown): AgentError {
-  const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
-  const full = code === 'ENOSPC' || code === 'EDQUOT';
-  return new AgentError({
-    code: full ? 'disk.full' : 'file.unwritable',
-    exit: 'storage',
-    message: `${message}: ${code}`,
-    fix: full ? 'free some space on the disk' : undefined,
-    cause,
-  });
 }

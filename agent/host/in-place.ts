@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import * as fs from 'node:fs/promises';
-import { AgentError } from '../errors.ts';
+import { storageError } from './storage-error.ts';
 
 /**
  * Write over a file of lines without replacing it: it may be mounted on its own, as /etc/hosts in a container is,
@@ -29,14 +29,6 @@ export async function overwriteLines(file: string, text: Buffer): Promise<void> 
       await handle.close();
     }
   } catch (cause) {
-    const errno = (cause as NodeJS.ErrnoException).code ?? String(cause);
-    const full = errno === 'ENOSPC' || errno === 'EDQUOT';
-    throw new AgentError({
-      code: full ? 'disk.full' : 'file.unwritable',
-      exit: 'storage',
-      message: `cannot write ${file}: ${errno}`,
-      fix: full ? 'free some space on the disk' : undefined,
-      cause,
-    });
+    throw storageError('file.unwritable', `cannot write ${file}`, cause);
   }
 }

@@ -1,8 +1,8 @@
 import type { FoundCondition } from '../engine/controller.ts';
 import { AgentError } from '../errors.ts';
+import { conditionOf } from '../status.ts';
 import { type AddressInputs, chooseAddress } from './address.ts';
 import { type Claim, loadClaim, saveClaim } from './claim.ts';
-import { conditionOf } from './conditions.ts';
 
 /** Keeps the claim to our mesh address, in memory and on disk. */
 export interface AddressKeeper {

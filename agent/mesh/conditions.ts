@@ -1,21 +1,9 @@
 import type { FoundCondition } from '../engine/controller.ts';
 import type { Link } from '../engine/resources.ts';
-import type { AgentError } from '../errors.ts';
 import type { PlannedPeer } from './peers.ts';
 import { inRange, type Range } from './range.ts';
 
 const SHOWN = 5;
-
-/** An error of the mesh as what keeps the node from being ready. Pure. */
-export function conditionOf(error: AgentError): FoundCondition {
-  return {
-    code: error.code,
-    state: 'failed',
-    summary: error.message,
-    evidence: error.evidence,
-    endedBy: error.fix ?? 'it is tried again by itself; journalctl -u node-agent tells more',
-  };
-}
 
 /** A LAN inside the mesh's range: the kernel could send to one or to the other only. Pure. */
 export function rangeConflict(

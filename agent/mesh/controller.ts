@@ -6,8 +6,9 @@ import { AgentError } from '../errors.ts';
 import { clock, network, udpSend } from '../host.ts';
 import { type Identity, shortHash } from '../identity/identity.ts';
 import { wireguardKeys } from '../identity/keys.ts';
+import { conditionOf } from '../status.ts';
 import { addressKeeper } from './address-keeper.ts';
-import { conditionOf, rangeConflict, rangeFull, unreachablePeers } from './conditions.ts';
+import { rangeConflict, rangeFull, unreachablePeers } from './conditions.ts';
 import { afterTelling, type Dump, differs, withRetained } from './config.ts';
 import type { Driver } from './driver.ts';
 import {

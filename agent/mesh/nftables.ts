@@ -1,6 +1,7 @@
 import type { Controller, FoundCondition } from '../engine/controller.ts';
 import { AgentError } from '../errors.ts';
 import { clock, programs } from '../host.ts';
+import { conditionOf } from '../status.ts';
 import { renderFirewall, TABLE } from './firewall.ts';
 
 const VERIFY_MS = 30_000;
@@ -39,7 +40,7 @@ export function firewallController(): Controller {
       } catch (error) {
         if (!(error instanceof AgentError)) throw error;
         if (programs.isMissing(error) && !settings.firewall.enabled) return {};
-        return { conditions: [conditionOf(error)], againMs: AGAIN_MS };
+        return { conditions: [firewallCondition(error)], againMs: AGAIN_MS };
       }
     },
   };
@@ -84,7 +85,7 @@ function refused(stderr: string): AgentError {
   });
 }
 
-function conditionOf(error: AgentError): FoundCondition {
+function firewallCondition(error: AgentError): FoundCondition {
   if (programs.isMissing(error)) {
     return {
       code: 'firewall.missing',
@@ -93,11 +94,5 @@ function conditionOf(error: AgentError): FoundCondition {
       endedBy: 'apt-get install nftables, or set firewall.enabled to false',
     };
   }
-  return {
-    code: error.code,
-    state: 'failed',
-    summary: error.message,
-    evidence: error.evidence,
-    endedBy: error.fix ?? 'it is tried again by itself',
-  };
+  return conditionOf(error);
 }

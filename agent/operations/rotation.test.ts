@@ -4,6 +4,7 @@ import { statSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { publicKeyOf } from '../identity/ed25519.ts';
 import { fingerprint } from '../identity/keys.ts';
+import { randomFrom } from '../testing/chance.ts';
 import { createMemoryEtcd } from '../testing/memory-etcd.ts';
 import { makeSandbox } from '../testing/sandbox.ts';
 import { answerRekey, believed, type Given, readGiven } from './rekey.ts';
@@ -30,11 +31,7 @@ interface Machine {
 
 /** A cluster in memory whose machines crash, die and come back as the random numbers say. */
 async function simulate(seed: number, crashes: boolean) {
-  let state = seed;
-  const random = (below: number) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
+  const random = randomFrom(seed);
   const count = 3 + random(4);
   const machines = Array.from({ length: count }, (_, index): Machine => {
     const held = { current: OLD };

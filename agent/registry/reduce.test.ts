@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { randomFrom } from '../testing/chance.ts';
 import { KEYS, PREFIX } from './keys.ts';
 import { registryOf } from './reduce.ts';
 
@@ -96,11 +97,3 @@ test('100000 damaged key-values never throw, and what gets through has the right
   }
   assert.ok(left > 20_000, `${left} were left out`);
 });
-
-function randomFrom(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-}

@@ -6,21 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { EXIT_CODES } from '../errors.ts';
 import { ignoreText, nameFrom } from './init.ts';
 import { judgeSignal } from './interrupt.ts';
-import { runProgram } from './program.ts';
-
-async function runCli(...args: string[]) {
-  let stdout = '';
-  let stderr = '';
-  const code = await runProgram(args, {
-    stdout: (text) => {
-      stdout += text;
-    },
-    stderr: (text) => {
-      stderr += text;
-    },
-  });
-  return { code, stdout, stderr };
-}
+import { runCli } from './testing/run-cli.ts';
 
 async function freshFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(path.join(tmpdir(), 'cli-test.'));

@@ -3,26 +3,13 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { runProgram } from '../cli/program.ts';
+import { runCli } from '../cli/testing/run-cli.ts';
 import { blockDevice } from '../host.ts';
 import { type FlashOptions, flash } from './flash.ts';
 import { openSource } from './source.ts';
 import { freshFolder, needsLoops, plugIn, rangesOf, type Stick, usbImage } from './testing/sticks.ts';
 
 const MIB = 1024 * 1024;
-
-async function runCli(...args: string[]) {
-  let [stdout, stderr] = ['', ''];
-  const code = await runProgram(args, {
-    stdout: (text) => {
-      stdout += text;
-    },
-    stderr: (text) => {
-      stderr += text;
-    },
-  });
-  return { code, stdout, stderr };
-}
 
 async function flashTo(t: TestContext, stick: Stick, image: string, options: FlashOptions): Promise<number> {
   const source = await openSource(image, undefined);

@@ -1,39 +1,25 @@
 import assert from 'node:assert/strict';
 import * as path from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { runProgram } from '../cli/program.ts';
+import { runCli } from '../cli/testing/run-cli.ts';
 import { files, run } from '../host.ts';
 import { parseSums } from './checksums.ts';
 import { differences, rebuildFindings } from './rebuild.ts';
 import { ARTIFACT, artifactFolder, manifestOf, manifestTextOf, sha256 } from './testing/folder.ts';
-
-async function cli(...args: string[]) {
-  let stdout = '';
-  let stderr = '';
-  const code = await runProgram(args, {
-    stdout: (text) => {
-      stdout += text;
-    },
-    stderr: (text) => {
-      stderr += text;
-    },
-  });
-  return { code, stdout, stderr };
-}
 
 /** A folder that is sealed and signed, with the key that did it. */
 async function signed(t: TestContext) {
   const folder = await artifactFolder((clean) => t.after(clean));
   const keys = await artifactFolder((clean) => t.after(clean));
   const key = path.join(keys, 'release.key');
-  assert.equal((await cli('sign-key', 'create', key)).code, 0);
-  assert.equal((await cli('sign', folder, '--sign-key', key)).code, 0);
+  assert.equal((await runCli('sign-key', 'create', key)).code, 0);
+  assert.equal((await runCli('sign', folder, '--sign-key', key)).code, 0);
   return { folder, key, pub: path.join(keys, 'release.pub'), at: (name: string) => path.join(folder, name) };
 }
 
 test('a folder as a build leaves it is sound, but nobody has vouched for it', async (t) => {
   const folder = await artifactFolder((clean) => t.after(clean));
-  const { code, stdout } = await cli('verify', folder);
+  const { code, stdout } = await runCli('verify', folder);
   assert.equal(code, 0, stdout);
   assert.match(stdout, /^ok {7}digest .*qcow2/m);
   assert.match(stdout, /Nobody has vouched for it/);
@@ -41,9 +27,9 @@ test('a folder as a build leaves it is sound, but nobody has vouched for it', as
 
 test('what is signed is verified by the key, by its line alone, by minisign and by sha256sum', async (t) => {
   const { folder, pub, at } = await signed(t);
-  assert.equal((await cli('verify', folder, '--key', pub)).code, 0);
+  assert.equal((await runCli('verify', folder, '--key', pub)).code, 0);
   const [, line = ''] = (await files.readText(pub)).split('\n');
-  const { code, stdout } = await cli('--json', 'verify', at(ARTIFACT), '--key', line);
+  const { code, stdout } = await runCli('--json', 'verify', at(ARTIFACT), '--key', line);
   const answer = JSON.parse(stdout) as { ok: boolean; findings: { state: string; check: string }[] };
   assert.deepEqual([code, answer.ok], [0, true]);
   assert.deepEqual(
@@ -57,7 +43,7 @@ test('what is signed is verified by the key, by its line alone, by minisign and 
 test('signing twice gives the same files', async (t) => {
   const { folder, key, at } = await signed(t);
   const before = await files.readText(at('SHA256SUMS.minisig'));
-  assert.equal((await cli('sign', folder, '--sign-key', key)).code, 0);
+  assert.equal((await runCli('sign', folder, '--sign-key', key)).code, 0);
   assert.equal(await files.readText(at('SHA256SUMS.minisig')), before);
 });
 
@@ -82,13 +68,13 @@ test('a changed byte, a cut, a missing part: each is named, with an exit code', 
     const before = await files.readBytes(at(name));
     if (content === undefined) await files.remove(at(name));
     else await files.writeAtomic(at(name), content);
-    const { code, stdout } = await cli('verify', folder, '--key', pub);
+    const { code, stdout } = await runCli('verify', folder, '--key', pub);
     assert.match(stdout, words, name);
     assert.equal(code, exit, stdout);
     assert.match(stdout, /is NOT what it should be/);
     await files.writeAtomic(at(name), before);
   }
-  assert.equal((await cli('verify', folder, '--key', pub)).code, 0);
+  assert.equal((await runCli('verify', folder, '--key', pub)).code, 0);
 });
 
 test('a forger who replaces everything, digests too, is found by the key', async (t) => {
@@ -100,8 +86,8 @@ test('a forger who replaces everything, digests too, is found by the key', async
   await files.remove(at(`${ARTIFACT}.spdx.json`));
   const sums = `${sha256(evil)}  ${ARTIFACT}\n`;
   await files.writeAtomic(at('SHA256SUMS'), sums);
-  assert.equal((await cli('verify', folder)).code, 0);
-  const { code, stdout } = await cli('verify', folder, '--key', pub);
+  assert.equal((await runCli('verify', folder)).code, 0);
+  const { code, stdout } = await runCli('verify', folder, '--key', pub);
   assert.equal(code, 8);
   assert.match(stdout, /FAILED {3}signature .*does not fit/);
   assert.match(stdout, /manifest\.json: SHA256SUMS does not list it, so the signature says nothing of it/);
@@ -110,24 +96,27 @@ test('a forger who replaces everything, digests too, is found by the key', async
 test('another key, no key file, a secret key and a file that is not listed are refused', async (t) => {
   const { folder, key, pub, at } = await signed(t);
   const other = await signed(t);
-  const wrong = await cli('verify', folder, '--key', other.pub);
+  const wrong = await runCli('verify', folder, '--key', other.pub);
   assert.equal(wrong.code, 8);
   assert.match(wrong.stdout, /it was made by the key [0-9A-F]{16}, not by/);
-  assert.match((await cli('verify', folder, '--key', '/nowhere')).stderr, /there is no public key \/nowhere/);
-  assert.equal((await cli('verify', folder, '--key', key)).code, 2);
-  assert.equal((await cli('verify', path.join(folder, 'nothing'))).code, 3);
+  assert.match(
+    (await runCli('verify', folder, '--key', '/nowhere')).stderr,
+    /there is no public key \/nowhere/,
+  );
+  assert.equal((await runCli('verify', folder, '--key', key)).code, 2);
+  assert.equal((await runCli('verify', path.join(folder, 'nothing'))).code, 3);
   await files.writeAtomic(at('stray.iso'), 'x');
-  const stray = await cli('verify', at('stray.iso'), '--key', pub);
+  const stray = await runCli('verify', at('stray.iso'), '--key', pub);
   assert.match(stray.stdout, /stray\.iso: SHA256SUMS does not list it/);
 });
 
 test('a signing key is for its owner only, and is never replaced', async (t) => {
   const { folder, key } = await signed(t);
   assert.equal(((await files.statOrUndefined(key))?.mode ?? 0) & 0o777, 0o600);
-  const again = await cli('sign-key', 'create', key);
+  const again = await runCli('sign-key', 'create', key);
   assert.deepEqual([again.code, /never replaced/.test(again.stderr)], [2, true]);
   await files.setMode(key, 0o640);
-  const loose = await cli('sign', folder, '--sign-key', key);
+  const loose = await runCli('sign', folder, '--sign-key', key);
   assert.equal(loose.code, 2);
   assert.match(loose.stderr, /may be read by others \(mode 640\)[\s\S]*chmod 600/);
 });
@@ -135,7 +124,7 @@ test('a signing key is for its owner only, and is never replaced', async (t) => 
 test('what is damaged is not signed', async (t) => {
   const { folder, key, at } = await signed(t);
   await files.writeAtomic(at(ARTIFACT), 'damaged');
-  const { code, stderr } = await cli('sign', folder, '--sign-key', key);
+  const { code, stderr } = await runCli('sign', folder, '--sign-key', key);
   assert.equal(code, 8);
   assert.match(stderr, /is not signed[\s\S]*damaged or replaced/);
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createSplitter, LineTooLong } from '../../host/line-splitter.ts';
+import { randomFrom } from '../../testing/chance.ts';
 import * as answers from './answers.ts';
 import { refusalOf } from './refusals.ts';
 import { endOfPrefix } from './requests.ts';
@@ -8,15 +9,6 @@ import { EtcdError } from './types.ts';
 import { newsAfter } from './watch.ts';
 
 const ROUNDS = 100_000;
-
-/** The same sequence on each run; a failure names its round. */
-function randomFrom(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-}
 
 const HEADER =
   '"header":{"cluster_id":"14841639068965178418","member_id":"1","revision":"8","raft_term":"2"}';

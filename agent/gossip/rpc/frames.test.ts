@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decode, encode } from '@msgpack/msgpack';
+import { randomFrom } from '../../testing/chance.ts';
 import { parseEvent, parseLog, parseMembers, parseStats } from './bodies.ts';
 import { createFrameReader } from './frames.ts';
 
@@ -122,13 +123,4 @@ function damage(original: Buffer, random: (below: number) => number): Buffer {
     else bytes = Buffer.concat([bytes.subarray(0, to), bytes.subarray(at)]);
   }
   return bytes;
-}
-
-/** A failure names its round; the sequence is the same on each run. */
-function randomFrom(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
 }
