@@ -1,93 +1,22 @@
 /**
  * `npm run bench:targets`: each target from a cached root file system, with the floor beside it: what the usual tools
- * take to put the same bytes into the same form. All in one run on one machine; the ratios count.
+ * take to put the same bytes into the same form; and `flash` beside dd. All in one run on one machine; the ratios
+ * count, and the load of the machine says how far.
  */
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import * as path from 'node:path';
-import { SQUASHFS_OPTIONS } from '../build/assemble/live/squashfs.ts';
 import { TARGETS, type Target } from '../build/definition/plan.ts';
-import { clock, run } from '../build/host.ts';
-import { buildWithCli } from '../test/images.ts';
+import { clock } from '../build/host.ts';
+import { buildWithCli, type TestImage } from '../test/images.ts';
+import { median, table, verdict } from './figures.ts';
+import { flashFigures } from './flash-figures.ts';
+import { floorOf } from './target-floors.ts';
+
+const ROUNDS = 3;
+const AIM = { target: 1.3, flash: 0.5 };
 
 const folder = mkdtempSync(path.join(process.env.CLUSTEROS_BENCH_FOLDER ?? tmpdir(), 'cos-targets-'));
-const ROUNDS = 3;
-
-interface Figure {
-  readonly seconds: number;
-  readonly bytes: number;
-}
-
-/** What has to be done at least, by the tools that everybody has, from an artifact of ours. */
-const FLOORS: Readonly<Record<Target, (image: string) => Promise<Figure>>> = {
-  /** qemu-img, from a raw disk that has been written already. */
-  qcow2: async (image) => {
-    const raw = path.join(folder, 'disk.raw');
-    await run(['qemu-img', 'convert', '-O', 'raw', image, raw]);
-    const made = path.join(folder, 'floor.qcow2');
-    const zstd = ['-c', '-O', 'qcow2', '-o', 'compression_type=zstd'];
-    return await timed(() => run(['qemu-img', 'convert', ...zstd, raw, made]), made);
-  },
-  /** GNU tar of the layer's tree, unpacked before. */
-  docker: async (image) => {
-    const tree = path.join(folder, 'tree');
-    await run(['mkdir', tree]);
-    await run(['tar', '--extract', '--file', image, '--directory', folder, 'layer.tar']);
-    const layer = path.join(folder, 'layer.tar');
-    await run(['tar', '--extract', '--xattrs', '--file', layer, '--directory', tree]);
-    const made = path.join(folder, 'floor.tar');
-    const pax = ['--create', '--format=pax', '--xattrs', '--sort=name', '--numeric-owner'];
-    return await timed(() => run(['tar', ...pax, '--file', made, '--directory', tree, '.']), made);
-  },
-  /** mksquashfs of the tree that is installed, unpacked before, and zstd over it. */
-  usb: async (image) => {
-    const tree = await liveTree(image);
-    const squashfs = path.join(folder, 'floor.squashfs');
-    const made = path.join(folder, 'floor.img.zst');
-    return await timed(async () => {
-      await run(['mksquashfs', tree, squashfs, ...SQUASHFS]);
-      await run(['zstd', '-1', '--quiet', '--force', squashfs, '-o', made]);
-    }, made);
-  },
-  /** mksquashfs of the same tree, and xorriso. */
-  iso: async (image) => {
-    const tree = await liveTree(image);
-    const squashfs = path.join(folder, 'floor.squashfs');
-    const made = path.join(folder, 'floor.iso');
-    const graft = ['-graft-points', `/live/system.squashfs=${squashfs}`, `/live/boot=${tree}/boot`];
-    return await timed(async () => {
-      await run(['mksquashfs', tree, squashfs, ...SQUASHFS]);
-      await run(['xorriso', '-as', 'mkisofs', '-quiet', '-r', '-o', made, ...graft]);
-    }, made);
-  },
-};
-
-const SQUASHFS = ['-noappend', '-quiet', '-no-progress', ...SQUASHFS_OPTIONS];
-
-/** The files of the system on a live medium, as root has them. */
-async function liveTree(image: string): Promise<string> {
-  const tree = path.join(folder, 'live-tree');
-  if (existsSync(tree)) return tree;
-  const place = path.join(folder, 'live');
-  const squashfs = path.join(folder, 'live.squashfs');
-  if (image.endsWith('.iso')) {
-    await run(['xorriso', '-osirrox', 'on', '-indev', image, '-extract', '/live/system.squashfs', squashfs]);
-  } else {
-    const raw = path.join(folder, 'live.raw');
-    await run(['zstd', '--decompress', '--quiet', '--force', image, '-o', raw]);
-    const { stdout } = await run(['sfdisk', '--json', raw]);
-    const { partitions } = JSON.parse(stdout).partitiontable as {
-      partitions: { start: number; name: string }[];
-    };
-    const start = partitions.find(({ name }) => name === 'live')?.start ?? 0;
-    await run(['dd', `if=${raw}`, `of=${squashfs}`, 'bs=1M', `skip=${start / 2048}`, 'status=none']);
-  }
-  await run(['unsquashfs', '-quiet', '-no-progress', '-dest', place, squashfs]);
-  await run(['mkdir', tree]);
-  await run(['debugfs', '-R', `rdump / ${tree}`, path.join(place, 'install', 'root.ext4')]);
-  return tree;
-}
-
 try {
   await bench();
 } finally {
@@ -95,54 +24,117 @@ try {
 }
 
 async function bench(): Promise<void> {
-  const build = (target: Target, name: string) =>
-    buildWithCli({
-      output: path.join(folder, name),
-      args: ['--base', 'debian-13', '--target', target],
-    });
-  const rows: string[] = [];
+  sayLoad();
+  const head = [
+    'target',
+    'command, s',
+    'nothing to do, s',
+    'floor, s',
+    'ratio (aim 1.3)',
+    'MiB',
+    'floor, MiB',
+  ];
+  const rows = [[...head, 'floor']];
+  const made = new Map<Target, TestImage>();
   for (const target of TARGETS) {
-    say(`warming: ${target}`);
-    const warm = await build(target, `warm-${target}`);
-    // What every command costs before it makes anything: start, definition, the archive's state, digests.
-    const idle = await median(async () => void (await build(target, `warm-${target}`)));
-    let round = 0;
-    const made = await median(async () => {
-      const name = `${target}-${round++}`;
-      await build(target, name);
-      rmSync(path.join(folder, name), { recursive: true, force: true });
-    });
-    const floor = await FLOORS[target](warm.image);
-    const bytes = statSync(warm.image).size;
-    rows.push(
-      `| ${target} | ${made.toFixed(1)} | ${idle.toFixed(1)} | ${floor.seconds.toFixed(1)} | ${(made / floor.seconds).toFixed(2)} | ${mib(bytes)} | ${mib(floor.bytes)} |`,
+    say(`${target} ...`);
+    const { image, row } = await figuresOf(target);
+    made.set(target, image);
+    rows.push(row);
+    say(row.join(' | '));
+  }
+  const all = await rounds(() => buildSeconds(TARGETS));
+  rows.push(['all four at once', all.toFixed(1), '', '', '', '', '', '']);
+  say(`\n${table(rows)}`);
+  await flashTable(made.get('usb')?.image ?? '');
+  sayLoad();
+}
+
+async function figuresOf(target: Target): Promise<{ image: TestImage; row: string[] }> {
+  const kept = path.join('kept', target);
+  const image = await build([target], kept);
+  // What every command costs before it makes anything: start, definition, the archive's state, digests.
+  const idle = await rounds(() => seconds(() => build([target], kept)));
+  const place = path.join(folder, `floor-${target === 'iso' ? 'usb' : target}`);
+  const { words, make } = await floorOf(target, image.image, makeFolder(place));
+  const ours: number[] = [];
+  const theirs: number[] = [];
+  let floorFile = '';
+  // In turns: what else the machine does meets both.
+  for (let round = 0; round < ROUNDS; round++) {
+    ours.push(await buildSeconds([target]));
+    theirs.push(
+      await seconds(async () => {
+        floorFile = await make();
+      }),
     );
   }
-  say('');
-  say('| target | command, s | of which nothing to do, s | floor, s | ratio (aim 1.3) | MiB | floor, MiB |');
-  say('|---|---|---|---|---|---|---|');
-  for (const row of rows) say(row);
+  const [command, floor] = [median(ours), median(theirs)];
+  const row = [
+    target,
+    command.toFixed(1),
+    idle.toFixed(1),
+    floor.toFixed(1),
+    `${(command / floor).toFixed(2)}: ${verdict(command <= AIM.target * floor)}`,
+    mib(statSync(image.image).size),
+    mib(statSync(floorFile).size),
+    words,
+  ];
+  // The tree of the live media serves both of them.
+  if (target !== 'usb') rmSync(place, { recursive: true });
+  return { image, row };
 }
 
-async function timed(work: () => Promise<unknown>, made: string): Promise<Figure> {
-  const seconds = await median(async () => {
-    rmSync(made, { force: true });
-    await work();
-    // Ours is on the disk when the command ends: so is theirs.
-    await run(['sync', made]);
-  });
-  return { seconds, bytes: statSync(made).size };
+async function flashTable(image: string): Promise<void> {
+  say('flash ...');
+  const { flash, dd, ddAndCmpSeconds } = await flashFigures(image, folder);
+  const share = flash.bytes / dd.bytes;
+  const rows = [
+    ['onto a loop device', 'MiB written', 'share (aim 0.5)', 's'],
+    [
+      'clusteros-build flash, read back',
+      mib(flash.bytes),
+      `${share.toFixed(2)}: ${verdict(share <= AIM.flash)}`,
+      flash.seconds.toFixed(1),
+    ],
+    ['dd', mib(dd.bytes), '1', dd.seconds.toFixed(1)],
+    ['dd, and cmp', mib(dd.bytes), '1', ddAndCmpSeconds.toFixed(1)],
+  ];
+  say(`\n${table(rows)}`);
 }
 
-async function median(work: () => Promise<unknown>): Promise<number> {
+function build(targets: readonly Target[], name: string): Promise<TestImage> {
+  const output = path.join(folder, name);
+  return buildWithCli({ output, args: ['--base', 'debian-13', '--target', targets.join(',')] });
+}
+
+/** Seconds of a build that finds the tree in the cache, and nothing in its place. */
+async function buildSeconds(targets: readonly Target[]): Promise<number> {
+  const took = await seconds(() => build(targets, 'anew'));
+  rmSync(path.join(folder, 'anew'), { recursive: true });
+  return took;
+}
+
+async function rounds(timed: () => Promise<number>): Promise<number> {
   const times: number[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    const start = clock.monotonicMs();
-    await work();
-    times.push((clock.monotonicMs() - start) / 1000);
-  }
-  times.sort((one, other) => one - other);
-  return times[Math.floor(ROUNDS / 2)] ?? Number.NaN;
+  for (let round = 0; round < ROUNDS; round++) times.push(await timed());
+  return median(times);
+}
+
+async function seconds(work: () => Promise<unknown>): Promise<number> {
+  const startMs = clock.monotonicMs();
+  await work();
+  return (clock.monotonicMs() - startMs) / 1000;
+}
+
+function makeFolder(place: string): string {
+  mkdirSync(place, { recursive: true });
+  return place;
+}
+
+function sayLoad(): void {
+  const words = loadavg().map((load) => load.toFixed(1));
+  say(`load of the machine, 1, 5 and 15 minutes: ${words.join(', ')}; ${availableParallelism()} processors`);
 }
 
 function mib(bytes: number): string {
