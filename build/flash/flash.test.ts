@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { runProgram } from '../cli/program.ts';
 import { runCli } from '../cli/testing/run-cli.ts';
 import { blockDevice } from '../host.ts';
 import { type FlashOptions, flash } from './flash.ts';
@@ -123,6 +124,26 @@ test('a stick pulled out in the middle is told as that', needsLoops(), async (t)
     );
   }
 });
+
+test(
+  'the command says of a stick that was pulled out what to do, and has an exit code for it',
+  needsLoops(),
+  async (t) => {
+    const folder = freshFolder(t);
+    const image = usbImage(folder, 12 * MIB);
+    const stick = plugIn(t, folder, 12 * MIB);
+    let said = '';
+    const code = await runProgram(['flash', '--allow-loop', stick.path, image.zst], {
+      stdout: () => {},
+      stderr: (text) => {
+        said += text;
+        if (/writing/.test(text)) stick.pull();
+      },
+    });
+    assert.equal(code, 5, said);
+    assert.match(said, /the device has gone[\s\S]*plug it in again/);
+  },
+);
 
 test('a stop leaves a stick that starts nothing', needsLoops(), async (t) => {
   const folder = freshFolder(t);
