@@ -36,7 +36,7 @@ export const registerSeed: Register = (program, context) => {
     .option('--token <file>', 'an enrolment token (node-agent token create) in place of the key')
     .option('--ssh-key <file...>', 'public SSH keys that may log in, besides those of the definition')
     .option('--hostname <name>', 'for a seed of one machine; without it every machine names itself')
-    .option('--expect <n>', 'the cluster begins when this many machines have met', wholeNumber)
+    .option('--expect <n>', 'the cluster begins when most of this many machines have met', wholeNumber)
     .option('--join <host...>', 'machines to ask, besides those on the LAN')
     .addHelpText(
       'after',
