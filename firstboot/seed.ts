@@ -17,7 +17,7 @@ export interface SeedInput {
   readonly clusterKey?: string | undefined;
   /** An enrolment token, for machines that are not to hold the key before a member lets them in. */
   readonly joinToken?: string | undefined;
-  /** Machines that must have met before the cluster begins. */
+  /** Machines of which most must have met before the cluster begins. */
   readonly expect?: number | undefined;
   /** Machines to ask besides those on the LAN. */
   readonly join: readonly string[];

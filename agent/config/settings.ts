@@ -49,7 +49,7 @@ export const settingsSchema = z
           .min(1)
           .max(1000)
           .optional()
-          .describe('nodes that must have met before a cluster begins'),
+          .describe('nodes of which most must have met before a cluster begins'),
         bootstrap: z.boolean().default(false).describe('this node begins the cluster'),
         timers: z
           .enum(['lan', 'slow'])
