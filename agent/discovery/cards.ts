@@ -209,7 +209,8 @@ function isKnown(value: unknown, table: CardTable): boolean {
   if (typeof value !== 'object' || value === null || !('body' in value)) return false;
   const { body } = value;
   if (typeof body !== 'string' || body.length > 8_192) return false;
-  const hash = cardHash({ body, signature: '', mac: '' });
+  const hash = hashIn.get(value) ?? cardHash({ body, signature: '', mac: '' });
+  hashIn.set(value, hash);
   let hashes = hashesIn.get(table);
   if (hashes === undefined) {
     hashes = new Set([...table.values()].map((known) => known.hash));
@@ -218,6 +219,8 @@ function isKnown(value: unknown, table: CardTable): boolean {
   return hashes.has(hash);
 }
 
+/** The registry shows the same cards in each pass. */
+const hashIn = new WeakMap<object, string>();
 const hashesIn = new WeakMap<CardTable, ReadonlySet<string>>();
 
 function pagesOf(table: CardTable, key: Uint8Array) {

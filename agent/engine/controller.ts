@@ -47,7 +47,6 @@ export interface EngineInputs {
 }
 
 const HALTED_MS = 500;
-const AWAKE = 'awake';
 
 /** The inputs as they are now. */
 export interface View {
@@ -147,17 +146,16 @@ async function limited(controller: Controller, view: View, stop: AbortSignal): P
   const timeoutMs = controller.timeoutMs ?? 60_000;
   const onStop = () => limit.abort(stop.reason);
   stop.addEventListener('abort', onStop, { once: true });
-  const timer = new AbortController();
-  const late = clock.pause(timeoutMs, timer.signal).then(() => {
-    if (timer.signal.aborted) return new Promise<never>(() => {});
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const cancel = clock.after(timeoutMs, () => {
     const error = new Error(`no end after ${timeoutMs / 1000} s`);
     limit.abort(error);
-    throw error;
+    reject(error);
   });
   try {
     return await Promise.race([controller.reconcile(view, limit.signal), late]);
   } finally {
-    timer.abort(AWAKE);
+    cancel();
     stop.removeEventListener('abort', onStop);
   }
 }
@@ -178,15 +176,19 @@ function createBell() {
   let changed = false;
   let resting = false;
   let wake: (() => void) | undefined;
-  const sleep = async (ms: number, stop: AbortSignal): Promise<void> => {
-    const awake = new AbortController();
-    // With a reason: without one it would be an exception with a stack.
-    wake = () => awake.abort(AWAKE);
-    stop.addEventListener('abort', wake, { once: true });
-    await clock.pause(ms, awake.signal);
-    stop.removeEventListener('abort', wake);
-    wake = undefined;
-  };
+  // There are many passes each second: this spends no abort controllers and no exceptions on them.
+  const sleep = (ms: number, stop: AbortSignal): Promise<void> =>
+    new Promise((resolve) => {
+      const end = () => {
+        cancel();
+        stop.removeEventListener('abort', end);
+        wake = undefined;
+        resolve();
+      };
+      const cancel = clock.after(ms, end);
+      stop.addEventListener('abort', end, { once: true });
+      wake = end;
+    });
   return {
     ring: () => {
       rung = true;

@@ -25,6 +25,12 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
+/** Call once, later, unless the returned function is called before. Keeps the process alive until then. */
+export function after(ms: number, call: () => void): () => void {
+  const timer = setTimeout(call, ms);
+  return () => clearTimeout(timer);
+}
+
 /** Call again and again until the returned function is called. Does not keep the process alive. */
 export function every(ms: number, call: () => void): () => void {
   const timer = setInterval(call, ms);

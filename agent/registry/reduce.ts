@@ -39,9 +39,11 @@ export function registryOf(entries: Iterable<Entry>): Reduced {
   const tokens: Token[] = [];
   const ignored: string[] = [];
   const readers: Readonly<Record<string, (name: string, entry: Entry) => boolean>> = {
-    nodes: (id, { value }) => {
-      const record = parseValue(nodeRecord, value);
-      return matches(nodeId, id) && record !== undefined && nodes.push({ id, ...record }) > 0;
+    nodes: (id, entry) => {
+      const node = nodeIn.get(entry) ?? nodeOf(id, entry);
+      if (node === undefined) return false;
+      nodeIn.set(entry, node);
+      return nodes.push(node) > 0;
     },
     addresses: (ip, { value }) =>
       matches(ipv4, ip) && matches(nodeId, value) && addresses.push([ip, value]) > 0,
@@ -85,6 +87,14 @@ export function registryOf(entries: Iterable<Entry>): Reduced {
     ignored,
   };
 }
+
+function nodeOf(id: string, { value }: Entry): RegisteredNode | undefined {
+  const record = matches(nodeId, id) ? parseValue(nodeRecord, value) : undefined;
+  return record === undefined ? undefined : { id, ...record };
+}
+
+/** What an entry says does not change, and most entries are the ones of before. */
+const nodeIn = new WeakMap<Entry, RegisteredNode>();
 
 function withoutPrefix(key: string): string {
   return key.startsWith(PREFIX) ? key.slice(PREFIX.length) : '';
