@@ -72,6 +72,7 @@ async function writeSystem(
   const root = placeOn(image, disk).at(-1);
   if (root === undefined) throw new Error('the image has no partitions');
   const report = { version: 1, name: image.name, disk: disk.path, at: clock.wallClock().toISOString() };
+  options.sayProgress('Moving the seed');
   const moved = await moveSeedTo(disk.path, root, options.paths, `${JSON.stringify(report, undefined, 2)}\n`);
   const finished = await openDisk(disk, true);
   try {

@@ -29,9 +29,9 @@ import type { Wireguard } from './wireguard.ts';
 const HURRIED_MS = 1_000;
 /** Somebody has come to a node that was there before. */
 const EXPECTANT_MS = 3_000;
-const CALM_MS = 10_000;
+const CALM_MS = 20_000;
 /** Somebody may have removed the interface or an address. */
-const VERIFY_MS = 30_000;
+const VERIFY_MS = 60_000;
 const FAILED_AGAIN_MS = 5_000;
 /** How long the peers of an agent before us stay, while the cards are being found again. */
 const START_MS = 60_000;
