@@ -154,7 +154,10 @@ test('who is called: strangers at once, the absent again later, the members of g
   const later = planCalls({ ...patient, wantedMs, nowMs: 4_000 });
   assert.deepEqual([later.calls.length, later.againMs], [0, 1_000]);
   assert.equal(planCalls({ ...patient, wantedMs: later.wantedMs, nowMs: 5_000 }).calls.length, 1);
-  assert.equal(planCalls({ ...patient, cards: new Map([[id, { ...known, hash: 'other' }]]) }).wantedMs.size, 0);
+  assert.equal(
+    planCalls({ ...patient, cards: new Map([[id, { ...known, hash: 'other' }]]) }).wantedMs.size,
+    0,
+  );
   const many = Array.from({ length: 20 }, (_, n) => contact(n));
   assert.equal(planCalls({ ...base, contacts: many }).calls.length, 4);
   let attempts = afterCall(undefined, 'failed', 0, 0.5);
