@@ -78,7 +78,7 @@ export async function runDaemon({
   );
   const show = createConsole(paths);
   const stopReleasing = clock.every(RELEASE_MS, () => {
-    memory.releaseProgramPages().catch((error: unknown) => {
+    memory.releaseUnused().catch((error: unknown) => {
       log.warning('memory was not let go of', { reason: String(error) });
     });
   });

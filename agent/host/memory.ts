@@ -1,52 +1,86 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 
 /** madvise(2): the next use of the pages reads them again from the file they map. */
 const MADV_DONTNEED = 4;
+const PAGE = 4096;
 
 /**
- * Let go of the program's own pages, code and constants, that this process has in its memory. Starting reads four
- * times as many of them as waiting does, and nothing else would take them back on a machine with free memory. What is
- * still needed comes back from the page cache at its next use, sixteen pages at a time.
+ * Let go of memory that only the start, or something that is over, has needed: the program's own pages, code and
+ * constants, of which waiting uses the smaller part, and what the C library keeps of freed memory. Nothing else
+ * would take it back on a machine with free memory. Of the program, what is still needed comes back from the page
+ * cache at its next use, sixteen pages at a time.
  *
  * Does nothing where Node was built without its foreign function interface.
  *
- * @returns how many bytes were let go of, before any came back
+ * @returns how many bytes of the program were let go of, before any came back
  */
-export async function releaseProgramPages(): Promise<number> {
-  const mappings = releasable(readFileSync('/proc/self/smaps', 'utf8'));
+export async function releaseUnused(): Promise<number> {
   const ffi = await import('node:ffi').catch(() => undefined);
   if (ffi === undefined) return 0;
   using library = ffi.dlopen(null, {
     madvise: { arguments: ['u64', 'u64', 'i32'], return: 'i32' },
+    malloc_trim: { arguments: ['u64'], return: 'i32' },
   });
+  library.functions.malloc_trim(0n);
   let bytes = 0;
-  for (const { start, length, resident } of mappings) {
-    if (library.functions.madvise(start, length, MADV_DONTNEED) === 0) bytes += resident;
+  const pagemap = openSync('/proc/self/pagemap', 'r');
+  try {
+    for (const { start, length } of fileMappings(readFileSync('/proc/self/maps', 'utf8'))) {
+      const pages = Buffer.alloc((length / PAGE) * 8);
+      const count = readSync(pagemap, pages, 0, pages.length, (start / PAGE) * 8);
+      for (const run of cleanRuns(pages.subarray(0, count))) {
+        const [at, size] = [start + run.first * PAGE, run.pages * PAGE];
+        if (library.functions.madvise(BigInt(at), BigInt(size), MADV_DONTNEED) === 0) {
+          bytes += run.present * PAGE;
+        }
+      }
+    }
+  } finally {
+    closeSync(pagemap);
   }
   return bytes;
 }
 
+/** Addresses and lengths in bytes; below 2^47, as all of a program's are. */
 interface Mapping {
-  /** Address. */
-  readonly start: bigint;
-  readonly length: bigint;
-  /** Bytes of it in memory. */
-  readonly resident: number;
+  readonly start: number;
+  readonly length: number;
+}
+
+/** Private mappings of files that may not be written to. @param maps see proc_pid_maps(5) */
+export function fileMappings(maps: string): Mapping[] {
+  return maps.split('\n').flatMap((line) => {
+    const found = /^([0-9a-f]{1,12})-([0-9a-f]{1,12}) r-[-x]p [0-9a-f]+ \S+ [1-9]\d* +\//.exec(line);
+    const [start, end] = [Number.parseInt(found?.[1] ?? '', 16), Number.parseInt(found?.[2] ?? '', 16)];
+    return end > start ? [{ start, length: end - start }] : [];
+  });
+}
+
+interface Run {
+  readonly first: number;
+  readonly pages: number;
+  /** How many of them are in memory. */
+  readonly present: number;
 }
 
 /**
- * Mappings of which every page is still as the file has it, and stays so: private, of a file, not writable, and with
- * nothing that this process changed before it took the right to write away (the addresses that the linker put in).
+ * The longest runs of pages that are as the file has them, with at least one in memory. Not so are pages that were
+ * changed before the right to write was taken away, as the linker does with addresses: they have no other copy.
  *
- * @param smaps see proc_pid_smaps(5)
+ * @param pagemap 64 bits for each page; see Documentation/admin-guide/mm/pagemap.rst of Linux
  */
-export function releasable(smaps: string): Mapping[] {
-  return smaps.split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m).flatMap((entry) => {
-    const head = /^([0-9a-f]+)-([0-9a-f]+) r-[-x]p [0-9a-f]+ \S+ [1-9]\d* +\//.exec(entry);
-    const kilobytes = (name: string) => Number(new RegExp(`^${name}: +(\\d+) kB`, 'm').exec(entry)?.[1]);
-    // Said so that what is not told (NaN) is not taken either.
-    if (head === null || !(kilobytes('Anonymous') === 0) || !(kilobytes('Rss') > 0)) return [];
-    const [start, end] = [BigInt(`0x${head[1]}`), BigInt(`0x${head[2]}`)];
-    return [{ start, length: end - start, resident: kilobytes('Rss') * 1024 }];
-  });
+export function cleanRuns(pagemap: Uint8Array): Run[] {
+  const runs: Run[] = [];
+  let [first, present] = [0, 0];
+  const count = Math.floor(pagemap.length / 8);
+  for (let page = 0; page <= count; page += 1) {
+    // The highest byte: bit 63 "present", 62 "swapped", 61 "a page of a file".
+    const flags = page === count ? 0x80 : (pagemap[page * 8 + 7] ?? 0) & 0xe0;
+    const inMemory = flags === 0xa0;
+    if (inMemory) present += 1;
+    if (inMemory || flags === 0 || flags === 0x20) continue;
+    if (present > 0) runs.push({ first, pages: page - first, present });
+    [first, present] = [page + 1, 0];
+  }
+  return runs;
 }

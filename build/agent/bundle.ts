@@ -60,7 +60,7 @@ export async function buildAgent(options: BuildAgentOptions): Promise<BuiltAgent
  */
 export const V8_FLAGS = [
   '--optimize-for-size',
-  '--max-semi-space-size=2',
+  '--max-semi-space-size=1',
   '--no-opt',
   '--no-maglev',
   '--no-sparkplug',
