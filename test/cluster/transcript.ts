@@ -1,6 +1,7 @@
 /** A failure of a cluster on one page. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import * as path from 'node:path';
+import type { TestContext } from 'node:test';
 import { clock } from '../../build/host.ts';
 import type { Cluster, MachineRecord } from './machines.ts';
 
@@ -14,6 +15,19 @@ export interface PageSize {
 
 const ON_SCREEN: PageSize = { agent: 15, engine: 6 };
 const IN_FILE: PageSize = { agent: 1_000, engine: 200 };
+
+/** A failure of the scenario prints the transcript, and is the test's. */
+export async function told(t: TestContext, cluster: Cluster, scenario: () => Promise<void>): Promise<void> {
+  try {
+    await scenario();
+  } catch (error) {
+    await transcribe(cluster, t.fullName).then(
+      (page) => process.stderr.write(page),
+      (reason: unknown) => process.stderr.write(`no transcript: ${String(reason)}\n`),
+    );
+    throw error;
+  }
+}
 
 /** Collect from every machine, save the long form, @returns the page to print, which names the file. */
 export async function transcribe(cluster: Cluster, title: string): Promise<string> {

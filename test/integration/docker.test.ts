@@ -2,11 +2,16 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
-import { after, before, describe, test } from 'node:test';
-import { runArgv } from '../../build/docker/argv.ts';
-import { nodesOf, type QuickCluster } from '../../build/docker/spec.ts';
-import { prepareSeed, seedFolderOf } from '../../build/docker/state.ts';
-import { clock, run, tryRun } from '../../build/host.ts';
+import { after, before, describe, type TestContext, test } from 'node:test';
+import { findEngine } from '../../build/docker/engine.ts';
+import { seedFolderOf } from '../../build/docker/state.ts';
+import { run, tryRun } from '../../build/host.ts';
+import { createDockerCluster, type DockerCluster } from '../cluster/docker/cluster.ts';
+import { newKey, settled } from '../cluster/forming.ts';
+import { leaderOf } from '../cluster/leadership.ts';
+import { liveThrough } from '../cluster/systemd/life.ts';
+import { told } from '../cluster/transcript.ts';
+import { eventually } from '../cluster/waits.ts';
 import { type TestEngine, testEngine } from '../docker/engine.ts';
 import { buildWithCli, cli, ROOT, type TestImage } from '../images.ts';
 
@@ -16,20 +21,15 @@ const SUBNET = '10.90.0.0/16';
 /** Five nodes start on two processors that others use too. */
 const UP_LIMIT_S = 420;
 const LIMIT_MS = 240_000;
+const IN_TIME = { deadlineMs: LIMIT_MS, everyMs: 1_000 };
 
 interface NodeView {
   readonly name: string;
   readonly state: string;
   readonly image: string;
   readonly agent: {
-    readonly id: string;
     readonly state: string;
     readonly cluster: { readonly uuid: string };
-    readonly consensus: {
-      readonly quorum: boolean;
-      readonly leader?: string;
-      readonly voters: readonly string[];
-    };
     readonly members: readonly { readonly name: string; readonly status: string }[];
   };
 }
@@ -38,6 +38,8 @@ describe('the quick cluster under Docker', () => {
   let folder: string;
   let engine: TestEngine;
   let image: TestImage;
+  /** The nodes that `cluster up` has made. */
+  let cluster: DockerCluster;
   before(async () => {
     folder = mkdtempSync(path.join(tmpdir(), 'cos-docker-'));
     image = await buildWithCli({
@@ -49,9 +51,8 @@ describe('the quick cluster under Docker', () => {
   });
   after(async () => {
     if (engine !== undefined) {
-      await tryRun(['docker', 'rm', '--force', '--volumes', 'rogue-node9'], { env: engine.env });
-      await tryRun(['docker', 'volume', 'rm', 'rogue-node9'], { env: engine.env });
       await clusteros('clean');
+      await cluster?.dispose();
       await engine.end();
     }
     rmSync(folder, { recursive: true, force: true });
@@ -104,12 +105,21 @@ describe('the quick cluster under Docker', () => {
       machine,
       "the mounts of this machine are not the cluster's to change",
     );
+    cluster = await createDockerCluster({
+      engine: await findEngine({ ...process.env, ...engine.env }, new AbortController().signal),
+      name: NAME,
+      image: nodes[0]?.image ?? '',
+      subnet: SUBNET,
+    });
+    assert.equal(cluster.machines.length, NODES);
   });
 
   test('systemd runs without a failed unit, and the nodes reach each other over the mesh by name', async () => {
-    assert.equal((await inNode('node2', 'systemctl', 'is-system-running')).trim(), 'running');
-    assert.match(await inNode('node2', 'ping', '-c', '1', '-W', '5', 'node4.clusteros.internal'), /10\.42\./);
-    assert.equal((await inNode('node2', 'cat', '/proc/1/comm')).trim(), 'systemd');
+    const node2 = cluster.machine('node2');
+    assert.equal((await node2.must(['systemctl', 'is-system-running'])).trim(), 'running');
+    const ping = ['ping', '-c', '1', '-W', '5', 'node4.clusteros.internal'];
+    assert.match(await node2.must(ping), /10\.42\./);
+    assert.equal((await node2.must(['cat', '/proc/1/comm'])).trim(), 'systemd');
   });
 
   test('the cluster key is in no place that docker inspect shows', async () => {
@@ -132,71 +142,53 @@ describe('the quick cluster under Docker', () => {
     );
   });
 
-  test('a rogue with another key is refused with "failed authentication" in node1\'s log', async () => {
-    const rogueState = path.join(folder, 'rogue');
-    await prepareSeed(rogueState, { clusterName: 'clusteros', nodes: 9, keyFile: undefined });
-    const rogue: QuickCluster = {
-      name: 'rogue',
-      image: (await views())[0]?.image ?? '',
-      nodes: 9,
-      subnet: SUBNET,
-      seed: seedFolderOf(rogueState),
-      environment: {},
-    };
-    const node = nodesOf(rogue).at(-1);
-    assert.ok(node);
-    const argv = runArgv(rogue, node);
-    argv[argv.indexOf('--network') + 1] = `${NAME}-net`;
-    await docker(...argv);
-    await until("the refusal in node1's log", async () =>
-      /failed authentication/.test(await inNode('node1', 'journalctl', '--no-pager', '--unit', 'node-agent')),
-    );
-    const [first] = await views();
-    assert.ok(!first?.agent.members.some(({ name }) => name === node.name), 'the rogue is a member');
-    await docker('rm', '--force', '--volumes', node.container);
-    await docker('volume', 'rm', node.volume);
-  });
-
-  test('a node that was stopped and started again rejoins as who it was', async () => {
-    const before = (await views()).find(({ name }) => name === 'node5')?.agent.id;
-    await clusteros('stop', 'node5');
-    assert.equal((await views()).find(({ name }) => name === 'node5')?.state, 'exited');
-    await clusteros('start', 'node5');
-    await until('node5 to be back', async () => {
-      const node = (await views()).find(({ name }) => name === 'node5');
-      const alive = node?.agent.members?.filter(({ status }) => status === 'alive').length;
-      return node?.agent.state === 'ready' && alive === NODES && node.agent.id === before;
-    });
-  });
-
-  test('when the leader is stopped another leads, and the cluster keeps its quorum', async () => {
-    await until('three voters, all there', async () => (await views()).every(isWhole));
-    const leader = (await views())[0]?.agent.consensus.leader;
-    assert.ok(leader);
-    await clusteros('stop', leader);
-    await until('a new leader', async () => {
-      const others = (await views()).filter(({ name }) => name !== leader);
-      return others.every(
-        ({ agent }) => agent.consensus?.quorum && agent.consensus.leader && agent.consensus.leader !== leader,
+  test('a rogue with another key is refused with "failed authentication" in node1\'s log', async (t) => {
+    await scenario(t, async () => {
+      const rogue = await cluster.add({ name: 'rogue', seed: { key: newKey() } });
+      const node1 = cluster.machine('node1');
+      const journal = ['journalctl', '--no-pager', '--unit', 'node-agent'];
+      await eventually(
+        "the refusal in node1's log",
+        async () => /failed authentication/.test(await node1.must(journal)),
+        IN_TIME,
       );
+      const { members = [] } = await node1.agentStatus();
+      assert.ok(!members.some(({ name }) => name === rogue.name), 'the rogue is a member');
+      await cluster.remove(rogue);
     });
-    await clusteros('start', leader);
-    await until(`${leader} to be back`, async () =>
-      (await views()).every(({ agent }) => agent.state === 'ready'),
-    );
   });
 
-  test('a node whose network was taken away comes back with it', async () => {
-    await docker('network', 'disconnect', `${NAME}-net`, `${NAME}-node2`);
-    await until('node2 to count as failed', async () =>
-      Boolean(
-        (await views())
-          .find(({ name }) => name === 'node3')
-          ?.agent.members?.some(({ name, status }) => name === 'node2' && status !== 'alive'),
-      ),
-    );
-    await docker('network', 'connect', '--ip', '10.90.0.11', `${NAME}-net`, `${NAME}-node2`);
-    await until('all nodes to be whole again', async () => (await views()).every(isWhole));
+  test('a leader that is stopped is replaced, and rejoins as who it was when it is started again', async (t) => {
+    await scenario(t, async () => {
+      const { machines } = cluster;
+      await settled(machines, IN_TIME);
+      const leader = await leaderOf(machines);
+      const { id } = await leader.agentStatus();
+      await clusteros('stop', leader.name);
+      assert.equal((await views()).find(({ name }) => name === leader.name)?.state, 'exited');
+      const others = machines.filter((machine) => machine !== leader);
+      await eventually(
+        'all others have another leader',
+        async () => {
+          const seen = await Promise.all(others.map((machine) => machine.agentStatus()));
+          return seen.every(
+            ({ consensus }) => consensus?.quorum && consensus.leaderId && consensus.leaderId !== id,
+          );
+        },
+        IN_TIME,
+      );
+      await clusteros('start', leader.name);
+      await settled(machines, IN_TIME);
+      assert.equal((await leader.agentStatus()).id, id);
+    });
+  });
+
+  test('they stay one cluster through a network taken away, a crash, an empty disk and a restart', async (t) => {
+    const reboot = async ({ name }: { name: string }) => {
+      await clusteros('stop', name);
+      await clusteros('start', name);
+    };
+    await scenario(t, () => liveThrough(cluster, { deadlineMs: IN_TIME.deadlineMs, reboot }));
   });
 
   test('clean leaves nothing', async () => {
@@ -229,49 +221,18 @@ describe('the quick cluster under Docker', () => {
     return (await clusteros('status')).nodes;
   }
 
-  async function until(what: string, look: () => Promise<boolean>): Promise<void> {
-    const deadline = clock.monotonicMs() + LIMIT_MS;
-    while (!(await look())) {
-      if (clock.monotonicMs() > deadline) {
-        throw new Error(`waited ${LIMIT_MS / 1000} s for ${what}:\n${await told()}`);
-      }
-      await clock.pause(1000);
-    }
-  }
-
-  /** How the nodes see it, and the last that their agents said. */
-  async function told(): Promise<string> {
-    const texts: string[] = [];
-    for (const { name, state } of await views()) {
-      texts.push(`── ${name}: ${state}`);
-      if (state !== 'running') continue;
-      const words = ['exec', `${NAME}-${name}`];
-      const status = await tryRun(['docker', ...words, 'node-agent', 'status'], { env: engine.env });
-      const said = ['journalctl', '--no-pager', '--output', 'cat', '--unit', 'node-agent', '--lines', '40'];
-      const journal = await tryRun(['docker', ...words, ...said], { env: engine.env });
-      texts.push(status.stdout, status.stderr, journal.stdout);
-    }
-    return texts.join('\n');
+  function scenario(t: TestContext, work: () => Promise<void>): Promise<void> {
+    return told(t, cluster, work);
   }
 
   function docker(...words: string[]) {
     return run(['docker', ...words], { env: engine.env, timeoutMs: LIMIT_MS });
   }
 
-  async function inNode(node: string, ...words: string[]): Promise<string> {
-    return (await docker('exec', `${NAME}-${node}`, ...words)).stdout;
-  }
-
   function stateFolder(): string {
     return path.join(folder, 'clusteros', 'docker', NAME);
   }
 });
-
-/** Sees all others, and three that vote: what can bear a loss. */
-function isWhole({ agent }: NodeView): boolean {
-  const alive = agent.members?.filter(({ status }) => status === 'alive').length;
-  return agent.state === 'ready' && alive === NODES && agent.consensus?.voters?.length === 3;
-}
 
 /** What is mounted at control groups here, with its options. */
 function mountsOfMachine(): string[] {

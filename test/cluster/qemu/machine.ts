@@ -1,17 +1,14 @@
 import * as path from 'node:path';
-import type { StatusDocument } from '../../../agent/api/view.ts';
 import { clock, files } from '../../../build/host.ts';
 import { waitUntilBooted } from '../../../qemu/booted.ts';
 import type { Machine as Hardware } from '../../../qemu/machine.ts';
 import { makeOverlay } from '../../../qemu/prepare.ts';
 import { makeNode } from '../../nodes.ts';
-import type { Machine, MachineProcess, Seed } from '../machines.ts';
-import { brief } from '../status.ts';
+import type { Machine, Seed } from '../machines.ts';
+import { agentUnit, IMAGE_PATHS } from '../systemd/agent-unit.ts';
+import { recordOf } from '../systemd/record.ts';
 import { eventually } from '../waits.ts';
-import { processesIn } from './processes.ts';
-import { recordOf } from './record.ts';
 import { writeSeed } from './seed.ts';
-import { askStatus } from './status.ts';
 
 export interface QemuMachine extends Machine {
   readonly hardware: Hardware;
@@ -33,7 +30,6 @@ const LAN_DEVICE = 'net1';
 const LAN_CARD = 'enp0s17';
 /** A program that takes a second takes half a minute when the machine is emulated and its host has much to do. */
 const RUN_MS = 180_000;
-const AGENT = 'node-agent.service';
 /** Asking costs an emulated machine more than its agent's own work: not more often than this. */
 const ASK_EVERY_MS = 4_000;
 
@@ -54,14 +50,7 @@ export async function createQemuMachine(options: QemuMachineOptions): Promise<Qe
     ],
   });
   const { guest } = hardware;
-  const paths = {
-    state: '/var/lib/clusteros',
-    run: '/run/clusteros',
-    config: '/etc/clusteros/node.yaml',
-    hosts: '/etc/hosts',
-  };
   let address = '';
-  let asked: { readonly atMs: number; readonly answer: Promise<StatusDocument> } | undefined;
 
   const lanAddress = async () => {
     const shown = await machine.must(['ip', '-json', '-4', 'address', 'show', 'dev', LAN_CARD]);
@@ -70,8 +59,9 @@ export async function createQemuMachine(options: QemuMachineOptions): Promise<Qe
   };
 
   const machine: QemuMachine = {
+    ...agentUnit(() => machine, ASK_EVERY_MS),
     name,
-    paths,
+    paths: IMAGE_PATHS,
     hardware,
     get address() {
       return address;
@@ -91,20 +81,6 @@ export async function createQemuMachine(options: QemuMachineOptions): Promise<Qe
       await machine.must(['chmod', mode.toString(8), file]);
     },
 
-    startAgent: async () => void (await machine.must(['systemctl', 'start', AGENT])),
-    stopAgent: async () => void (await machine.must(['systemctl', 'stop', AGENT])),
-    // systemd starts it again after two seconds.
-    killAgent: async () => void (await machine.must(['systemctl', 'kill', '--signal=KILL', AGENT])),
-    agentExit: () => undefined,
-    async kill(programName, signal) {
-      const found = (await machine.processes()).filter((each) => each.name === programName);
-      const numbers = found.map(({ pid }) => String(pid));
-      if (numbers.length > 0) await machine.exec(['kill', `-${signal}`, ...numbers]);
-      return numbers.length;
-    },
-    processes: async (): Promise<MachineProcess[]> =>
-      hardware.running ? processesIn(await machine.must(['ps', '-ww', '-eo', 'pid=,args='])) : [],
-
     powerCut: () => hardware.crash(),
     async powerOn() {
       await hardware.start();
@@ -116,7 +92,7 @@ export async function createQemuMachine(options: QemuMachineOptions): Promise<Qe
     },
     async wipe(which) {
       if (hardware.running) {
-        await machine.must(['rm', '-rf', ...(which ?? [paths.state])]);
+        await machine.must(['rm', '-rf', ...(which ?? [IMAGE_PATHS.state])]);
         return;
       }
       if (which !== undefined) throw new Error(`${name} is off: only its whole disk can be replaced`);
@@ -135,26 +111,7 @@ export async function createQemuMachine(options: QemuMachineOptions): Promise<Qe
     setCarrier: async (up) => {
       if (hardware.running) await hardware.qmp.execute('set_link', { name: LAN_DEVICE, up });
     },
-
-    agentStatus() {
-      const nowMs = clock.monotonicMs();
-      if (asked === undefined || nowMs - asked.atMs >= ASK_EVERY_MS) {
-        asked = { atMs: nowMs, answer: askStatus(machine) };
-      }
-      return asked.answer;
-    },
-    async until(sentence, wanted, deadlineMs) {
-      return eventually(
-        `${name}: ${sentence}`,
-        async () => {
-          const status = await machine.agentStatus();
-          if (!wanted(status)) throw new Error(brief(status));
-          return status;
-        },
-        { deadlineMs, everyMs: ASK_EVERY_MS },
-      );
-    },
-    record: () => recordOf(machine),
+    record: () => recordOf(machine, hardware.console.lastLines(40)),
     dispose: () => hardware.dispose(),
   };
   return machine;

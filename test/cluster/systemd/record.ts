@@ -1,15 +1,14 @@
 import { headline } from '../../../agent/status.ts';
-import type { LoggedLine, MachineRecord } from '../machines.ts';
-import type { QemuMachine } from './machine.ts';
+import type { LoggedLine, Machine, MachineRecord } from '../machines.ts';
 
 const LINES = 400;
 const ENGINES = ['serf', 'etcd', 'wireguard', 'role-page'];
 const LIMIT_MS = 120_000;
 
-/** From inside while the machine answers; else what its console said. */
-export async function recordOf(machine: QemuMachine): Promise<MachineRecord> {
+/** From inside while the machine answers; else what its console said. @param said the end of the console */
+export async function recordOf(machine: Machine, said: string): Promise<MachineRecord> {
   const { name } = machine;
-  const console = { console: machine.hardware.console.lastLines(40) };
+  const console = { console: said };
   const nothing = { name, lines: [], conditions: [], processes: [], engines: console };
   if (!machine.on) return { ...nothing, headline: 'off' };
   try {
@@ -34,7 +33,7 @@ export async function recordOf(machine: QemuMachine): Promise<MachineRecord> {
   }
 }
 
-function journal(machine: QemuMachine, unit: string, output: string): Promise<string> {
+function journal(machine: Machine, unit: string, output: string): Promise<string> {
   const argv = ['journalctl', '--no-pager', `--unit=${unit}`, `--lines=${LINES}`, `--output=${output}`];
   return machine.must(argv, { timeoutMs: LIMIT_MS });
 }
