@@ -98,6 +98,20 @@ test('a reader gives the same bytes at the borders of its window, forwards and b
   assert.equal((await reader.read(bytes.length, 0)).length, 0);
 });
 
+test('a view stays what it is when its reader goes on', async (t) => {
+  const bytes = Buffer.alloc(2 * WINDOW + 1000);
+  for (let at = 0; at < bytes.length; at += 4) bytes.writeUInt32LE(at, at);
+  const reader = new WindowReader(await openWith(t, bytes));
+  const places = [0, WINDOW - 5, 2 * WINDOW - 3, 2 * WINDOW + 990, 5];
+  const views: Buffer[] = [];
+  for (const at of places) views.push(await reader.view(at, 10));
+  for (const [index, at] of places.entries()) {
+    assert.ok(views[index]?.equals(bytes.subarray(at, at + 10)), `at ${at}`);
+  }
+  assert.equal((await reader.view(8, WINDOW)).length, WINDOW);
+  await assert.rejects(reader.view(2 * WINDOW + 995, 6), /ends early, at byte/);
+});
+
 test('a file that ends too early is an error that says where', async (t) => {
   const reader = new WindowReader(await openWith(t, Buffer.alloc(100)));
   await assert.rejects(reader.read(90, 11), /ends early, at byte 100/);

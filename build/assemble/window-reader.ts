@@ -8,7 +8,9 @@ const WINDOW = 4 * 1024 * 1024;
  */
 export class WindowReader {
   readonly #handle: files.FileHandle;
-  readonly #window = Buffer.allocUnsafe(WINDOW);
+  #window = Buffer.allocUnsafe(WINDOW);
+  /** Somebody has a view of it. */
+  #lent = false;
   #start = 0;
   #length = 0;
 
@@ -34,7 +36,23 @@ export class WindowReader {
     return bytes;
   }
 
+  /**
+   * Like {@link read}, without a copy, for bytes that are soon let go of: they keep a whole window in memory.
+   *
+   * @param length at most a window, 4 MiB
+   */
+  async view(position: number, length: number): Promise<Buffer> {
+    if (position < this.#start || position + length > this.#start + this.#length) await this.#slide(position);
+    const from = position - this.#start;
+    if (from + length > this.#length)
+      throw new Error(`a file ends early, at byte ${this.#start + this.#length}`);
+    this.#lent = true;
+    return this.#window.subarray(from, from + length);
+  }
+
   async #slide(position: number): Promise<void> {
+    if (this.#lent) this.#window = Buffer.allocUnsafe(WINDOW);
+    this.#lent = false;
     const { bytesRead } = await this.#handle.read(this.#window, 0, WINDOW, position);
     if (bytesRead === 0) throw new Error(`a file ends early, at byte ${position}`);
     this.#start = position;

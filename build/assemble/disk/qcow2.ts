@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import { constants, zstdCompress } from 'node:zlib';
 import type { files } from '../../host.ts';
 import { chunks, type DiskImage, isZero } from '../segments.ts';
+import { writeAt } from '../write-at.ts';
 
 const compress = promisify(zstdCompress);
 
@@ -192,13 +193,6 @@ class Appender {
     this.#at += bytes.length;
     this.#parts = [];
     this.#length = 0;
-  }
-}
-
-async function writeAt(file: files.FileHandle, bytes: Buffer, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done);
-    done += bytesWritten;
   }
 }
 

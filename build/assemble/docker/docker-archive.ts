@@ -1,90 +1,94 @@
 /**
  * The target docker: one layer, its configuration and tags, in the form that `docker load` (and podman, skopeo) reads.
- * One pass over the tree; the layer's size is computed before, for the header that stands before it.
+ * One pass over the tree; the header that stands before the layer is written when its size is known.
  */
-import { createHash, type Hash } from 'node:crypto';
-import { type Pack, pack } from 'tar-stream';
+import { createHash } from 'node:crypto';
+import { type Header, pack } from 'tar-stream';
 import manifest from '../../../package.json' with { type: 'json' };
 import { files } from '../../host.ts';
 import type { AssembleOptions } from '../targets.ts';
+import { writeAt } from '../write-at.ts';
 import { configText, tagsOf } from './image-config.ts';
-import { layerEntries, layerSize, writeLayer } from './layer-tar.ts';
+import { contentSize, layerEntries, writeLayer } from './layer-tar.ts';
 
 /** Bytes written at a time. */
 const CHUNK = 4 * 1024 * 1024;
+/** The layer's own header, of a short name. */
+const HEADER = 512;
 
-export async function assembleDocker(file: string, options: AssembleOptions): Promise<void> {
-  await files.withNewFile(file, 'wx', async (handle) => {
-    const archive = pack();
-    const fed = feed(archive, options).catch((error: Error) => void archive.destroy(error));
-    await drain(archive, handle);
-    await fed;
-    await handle.sync();
-  });
-}
-
-async function feed(
-  archive: Pack,
+export async function assembleDocker(
+  file: string,
   { plan, root, epoch, signal, onProgress }: AssembleOptions,
 ): Promise<void> {
   const { version } = manifest;
   const entries = layerEntries(root.tree);
-  const size = await layerSize(entries);
+  const total = contentSize(entries);
   const digest = createHash('sha256');
-  const mtime = new Date(epoch * 1000);
-  const add = (name: string, text: string) =>
-    void archive.entry({ name, mode: 0o644, mtime }, Buffer.from(text));
-  await new Promise<void>((resolve, reject) => {
-    const entry = archive.entry({ name: 'layer.tar', mode: 0o644, mtime, size }, (error) =>
-      error ? reject(error) : resolve(),
-    );
-    entry.on('error', reject);
-    pour(writeLayer(entries, signal), entry, digest, (done) => onProgress?.(done, size)).catch(reject);
+  const whole = { mode: 0o644, mtime: new Date(epoch * 1000) };
+  await files.withNewFile(file, 'wx', async (handle) => {
+    const size = await gather(writeLayer(entries, signal), handle, HEADER, (bytes, done) => {
+      digest.update(bytes);
+      onProgress?.(Math.min(done, total), total);
+    });
+    await writeAt(handle, await headerOf({ ...whole, name: 'layer.tar', size }), 0);
+    const rest = pack();
+    const config = configText({ plan, layer: digest.digest('hex'), epoch, version });
+    const name = `${createHash('sha256').update(config).digest('hex')}.json`;
+    rest.entry({ ...whole, name }, config);
+    const index = [{ Config: name, RepoTags: tagsOf(plan, version), Layers: ['layer.tar'] }];
+    rest.entry({ ...whole, name: 'manifest.json' }, JSON.stringify(index));
+    rest.finalize();
+    await gather(rest as AsyncIterable<Buffer>, handle, HEADER + size, () => {});
+    await handle.sync();
   });
-  const config = configText({ plan, layer: digest.digest('hex'), epoch, version });
-  const name = `${createHash('sha256').update(config).digest('hex')}.json`;
-  add(name, config);
-  const index = [{ Config: name, RepoTags: tagsOf(plan, version), Layers: ['layer.tar'] }];
-  add('manifest.json', JSON.stringify(index));
-  archive.finalize();
 }
 
-/** All chunks into an entry, and into the digest on the way. */
-async function pour(
+/** What tar-stream writes before the bytes of an entry. */
+async function headerOf(headers: Partial<Header> & Pick<Header, 'name' | 'size'>): Promise<Buffer> {
+  const archive = pack();
+  // Its bytes never come, and it says so.
+  archive.entry(headers).on('error', () => {});
+  for await (const bytes of archive as AsyncIterable<Buffer>) return bytes;
+  throw new Error('an entry has no header');
+}
+
+/**
+ * Many small chunks as few large writes, the next of which is filled while the last is still under way.
+ *
+ * @param onBytes gets all bytes in order, and how many they are so far
+ * @returns how many they are
+ */
+async function gather(
   chunks: AsyncIterable<Buffer>,
-  entry: ReturnType<Pack['entry']>,
-  digest: Hash,
-  onProgress: (done: number) => void,
-): Promise<void> {
+  handle: files.FileHandle,
+  position: number,
+  onBytes: (bytes: Buffer, done: number) => void,
+): Promise<number> {
+  const buffers = [Buffer.allocUnsafe(CHUNK), Buffer.allocUnsafe(CHUNK)] as const;
+  let [filling, resting] = buffers;
+  let filled = 0;
   let done = 0;
-  for await (const bytes of gathered(chunks)) {
-    digest.update(bytes);
-    done += bytes.length;
-    onProgress(done);
-    if (!entry.write(bytes)) await new Promise<void>((resolve) => entry.once('drain', resolve));
-  }
-  entry.end(undefined);
-}
-
-async function drain(archive: Pack, handle: files.FileHandle): Promise<void> {
-  let at = 0;
-  for await (const bytes of gathered(archive as AsyncIterable<Buffer>)) {
-    await handle.write(bytes, 0, bytes.length, at);
-    at += bytes.length;
-  }
-}
-
-/** Few large chunks in place of many small ones. */
-async function* gathered(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  let parts: Buffer[] = [];
-  let length = 0;
+  let writing = Promise.resolve();
+  const flush = async () => {
+    const bytes = filling.subarray(0, filled);
+    onBytes(bytes, done + filled);
+    await writing;
+    writing = writeAt(handle, bytes, position + done);
+    // It is thrown where it is awaited.
+    writing.catch(() => {});
+    done += filled;
+    filled = 0;
+    [filling, resting] = [resting, filling];
+  };
   for await (const chunk of chunks) {
-    parts.push(chunk);
-    length += chunk.length;
-    if (length < CHUNK) continue;
-    yield Buffer.concat(parts, length);
-    parts = [];
-    length = 0;
+    for (let taken = 0; taken < chunk.length; ) {
+      const count = chunk.copy(filling, filled, taken);
+      taken += count;
+      filled += count;
+      if (filled === CHUNK) await flush();
+    }
   }
-  if (length > 0) yield Buffer.concat(parts, length);
+  await flush();
+  await writing;
+  return done;
 }

@@ -40,20 +40,12 @@ export function layerEntries(tree: Tree): Entry[] {
   return entries;
 }
 
-/** The size in bytes of what {@link writeLayer} writes. */
-export async function layerSize(entries: readonly Entry[]): Promise<number> {
-  const headers = pack();
-  let size = 0;
-  const counted = (async () => {
-    for await (const chunk of headers as AsyncIterable<Buffer>) size += chunk.length;
-  })();
-  for (const { pax, header } of entries) await addHeaders(headers, pax, { ...header, size: 0 });
-  headers.finalize();
-  await counted;
-  return entries.reduce((sum, { node, data }) => sum + (data ? padded(node.size) : 0), size);
+/** What the files of a layer hold, in bytes. */
+export function contentSize(entries: readonly Entry[]): number {
+  return entries.reduce((sum, { node, data }) => sum + (data ? node.size : 0), 0);
 }
 
-/** The layer, chunk by chunk. */
+/** The layer, chunk by chunk, a whole number of blocks. Chunks are to be let go of soon. */
 export async function* writeLayer(entries: readonly Entry[], signal: AbortSignal): AsyncGenerator<Buffer> {
   const layer = pack();
   const fed = feed(layer, entries, signal).catch((error: Error) => void layer.destroy(error));
@@ -105,7 +97,7 @@ async function* pieces(
   const reader = readers.get(source.handle) ?? new WindowReader(source.handle);
   readers.set(source.handle, reader);
   for (let at = 0; at < size; at += PIECE) {
-    yield await reader.read(source.position + at, Math.min(PIECE, size - at));
+    yield await reader.view(source.position + at, Math.min(PIECE, size - at));
   }
 }
 
