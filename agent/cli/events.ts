@@ -1,6 +1,7 @@
 import { ask, listen } from '../api/client.ts';
+import { AgentError } from '../errors.ts';
 import type { Event } from '../events/event.ts';
-import { processes } from '../host.ts';
+import { clock, processes } from '../host.ts';
 import { type Context, type Options, printResult } from './context.ts';
 import { printable } from './table.ts';
 
@@ -9,21 +10,38 @@ export interface EventsOptions extends Options {
   readonly since?: string;
 }
 
-/** @throws AgentError when the agent does not run, or does not understand `--since` */
+/** With `--follow` it waits for an agent that ends and comes back. */
+const AGAIN_MS = 1_000;
+
+/** @throws AgentError when the agent does not run at first, or does not understand `--since` */
 export async function events(context: Context, options: EventsOptions): Promise<void> {
+  if (options.follow) return await follow(context, options);
   const query = new URLSearchParams(options.since === undefined ? {} : { since: options.since });
-  if (options.follow) {
-    query.set('follow', '1');
-    const stop = processes.stopSignal();
-    for await (const event of listen<Event>(context.paths.socket, `/v1/events?${query}`, stop)) {
-      // As in `events -f | grep -m1 ready`.
-      if (context.print('stdout', `${options.json ? JSON.stringify(event) : eventLine(event)}\n`) === false)
-        return;
-    }
-    return;
-  }
   const document = await ask<{ events: readonly Event[] }>(context.paths.socket, `/v1/events?${query}`);
   printResult(context, options, document, (it) => it.events.map(eventLine).join('\n') || 'no events');
+}
+
+async function follow({ paths, print }: Context, { json, since }: EventsOptions): Promise<void> {
+  const stop = processes.stopSignal();
+  let from = since;
+  let heard = false;
+  let told = false;
+  while (!stop.aborted) {
+    const query = new URLSearchParams({ ...(from === undefined ? {} : { since: from }), follow: '1' });
+    try {
+      for await (const event of listen<Event>(paths.socket, `/v1/events?${query}`, stop)) {
+        [from, heard, told] = [`seq:${event.seq}`, true, false];
+        // As in `events -f | grep -m1 ready`.
+        if (print('stdout', `${json ? JSON.stringify(event) : eventLine(event)}\n`) === false) return;
+      }
+    } catch (error) {
+      if (!heard || !(error instanceof AgentError) || error.exit !== 'notRunning') throw error;
+    }
+    if (stop.aborted) return;
+    if (!told) print('stderr', 'the agent has ended; what happens is shown again when it is back\n');
+    told = true;
+    await clock.pause(AGAIN_MS, stop);
+  }
 }
 
 function eventLine({ at, kind, summary }: Event): string {
