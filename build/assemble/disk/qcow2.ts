@@ -95,6 +95,8 @@ async function compressCluster(
   const data = await compress(bytes, {
     params: { [constants.ZSTD_c_compressionLevel]: level },
     pledgedSrcSize: bytes.length,
+    // Room for all of it: with less, each part is another trip to a thread.
+    chunkSize: CLUSTER + SECTOR,
   });
   return { index, data };
 }

@@ -43,8 +43,10 @@ async function layOut(tree: string, options: AssembleOptions): Promise<void> {
   await makeFolders(tree, ['install', 'live']);
   const root = smallestRootFileSystem(options);
   const map = await writeRoot(path.join(install, ROOT_FILE), root, options);
-  for (const { name, bytes } of (await installSource(options, map)).files) {
-    await files.writeScratch(path.join(install, name), [bytes]);
+  const source = await installSource(options, map);
+  for (const { name, bytes } of source.files) await files.writeScratch(path.join(install, name), [bytes]);
+  for (const { name } of [{ name: ROOT_FILE }, ...source.files]) {
+    await files.setMode(path.join(install, name), 0o644);
   }
   for (const { path: name, mode, text } of LIVE_FILES) {
     const inTree = `live${name}`;
@@ -55,7 +57,7 @@ async function layOut(tree: string, options: AssembleOptions): Promise<void> {
   }
 }
 
-/** Whatever our umask: they become folders of the system. */
+/** Whatever our umask, as with the files: they become folders of the system. */
 async function makeFolders(tree: string, folders: readonly string[]): Promise<void> {
   for (const folder of ['', ...folders]) {
     await files.makeFolder(path.join(tree, folder));
