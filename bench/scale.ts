@@ -1,9 +1,9 @@
 /**
  * `npm run bench:scale`: a cluster that grows to fifty nodes on this machine, each with the built agent, Serf and
- * wireguard-go, and five of them with etcd: how long a node takes to join, and what each costs while nothing
- * happens. `--json` prints the figures alone; `--nodes N` ends at another size.
+ * wireguard-go, and five of them with etcd: how long a node takes to join, how busy this machine is meanwhile (all
+ * nodes share its processors, which those of a cluster do not), and what each costs while nothing happens. `--json` prints the figures alone; `--nodes N` ends at another size.
  */
-import { loadavg } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { buildAgent } from '../build/agent/bundle.ts';
 import { openCache } from '../build/cache.ts';
@@ -44,7 +44,7 @@ const { file } = await buildAgent({
 });
 const restoreNeighbours = allowManyNeighbours();
 const cluster = await createNamespaceCluster({ hosts: FIRST, seed: { key: newKey() }, program: file });
-const joins: { readonly nodes: number; readonly ms: readonly number[] }[] = [];
+const joins: { readonly nodes: number; readonly ms: readonly number[]; readonly busy: number }[] = [];
 let few: Idle | undefined;
 let many: Idle | undefined;
 try {
@@ -57,9 +57,12 @@ try {
       const group = Math.min(AT_ONCE, size - TIMED - cluster.machines.length);
       await Promise.all(Array.from({ length: group }, () => join()));
     }
+    // Those that came in groups are still meeting each other.
+    await clock.pause(CALM_MS);
     const ms: number[] = [];
+    const before = processorTimes();
     while (cluster.machines.length < size) ms.push(await join());
-    joins.push({ nodes: size, ms });
+    joins.push({ nodes: size, ms, busy: busyShare(before, processorTimes()) });
     say(`node ${size - ms.length + 1} to ${size}: ready after ${ms.map(seconds).join(', ')} s`);
   }
   many = await idle();
@@ -83,6 +86,20 @@ async function join(): Promise<number> {
     LIMIT_MS,
   );
   return clock.monotonicMs() - startMs;
+}
+
+function processorTimes(): { readonly busyMs: number; readonly allMs: number } {
+  const times = cpus().map(({ times: { idle, ...busy } }) => ({
+    idle,
+    busy: Object.values(busy).reduce((sum, ms) => sum + ms, 0),
+  }));
+  const busyMs = times.reduce((sum, { busy }) => sum + busy, 0);
+  return { busyMs, allMs: times.reduce((sum, { idle }) => sum + idle, busyMs) };
+}
+
+/** Percent of all processors. */
+function busyShare(from: ReturnType<typeof processorTimes>, to: ReturnType<typeof processorTimes>): number {
+  return (100 * (to.busyMs - from.busyMs)) / (to.allMs - from.allMs);
 }
 
 async function idle(): Promise<Idle> {
@@ -125,13 +142,14 @@ function report(before: Idle, after: Idle): void {
   const first = median(joins[0]?.ms ?? []);
   say(
     table([
-      ['a node joins, up to', 'median s', 'best s', 'worst s', 'ratio'],
-      ...joins.map(({ nodes, ms }) => [
+      ['a node joins, up to', 'median s', 'best s', 'worst s', 'ratio', 'processors busy, %'],
+      ...joins.map(({ nodes, ms, busy }) => [
         `${nodes} nodes`,
         seconds(median(ms)),
         seconds(Math.min(...ms)),
         seconds(Math.max(...ms)),
         (median(ms) / first).toFixed(2),
+        busy.toFixed(0),
       ]),
     ]),
   );
