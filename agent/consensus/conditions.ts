@@ -226,7 +226,8 @@ function database({ alarms }: ConditionFacts): FoundCondition[] {
 }
 
 function versions({ versions: known, nameOf }: ConditionFacts): FoundCondition[] {
-  const series = new Set([...known.values()].filter((version) => version !== 'missing').map(seriesOf));
+  const told = [...known.values()].filter((version) => version !== 'missing' && version !== 'unknown');
+  const series = new Set(told.map(seriesOf));
   if (series.size < 2) return [];
   return [
     {

@@ -54,7 +54,10 @@ export function ownCardController(deps: OwnCardDeps): Controller {
       const meshAddress = view.get('mesh')?.address;
       const [key] = deps.keys(view);
       if (!identity || identity instanceof AgentError || !settings || !meshAddress || !key) return {};
-      const incomplete = versions?.serf === 'missing' || versions?.etcd === 'missing';
+      // Not there yet, or too slow to say so while much else started: once more, as those of one release vote.
+      const incomplete = [versions?.serf, versions?.etcd].some(
+        (each) => each === 'missing' || each === 'unknown',
+      );
       if (versions === undefined || (incomplete && deps.now() - askedMs >= ASK_AGAIN_MS)) {
         versions = await readVersions(deps.configFolder);
         askedMs = deps.now();
