@@ -43,7 +43,6 @@ export function configError(problems: readonly ConfigProblem[]): AgentError {
 export function nearestWord(word: string, valid: readonly string[]): string | undefined {
   if (valid.length === 0 || word.length > 64) return undefined;
   const candidate = closest(word.toLowerCase(), valid);
-  return distance(word.toLowerCase(), candidate) <= Math.max(2, Math.floor(candidate.length / 3))
-    ? candidate
-    : undefined;
+  const tolerated = Math.max(Math.min(2, Math.floor(candidate.length / 2)), Math.floor(candidate.length / 3));
+  return distance(word.toLowerCase(), candidate) <= tolerated ? candidate : undefined;
 }

@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { OperatorError } from '../errors.ts';
 import { LARGEST_DEFINITION } from './document.ts';
 import { checkDefinition, describeMistake, loadDefinition } from './load.ts';
+import { nearestWord } from './mistakes.ts';
 
 /** Every mistake of a text, as printed, without the file's name. */
 function mistakesOf(text: string | Uint8Array): string[] {
@@ -63,6 +64,8 @@ test('every mistake is reported at once, with its place and the nearest valid wo
     /expected one of debian-13, .*found "debain-13"; did you mean debian-13\?$/,
   );
   assert.match(mistakes[2] ?? '', /did you mean mirror\?$/);
+  assert.equal(nearestWord('usv', ['usb', 'iso']), 'usb');
+  assert.equal(nearestWord('foo', ['usb', 'iso']), undefined);
   assert.match(mistakes[5] ?? '', /expected 65535 or less, found 99999$/);
   assert.match(mistakes[6] ?? '', /expected a number, found "two"$/);
   assert.match(mistakes[7] ?? '', /expected a map, found 3$/);

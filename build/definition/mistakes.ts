@@ -46,7 +46,8 @@ export function mistakesOf(
 export function nearestWord(word: string, valid: readonly string[]): string | undefined {
   if (valid.length === 0 || word.length > 100) return undefined;
   const best = closest(word.toLowerCase(), valid);
-  return distance(word.toLowerCase(), best) <= Math.max(2, Math.floor(best.length / 3)) ? best : undefined;
+  const tolerated = Math.max(Math.min(2, Math.floor(best.length / 2)), Math.floor(best.length / 3));
+  return distance(word.toLowerCase(), best) <= tolerated ? best : undefined;
 }
 
 /** A value as evidence: short, on one line, without control characters. */
