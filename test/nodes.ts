@@ -16,6 +16,7 @@ export interface AgentStatus {
   readonly name: string;
   readonly state: string;
   readonly cluster?: { readonly uuid?: string; readonly confirmed?: boolean };
+  readonly members?: readonly { readonly id: string; readonly status: string }[];
   readonly [more: string]: unknown;
 }
 

@@ -38,13 +38,15 @@ export interface InstallMachineOptions {
   readonly disks: readonly DiskSpec[];
   /** A second drive with a seed. */
   readonly seed?: string | undefined;
+  /** A place on an Ethernet with others; without it the machine is alone. */
+  readonly lan?: { readonly socket: string } | undefined;
   /** For drives that are plugged in later, see hot-plug.ts. */
   readonly hotPlaces?: number;
 }
 
 /** A machine that is off. Another one over the same folder has the same firmware variables. The caller disposes it. */
 export async function installMachine(options: InstallMachineOptions): Promise<Machine> {
-  const { name, folder, firmware, disks, seed, hotPlaces } = options;
+  const { name, folder, firmware, disks, seed, lan, hotPlaces } = options;
   await files.makeFolder(folder, 0o700);
   return await makeNode({
     name,
@@ -54,7 +56,10 @@ export async function installMachine(options: InstallMachineOptions): Promise<Ma
     moreDisks: disks,
     hotPlaces,
     memoryMiB: 1536,
-    network: [{ kind: 'user', isolated: true, guestPorts: [] }],
+    network: [
+      { kind: 'user', isolated: true, guestPorts: [] },
+      ...(lan === undefined ? [] : [{ kind: 'switch', socket: lan.socket } as const]),
+    ],
   });
 }
 

@@ -8,28 +8,31 @@ import type { Machine } from '../../qemu/machine.ts';
 import { waitFor } from '../../qemu/wait.ts';
 import { INSTALL_LIMIT_MS } from './machines.ts';
 
+/** In their order. */
+const PHASES = ['Writing', 'Reading back', 'Moving the seed', 'Finishing'] as const;
+
 export interface Moment {
-  readonly phase: 'Writing' | 'Reading back' | 'Finishing';
+  readonly phase: (typeof PHASES)[number];
   /** Of the phase. */
   readonly percent: number;
   /** Milliseconds after that. */
   readonly moreMs: number;
 }
 
-/** What is rare in time is not rare here: every sixth moment is one of the last second. */
-const PHASES = ['Writing', 'Reading back', 'Writing', 'Finishing', 'Reading back', 'Writing'] as const;
-const FINISHING_MS = 1_000;
+/** What is rare in time is not rare here. The last two phases take a second or so. */
+const TURNS = ['Writing', 'Finishing', 'Reading back', 'Moving the seed', 'Writing', 'Finishing'] as const;
+const LONGEST_MORE_MS = { Writing: 1_000, 'Reading back': 1_000, 'Moving the seed': 1_000, Finishing: 400 };
 
 /** By chance, and the same for the same seed. */
 export function chanceMoments(count: number, seed: string): Moment[] {
   return Array.from({ length: count }, (_, index) => {
     const digest = createHash('sha256').update(`${seed}/${index}`).digest();
-    const phase = PHASES[index % PHASES.length] ?? 'Writing';
-    const more = (digest.readUInt32LE(4) / 2 ** 32) * FINISHING_MS;
+    const phase = TURNS[index % TURNS.length] ?? 'Writing';
+    const hasPercent = phase === 'Writing' || phase === 'Reading back';
     return {
       phase,
-      percent: phase === 'Finishing' ? 0 : Math.floor((digest.readUInt32LE(0) / 2 ** 32) * 100),
-      moreMs: Math.floor(more),
+      percent: hasPercent ? Math.floor((digest.readUInt32LE(0) / 2 ** 32) * 100) : 0,
+      moreMs: Math.floor((digest.readUInt32LE(4) / 2 ** 32) * LONGEST_MORE_MS[phase]),
     };
   });
 }
@@ -54,17 +57,17 @@ export async function cutAt(machine: Machine, from: number, moment: Moment): Pro
     machine.console
       .lastLines(1)
       .trim()
-      .split(/(?=Writing|Reading back)/)
+      .split(new RegExp(`(?=${PHASES.join('|')})`))
       .at(-1) ?? ''
   );
 }
 
 /** Percent of a phase; 100 when a later one has begun; undefined when it has not come yet. */
 function progressOf(said: string, phase: Moment['phase']): number | undefined {
-  if (said.includes('Finishing')) return 100;
-  if (phase === 'Writing' && said.includes('Reading back')) return 100;
+  if (PHASES.slice(PHASES.indexOf(phase) + 1).some((later) => said.includes(later))) return 100;
   const shown = [...said.matchAll(new RegExp(`${phase} +(\\d+) %`, 'g'))].at(-1)?.[1];
-  return shown === undefined ? undefined : Number(shown);
+  if (shown !== undefined) return Number(shown);
+  return said.includes(phase) ? 0 : undefined;
 }
 
 /** @returns whether firmware finds a system on the disk; a half of one is an error */

@@ -29,7 +29,7 @@ import { usedDisk } from '../install/used-disks.ts';
 
 const KEY = `${Buffer.alloc(32, 0x5a).toString('base64')}\n`;
 const SEED = { 'clusteros/cluster.key': KEY, 'clusteros/install.yaml': 'after: wait\n' };
-const CUTS = Number(process.env.CLUSTEROS_POWER_CUTS ?? 3);
+const CUTS = Number(process.env.CLUSTEROS_POWER_CUTS ?? 4);
 const CHANCE = process.env.CLUSTEROS_POWER_CUT_SEED ?? 'as ever';
 const PICTURES = process.env.CLUSTEROS_PICTURES;
 
@@ -139,7 +139,7 @@ describe('the installer at the console', () => {
     assert.match(await withSettings('unatended: true\n'), /install\.yaml.*unatended/);
   });
 
-  test(`power cut ${CUTS} times while installing to a drive of 4096-byte sectors: it begins again and completes`, async (t) => {
+  test(`power cut ${CUTS} times while installing to a drive of 4096-byte sectors: it begins again and completes`, async () => {
     const disk = await largeSectors('NEW');
     for (const moment of chanceMoments(CUTS, CHANCE)) {
       const started = performance.now();
@@ -147,9 +147,12 @@ describe('the installer at the console', () => {
       const said = await cutAt(machine, from, moment);
       const bootable = await isBootable(disk);
       const seconds = Math.round((performance.now() - started) / 1000);
-      t.diagnostic(`cut after "${said}": ${bootable ? 'a whole system' : 'no system'}; ${seconds} s`);
+      // As it goes: a long run takes half an hour.
+      process.stdout.write(
+        `cut after "${said}": ${bootable ? 'a whole system' : 'no system'}; ${seconds} s\n`,
+      );
       if (!bootable) continue;
-      assert.equal(moment.phase, 'Finishing');
+      assert.match(machine.console.since(from), /Finishing/);
       await startsFrom(disk);
       await run(['qemu-img', 'create', '-q', '-f', 'qcow2', disk.file, '10G']);
     }
@@ -196,6 +199,7 @@ describe('the installer at the console', () => {
       await installed.start();
       await waitUntilBooted(installed);
       assert.equal(await installed.guest.readText('/var/lib/clusteros/cluster.key'), KEY);
+      assert.match(await installed.guest.readText('/var/lib/clusteros/install.json'), /"disk": "\/dev\/nvme/);
       const sector = await installed.guest.must(['blockdev', '--getss', '/dev/nvme0n1']);
       assert.equal(sector.trim(), '4096');
       await installed.powerdown();

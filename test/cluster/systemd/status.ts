@@ -17,8 +17,13 @@ local $/;
 print <$agent>;
 `;
 
+/** Whatever runs programs where an agent is. */
+export interface Askable extends Pick<Machine, 'must'> {
+  readonly paths: Pick<Machine['paths'], 'run'>;
+}
+
 /** @throws Error when the agent does not answer with a status */
-export async function askStatus(machine: Machine): Promise<StatusDocument> {
+export async function askStatus(machine: Askable): Promise<StatusDocument> {
   const argv = ['perl', '-e', ASK, `${machine.paths.run}/agent.sock`, String(LIMIT_MS / 1000)];
   const answer = await machine.must(argv, { timeoutMs: 2 * LIMIT_MS });
   const end = answer.indexOf('\r\n\r\n');
