@@ -31,9 +31,10 @@ async function bench(): Promise<void> {
   sayLoad();
   const head = [
     'target',
-    'command, s',
-    'nothing to do, s',
+    'stage, s',
     'floor, s',
+    'ratio',
+    'with digests, s',
     'ratio (aim 1.3)',
     'MiB',
     'floor, MiB',
