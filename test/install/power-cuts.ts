@@ -20,7 +20,7 @@ export interface Moment {
 }
 
 /** What is rare in time is not rare here. The last two phases take a second or so. */
-const TURNS = ['Writing', 'Finishing', 'Reading back', 'Moving the seed', 'Writing', 'Finishing'] as const;
+const TURNS = ['Writing', 'Finishing', 'Moving the seed', 'Reading back', 'Writing', 'Finishing'] as const;
 const LONGEST_MORE_MS = { Writing: 1_000, 'Reading back': 1_000, 'Moving the seed': 1_000, Finishing: 400 };
 
 /** By chance, and the same for the same seed. */

@@ -29,7 +29,7 @@ import { usedDisk } from '../install/used-disks.ts';
 
 const KEY = `${Buffer.alloc(32, 0x5a).toString('base64')}\n`;
 const SEED = { 'clusteros/cluster.key': KEY, 'clusteros/install.yaml': 'after: wait\n' };
-const CUTS = Number(process.env.CLUSTEROS_POWER_CUTS ?? 4);
+const CUTS = Number(process.env.CLUSTEROS_POWER_CUTS ?? 3);
 const CHANCE = process.env.CLUSTEROS_POWER_CUT_SEED ?? 'as ever';
 const PICTURES = process.env.CLUSTEROS_PICTURES;
 
