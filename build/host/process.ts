@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import { execa } from 'execa';
 import { OperatorError } from '../errors.ts';
 
@@ -5,7 +6,8 @@ export interface RunOptions {
   readonly cwd?: string;
   /** Added to a small, fixed environment (PATH, HOME, TMPDIR, C.UTF-8, UTC): nothing else is passed on. */
   readonly env?: Readonly<Record<string, string>>;
-  readonly input?: string | Uint8Array;
+  /** A stream that fails ends the program, and the call fails as the program then does. */
+  readonly input?: string | Uint8Array | Readable;
   /** Ends the program: SIGTERM, and SIGKILL ten seconds later. */
   readonly signal?: AbortSignal | undefined;
   /** For a program that leaves nothing behind however it ends: SIGKILL at once to it and all that it started. */

@@ -3,10 +3,11 @@
  * One pass over the tree; the header that stands before the layer is written when its size is known.
  */
 import { createHash } from 'node:crypto';
-import { type Header, pack } from 'tar-stream';
+import { pack } from 'tar-stream';
 import manifest from '../../../package.json' with { type: 'json' };
 import { files } from '../../host.ts';
 import type { AssembleOptions } from '../targets.ts';
+import { tarHeader } from '../tree/tar-header.ts';
 import { writeAt } from '../write-at.ts';
 import { configText, tagsOf } from './image-config.ts';
 import { contentSize, layerEntries, writeLayer } from './layer-tar.ts';
@@ -30,7 +31,7 @@ export async function assembleDocker(
       digest.update(bytes);
       onProgress?.(Math.min(done, total), total);
     });
-    await writeAt(handle, await headerOf({ ...whole, name: 'layer.tar', size }), 0);
+    await writeAt(handle, await tarHeader({ ...whole, name: 'layer.tar', size }), 0);
     const rest = pack();
     const config = configText({ plan, layer: digest.digest('hex'), epoch, version });
     const name = `${createHash('sha256').update(config).digest('hex')}.json`;
@@ -41,15 +42,6 @@ export async function assembleDocker(
     await gather(rest as AsyncIterable<Buffer>, handle, HEADER + size, () => {});
     await handle.sync();
   });
-}
-
-/** What tar-stream writes before the bytes of an entry. */
-async function headerOf(headers: Partial<Header> & Pick<Header, 'name' | 'size'>): Promise<Buffer> {
-  const archive = pack();
-  // Its bytes never come, and it says so.
-  archive.entry(headers).on('error', () => {});
-  for await (const bytes of archive as AsyncIterable<Buffer>) return bytes;
-  throw new Error('an entry has no header');
 }
 
 /**
