@@ -25,10 +25,6 @@ export interface CallInputs {
   readonly attempts: ReadonlyMap<string, Attempts>;
   /** Keys of the calls that are on. */
   readonly running: ReadonlySet<string>;
-  /** Nothing hangs on a card of ours that comes late: those who vote ask, and the registry brings it to all. */
-  readonly patient: boolean;
-  /** Monotonic ms since when a call has been wanted, by its key and card. */
-  readonly wantedMs: ReadonlyMap<string, number>;
   readonly peerPort: number;
   readonly nowMs: number;
 }
@@ -39,8 +35,6 @@ export const CONCURRENCY = 4;
 export const PRESENCE_MS = 20_000;
 const LONGEST_MS = 30_000;
 const FIRST_MS = 1_000;
-/** What the registry needs, generously. Otherwise a newcomer would be called by all nodes at once. */
-const PATIENCE_MS = 5_000;
 const SELF_MS = 300_000;
 /** Addresses on cards are tried only while we are alone, and rarely. */
 const LAST_RESORT_MS = 30_000;
@@ -56,10 +50,8 @@ export function callKey({ address, port }: Target): string {
 export function planCalls(inputs: CallInputs): {
   readonly calls: readonly Call[];
   readonly againMs: number;
-  readonly wantedMs: ReadonlyMap<string, number>;
 } {
-  const { running, attempts, patient, nowMs } = inputs;
-  const wantedMs = new Map<string, number>();
+  const { running, attempts, nowMs } = inputs;
   const due: Call[] = [];
   let againMs = PRESENCE_MS;
   const seen = new Set<string>(running);
@@ -70,15 +62,12 @@ export function planCalls(inputs: CallInputs): {
     const attempt = attempts.get(key);
     const pauseMs =
       attempt === undefined || isNews(target, attempt) ? Number.NEGATIVE_INFINITY : attempt.nextMs;
-    const mark = `${key} ${target.hash ?? ''}`;
-    const sinceMs = inputs.wantedMs.get(mark) ?? nowMs;
-    wantedMs.set(mark, sinceMs);
-    const at = Math.max(pauseMs, notBeforeMs, patient ? sinceMs + PATIENCE_MS : sinceMs);
+    const at = Math.max(pauseMs, notBeforeMs);
     if (at <= nowMs) due.push(target);
     else againMs = Math.min(againMs, at - nowMs);
   }
   const calls = due.slice(0, Math.max(0, CONCURRENCY - running.size));
-  return { calls, againMs: Math.max(100, Math.ceil(againMs)), wantedMs };
+  return { calls, againMs: Math.max(100, Math.ceil(againMs)) };
 }
 
 /** It answered, and has another card since. A card that did not come then is not asked for again at once. */

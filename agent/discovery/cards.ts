@@ -55,7 +55,6 @@ export function createCards(deps: CardsDeps): Cards {
   let nudge = () => {};
   const attempts = new Map<string, Attempts>();
   const running = new Set<string>();
-  let wantedMs: ReadonlyMap<string, number> = new Map();
   const ending = new AbortController();
 
   const take = (value: unknown, from: string | 'registry' | 'disk'): void => {
@@ -150,18 +149,15 @@ export function createCards(deps: CardsDeps): Cards {
         }
         for (const { signed } of view.get('registry')?.nodes ?? []) take(signed, 'registry');
         table = without(table, new Set([...self.evicted, self.identity.id]));
-        const { calls, againMs, ...planned } = planCalls({
+        const { calls, againMs } = planCalls({
           ...inputsOf(view),
           ownId: self.identity.id,
           cards: table,
           attempts,
           running,
-          patient: isPatient(view.get('consensus')),
-          wantedMs,
           peerPort: settings.discovery.port,
           nowMs: now(),
         });
-        wantedMs = planned.wantedMs;
         if (self.card !== undefined) {
           for (const target of calls) {
             running.add(callKey(target));
@@ -196,11 +192,6 @@ async function saved(
       conditions: [conditionOf(error)],
     };
   }
-}
-
-/** Of a cluster that works, and none of those through whom a newcomer comes in. */
-function isPatient(consensus: Resources['consensus'] | undefined): boolean {
-  return consensus?.quorum === true && consensus.place === 'client';
 }
 
 function inputsOf(view: View): Pick<Parameters<typeof planCalls>[0], 'contacts' | 'members'> {

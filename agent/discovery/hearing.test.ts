@@ -124,8 +124,6 @@ test('who is called: strangers at once, the absent again later, the members of g
     cards: new Map(),
     attempts: new Map(),
     running: new Set<string>(),
-    patient: false,
-    wantedMs: new Map(),
     peerPort: 7947,
     nowMs: 0,
     contacts: [contact(1, { id })],
@@ -146,18 +144,6 @@ test('who is called: strangers at once, the absent again later, the members of g
   assert.equal(planCalls({ ...after, attempts: answered() }).calls.length, 1);
   assert.equal(planCalls({ ...after, attempts: answered('other') }).calls.length, 0);
   assert.equal(planCalls({ ...after, attempts: answered('older') }).calls.length, 1);
-  // Who has others that ask for it waits for what they learn, and asks in the end.
-  const patient = { ...base, cards, members: [stale], contacts: [], patient: true };
-  const first = planCalls(patient);
-  assert.deepEqual([first.calls.length, first.againMs], [0, 5_000]);
-  const { wantedMs } = first;
-  const later = planCalls({ ...patient, wantedMs, nowMs: 4_000 });
-  assert.deepEqual([later.calls.length, later.againMs], [0, 1_000]);
-  assert.equal(planCalls({ ...patient, wantedMs: later.wantedMs, nowMs: 5_000 }).calls.length, 1);
-  assert.equal(
-    planCalls({ ...patient, cards: new Map([[id, { ...known, hash: 'other' }]]) }).wantedMs.size,
-    0,
-  );
   const many = Array.from({ length: 20 }, (_, n) => contact(n));
   assert.equal(planCalls({ ...base, contacts: many }).calls.length, 4);
   let attempts = afterCall(undefined, 'failed', 0, 0.5);
