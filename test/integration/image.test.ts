@@ -4,12 +4,9 @@ import { hostname, tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { cacheFolderOf } from '../../build/cache.ts';
-import type { Target } from '../../build/definition/plan.ts';
+import { TARGETS } from '../../build/definition/plan.ts';
 import { run, tryRun } from '../../build/host.ts';
 import { buildWithCli, cli, ROOT, type TestImage, testImage } from '../images.ts';
-
-/** Targets whose bytes must be the same wherever and whenever they are built. */
-const REPRODUCED: readonly Target[] = ['qcow2', 'docker'];
 
 describe('the image file', () => {
   let folder: string;
@@ -69,7 +66,9 @@ describe('the image file', () => {
     assert.deepEqual(await occurrences(raw, secrets), []);
   });
 
-  test('is the same, byte for byte, from another folder, another cache, another time and with a key at hand', async () => {
+  test('and those of the other targets are the same, byte for byte, from another folder, cache, time, home, umask and locale, and with a key at hand', async (t) => {
+    const all = ['--base', 'debian-13', '--target', TARGETS.join(',')];
+    const first = await buildWithCli({ output: path.dirname(built.folder), args: all });
     const other = path.join(folder, 'elsewhere', 'deep');
     mkdirSync(other, { recursive: true });
     await run(cli('init', path.join(other, 'definition')), { cwd: other });
@@ -78,20 +77,28 @@ describe('the image file', () => {
     const cache = path.join(other, 'cache');
     mkdirSync(cache);
     await run(['cp', '-r', path.join(cacheFolderOf(), 'debs'), path.join(cache, 'debs')]);
+    const umask = process.umask(0o077);
+    t.after(() => process.umask(umask));
     const again = await buildWithCli({
       output: path.join(other, 'out'),
-      cwd: path.join(other),
-      env: { CLUSTEROS_CACHE: cache, TMPDIR: other, CLUSTER_AUTH_KEY: key },
-      args: ['--base', 'debian-13', '--target', REPRODUCED.join(',')],
+      cwd: other,
+      env: {
+        CLUSTEROS_CACHE: cache,
+        TMPDIR: other,
+        HOME: other,
+        TZ: 'Asia/Kathmandu',
+        LC_ALL: 'tr_TR.UTF-8',
+        CLUSTER_AUTH_KEY: key,
+      },
+      args: all,
     });
     assert.deepEqual(
       again.artifacts.map(({ target }) => target),
-      REPRODUCED,
+      TARGETS,
     );
-    for (const { target, folder: made } of again.artifacts) {
-      const first = await testImage('debian-13', target);
-      // What lies beside it too: bill of materials, digests, manifest.
-      await run(['diff', '--recursive', '--brief', first.folder, made]);
+    for (const [index, { folder: made }] of again.artifacts.entries()) {
+      // What lies beside it too: block map, bill of materials, digests, manifest.
+      await run(['diff', '--recursive', '--brief', first.artifacts[index]?.folder ?? '', made]);
     }
     assert.deepEqual(await occurrences(raw, [key]), []);
     rmSync(other, { recursive: true, force: true });
