@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
+import type { StatusDocument } from '../../agent/api/view.ts';
 import { findEngine } from '../../build/docker/engine.ts';
 import { seedFolderOf } from '../../build/docker/state.ts';
 import { run, tryRun } from '../../build/host.ts';
@@ -180,6 +181,25 @@ describe('the quick cluster under Docker', () => {
       await clusteros('start', leader.name);
       await settled(machines, IN_TIME);
       assert.equal((await leader.agentStatus()).id, id);
+    });
+  });
+
+  test('a node that nobody hears, and one with another address, find their way back', async (t) => {
+    await scenario(t, async () => {
+      const { machines } = cluster;
+      const alone = cluster.machine('node5');
+      await cluster.partition([machines.filter((machine) => machine !== alone)]);
+      await alone.until('is cut off', ({ conditions }) => conditions.length > 0, LIMIT_MS);
+      await cluster.heal();
+      await settled(machines, IN_TIME);
+      await alone.readdress('10.90.0.99/16');
+      await alone.writeFile('/tmp/deep/note', 'here');
+      assert.equal(await alone.readText('/tmp/deep/note'), 'here');
+      const knows = ({ members = [] }: StatusDocument) =>
+        members.some(({ name, lanAddress }) => name === alone.name && lanAddress === '10.90.0.99');
+      await cluster.machine('node1').until('knows the new address', knows, LIMIT_MS);
+      await settled(machines, IN_TIME);
+      await assert.rejects(alone.shiftClock(1000), /Docker's back end cannot move a machine's clock/);
     });
   });
 
