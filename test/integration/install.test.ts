@@ -15,6 +15,7 @@ import {
   INSTALL_LIMIT_MS,
   installedMachine,
   installMachine,
+  LIVE_LIMIT_MS,
   waitForInstaller,
 } from '../install/machines.ts';
 import { disc, liveMedia, type MediumKind, makeStick, seedVolume } from '../install/media.ts';
@@ -99,7 +100,11 @@ describe('a live medium', { concurrency: 2 }, () => {
           await waitForInstaller(machine, /Writing/);
           // It is no node: nothing of the cluster runs on a live system.
           const services = ['node-agent', 'clusteros-serf', 'ssh'];
-          const units = await machine.guest.run(['systemctl', 'is-active', ...services]);
+          // A guest that writes as fast as it can has little time for its agent.
+          assert.ok(await machine.guest.answers(LIVE_LIMIT_MS), 'the guest agent does not answer');
+          const units = await machine.guest.run(['systemctl', 'is-active', ...services], {
+            timeoutMs: LIVE_LIMIT_MS,
+          });
           assert.deepEqual(units.stdout.trim().split('\n'), ['inactive', 'inactive', 'inactive']);
           const done = /Installed to (\/dev\/\S+) [\s\S]*Taken from the seed: (.*)\./;
           const shown = await waitForInstaller(machine, done, { deadlineMs: INSTALL_LIMIT_MS });
