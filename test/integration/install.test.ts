@@ -106,7 +106,7 @@ describe('a live medium', { concurrency: 2 }, () => {
             timeoutMs: LIVE_LIMIT_MS,
           });
           assert.deepEqual(units.stdout.trim().split('\n'), ['inactive', 'inactive', 'inactive']);
-          const done = /Installed to (\/dev\/\S+) [\s\S]*Taken from the seed: (.*)\.\r?\n/;
+          const done = /Installed to (\/dev\/\S+) [\s\S]*Taken from the seed: (.*)\.[\r\n]/;
           const shown = await waitForInstaller(machine, done, { deadlineMs: INSTALL_LIMIT_MS });
           assert.equal(shown[1], '/dev/nvme0n1');
           assert.equal(shown[2], 'cluster.key, node.yaml');
