@@ -43,7 +43,8 @@ async function placeOfRoot(work: string): Promise<WorkPlace> {
 }
 
 async function placeOfUser(work: string): Promise<WorkPlace> {
-  await files.setMode(work, 0o755);
+  // Whatever our umask.
+  for (const folder of [path.dirname(work), work]) await files.setMode(folder, 0o755);
   const recipe = path.join(work, 'recipe');
   for (const folder of RECIPE)
     await files.copyTree(path.join(import.meta.dirname, folder), path.join(recipe, folder));
