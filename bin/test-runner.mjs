@@ -1,7 +1,7 @@
 /**
  * Runs the tests under the pinned Node: unit tests two files at a time; then the cluster scenarios in network
  * namespaces, which mostly wait, three at a time; then the integration tests that build images and boot machines,
- * one after the other. The last line is `N passed, N failed`.
+ * one after the other. A file that hangs is ended and has failed. The last line is `N passed, N failed`.
  */
 import { globSync } from 'node:fs';
 import * as path from 'node:path';
@@ -14,7 +14,13 @@ const UNIT = ['{bin,build,packer,image-layers,firstboot,agent,qemu}/**/*.test.ts
 const CLUSTER = ['test/integration/cluster/life.test.ts', 'test/integration/cluster/*.test.ts'];
 const INTEGRATION = ['test/integration/*.test.ts'];
 
+/** Several times what a test takes, in minutes: one that goes on so long hangs. */
+const PATIENCE = { unit: 5, whole: 25 };
+/** What the longest list of durations shows at the end. */
+const LONGEST = 12;
+
 /** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
+/** @typedef {{ files: string[], concurrency: number, minutes: number }} Phase */
 
 const words = process.argv.slice(2);
 const files = words.filter((word) => word.endsWith('.test.ts'));
@@ -33,19 +39,27 @@ process.once('SIGTERM', () => stop.abort());
 
 /** @type {Counts} */
 const total = { passed: 0, failed: 0, skipped: 0 };
+/** Seconds of each file. @type {Map<string, number>} */
+const durations = new Map();
 for (const phase of phases()) {
   if (stop.signal.aborted || phase.files.length === 0) continue;
-  add(total, await runFiles(phase.files, phase.concurrency));
+  add(total, await runPhase(phase));
 }
+if (durations.size > LONGEST) tellLongest();
 report(total);
 
+/** @returns {Phase[]} */
 function phases() {
-  if (files.length > 0) return [{ files: files.map((file) => path.resolve(file)), concurrency: 1 }];
-  const all = kinds.length === 0;
+  const minutes = PATIENCE.whole;
+  // Who names files may want of them what takes an hour, as twenty power cuts do.
+  if (files.length > 0)
+    return [{ files: files.map((file) => path.resolve(file)), concurrency: 1, minutes: Infinity }];
+  const wants = (/** @type {string[]} */ ...names) =>
+    kinds.length === 0 || names.some((name) => kinds.includes(name));
   return [
-    { files: all || kinds.includes('unit') || kinds.includes('golden') ? find(UNIT) : [], concurrency: 2 },
-    { files: all || kinds.includes('cluster') ? find(CLUSTER) : [], concurrency: 3 },
-    { files: all || kinds.includes('integration') ? find(INTEGRATION) : [], concurrency: 1 },
+    { files: wants('unit', 'golden') ? find(UNIT) : [], concurrency: 2, minutes: PATIENCE.unit },
+    { files: wants('cluster') ? find(CLUSTER) : [], concurrency: 3, minutes },
+    { files: wants('integration') ? find(INTEGRATION) : [], concurrency: 1, minutes },
   ];
 }
 
@@ -56,20 +70,25 @@ function find(patterns) {
 }
 
 /**
- * @param {string[]} paths
- * @param {number} concurrency
+ * @param {Phase} phase
  * @returns {Promise<Counts>}
  */
-async function runFiles(paths, concurrency) {
+async function runPhase({ files, concurrency, minutes }) {
   /** @type {Counts} */
   const counts = { passed: 0, failed: 0, skipped: 0 };
-  const events = run({ files: paths, concurrency, signal: stop.signal, cwd: ROOT });
+  const timeout = minutes * 60_000;
+  if (timeout < Infinity) process.env.CLUSTEROS_TEST_FILE_LIMIT_MS = `${timeout + 60_000}`;
+  const execArgv = ['--import', path.join(ROOT, 'bin', 'test-file-limit.mjs')];
+  const events = run({ files, concurrency, timeout, execArgv, signal: stop.signal, cwd: ROOT });
   events.on('test:summary', ({ counts: seen, file }) => {
     if (file !== undefined) return;
     counts.passed += seen.passed;
     counts.failed +=
       /** @type {{ failed: number }} */ (/** @type {unknown} */ (seen)).failed + seen.cancelled;
     counts.skipped += seen.skipped + seen.todo;
+  });
+  events.on('test:complete', ({ name, details }) => {
+    if (files.includes(name)) durations.set(path.relative(ROOT, name), details.duration_ms / 1000);
   });
   // The runner counts a file without any test as a test that passed.
   events.on('test:pass', ({ name, file }) => {
@@ -80,6 +99,12 @@ async function runFiles(paths, concurrency) {
   });
   for await (const text of events.compose(new spec())) process.stdout.write(text);
   return counts;
+}
+
+function tellLongest() {
+  const longest = [...durations].sort(([, a], [, b]) => b - a).slice(0, LONGEST);
+  const lines = longest.map(([file, seconds]) => `${Math.round(seconds).toString().padStart(6)} s  ${file}`);
+  process.stdout.write(`the longest files:\n${lines.join('\n')}\n`);
 }
 
 /**

@@ -53,8 +53,10 @@ async function station(t: TestContext, answer: string | undefined = undefined) {
   const program = createProgram({
     environment,
     paths,
+    // Whoever reads has enough with the first line: an agent is followed for ever.
     print: (_stream, text) => {
       out += text;
+      return false;
     },
     asker: { isInteractive: () => answer !== undefined, askLine: async () => answer ?? '' },
   });
