@@ -28,8 +28,8 @@ export function mmdebstrapArgv(plan: Plan, places: Places, asRoot: boolean): str
     `--architectures=${plan.arch}`,
     `--keyring=${plan.apt.keyring}`,
     `--include=${plan.packages.join(',')}`,
-    // apt finds cached archives in a cache that mmdebstrap insists is empty.
-    '--skip=download/empty,essential/unlink',
+    // apt finds cached archives in a cache that mmdebstrap insists is empty, and hooks/customize cleans up after it.
+    '--skip=download/empty,essential/unlink,cleanup/apt',
     ...aptOptions(plan).map((option) => `--aptopt=${option}`),
     `--setup-hook=${hook('setup')}`,
     `--essential-hook=${hook('essential')}`,
