@@ -49,10 +49,12 @@ export function inOrder(size: number, segments: readonly Segment[]): DiskImage {
  * touches are skipped, so a sparse image costs what it holds.
  *
  * @param chunkSize bytes, a power of two
+ * @param place gives the zeros that the next chunk is written over
  */
 export async function* chunks(
   image: DiskImage,
   chunkSize: number,
+  place = () => Buffer.alloc(chunkSize),
 ): AsyncGenerator<{ index: number; bytes: Buffer }> {
   const readers: Readers = new Map();
   let next = 0;
@@ -62,7 +64,7 @@ export async function* chunks(
     index = Math.max(index, Math.floor(first.offset / chunkSize));
     const start = index * chunkSize;
     const end = start + chunkSize;
-    const bytes = Buffer.alloc(chunkSize);
+    const bytes = place();
     for (let at = next; at < image.segments.length; at++) {
       const segment = image.segments[at];
       if (segment === undefined || segment.offset >= end) break;

@@ -6,13 +6,10 @@
  * cluster management").
  */
 
-import { promisify } from 'node:util';
-import { constants, zstdCompress } from 'node:zlib';
 import type { files } from '../../host.ts';
 import { chunks, type DiskImage, isZero } from '../segments.ts';
 import { writeAt } from '../write-at.ts';
-
-const compress = promisify(zstdCompress);
+import { startZstdThreads } from './zstd-threads.ts';
 
 const CLUSTER_BITS = 16;
 const CLUSTER = 1 << CLUSTER_BITS;
@@ -22,8 +19,8 @@ const COMPRESSED = 1n << 62n;
 const COPIED = 1n << 63n;
 /** Position of the sector count in the descriptor of a compressed cluster. */
 const COUNT_SHIFT = BigInt(62 - (CLUSTER_BITS - 8));
-/** Clusters under compression at once; libuv has four threads. */
-const IN_FLIGHT = 16;
+/** Clusters that go to a thread together. */
+const BATCH = 16;
 
 export interface Qcow2Options {
   /** zstd level, 1 to 19. */
@@ -49,25 +46,19 @@ export async function writeQcow2(
   let at = dataStart;
   const out = new Appender(file, at);
 
-  const pending: Promise<{ index: number; data: Buffer }>[] = [];
-  const flushOne = async () => {
-    const { index, data } = await (pending.shift() as Promise<{ index: number; data: Buffer }>);
+  const keep = async (index: number, frame: Buffer) => {
     const table = l2Tables.get(Math.floor(index / ENTRIES)) ?? new BigUint64Array(ENTRIES);
     l2Tables.set(Math.floor(index / ENTRIES), table);
     // A cluster that zstd cannot make smaller still goes in as a frame: a few bytes more, one kind of entry less.
-    const sectors = Math.floor((at + data.length - 1) / SECTOR) - Math.floor(at / SECTOR);
+    const sectors = Math.floor((at + frame.length - 1) / SECTOR) - Math.floor(at / SECTOR);
     table[index % ENTRIES] = COMPRESSED | (BigInt(sectors) << COUNT_SHIFT) | BigInt(at);
-    await out.append(data);
-    at += data.length;
+    await out.append(frame);
+    at += frame.length;
   };
-  for await (const { index, bytes } of chunks(image, CLUSTER)) {
-    options.signal?.throwIfAborted();
-    if (isZero(bytes)) continue;
-    pending.push(compressCluster(index, bytes, options.level));
-    if (pending.length >= IN_FLIGHT) await flushOne();
+  for await (const { index, frame } of compressed(image, options)) {
+    await keep(index, frame);
     if (index % 1024 === 0) options.onProgress?.(index * CLUSTER, size);
   }
-  while (pending.length > 0) await flushOne();
   options.onProgress?.(size, size);
   const data = { start: dataStart, end: at };
   await out.end();
@@ -86,19 +77,41 @@ export async function writeQcow2(
   return end.size;
 }
 
-async function compressCluster(
-  index: number,
-  bytes: Buffer,
-  level: number,
-): Promise<{ index: number; data: Buffer }> {
-  // Knowing the size, zstd sets up tables of 64 KiB instead of several MiB: twice as fast.
-  const data = await compress(bytes, {
-    params: { [constants.ZSTD_c_compressionLevel]: level },
-    pledgedSrcSize: bytes.length,
-    // Room for all of it: with less, each part is another trip to a thread.
-    chunkSize: CLUSTER + SECTOR,
-  });
-  return { index, data };
+/** All clusters that hold anything, in their order, each as a zstd frame. */
+async function* compressed(image: DiskImage, { level, signal }: Qcow2Options) {
+  const threads = startZstdThreads();
+  const pending: { readonly indexes: readonly number[]; readonly frames: Promise<Buffer[]> }[] = [];
+  const first = async () => {
+    const { indexes = [], frames } = pending.shift() ?? {};
+    return (await (frames ?? [])).map((frame, at) => ({ index: indexes[at] ?? 0, frame }));
+  };
+  try {
+    for await (const { indexes, blocks } of batches(image)) {
+      signal?.throwIfAborted();
+      pending.push({ indexes, frames: threads.compress({ blocks, blockSize: CLUSTER, level }) });
+      if (pending.length >= threads.room) yield* await first();
+    }
+    while (pending.length > 0) yield* await first();
+  } finally {
+    await threads.close();
+  }
+}
+
+/** Clusters that hold anything, several together. */
+async function* batches(image: DiskImage): AsyncGenerator<{ indexes: number[]; blocks: ArrayBuffer }> {
+  let indexes: number[] = [];
+  let blocks = new ArrayBuffer(BATCH * CLUSTER);
+  // A cluster of zeros leaves its place to the next one.
+  const place = () => Buffer.from(blocks, indexes.length * CLUSTER, CLUSTER);
+  for await (const { index, bytes } of chunks(image, CLUSTER, place)) {
+    if (isZero(bytes)) continue;
+    indexes.push(index);
+    if (indexes.length < BATCH) continue;
+    yield { indexes, blocks };
+    indexes = [];
+    blocks = new ArrayBuffer(BATCH * CLUSTER);
+  }
+  if (indexes.length > 0) yield { indexes, blocks: blocks.slice(0, indexes.length * CLUSTER) };
 }
 
 interface Refcounts {
