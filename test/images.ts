@@ -30,15 +30,30 @@ export interface BuildAt {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly args?: readonly string[];
+  /** Changes the command line: see {@link ordinaryUser}. */
+  readonly as?: (argv: readonly string[]) => string[];
 }
 
 /** Build with `clusteros-build image --json` and return what it says. */
 export async function buildWithCli(at: BuildAt): Promise<LastEvent> {
-  const { stdout } = await run(
-    [process.execPath, CLI, 'image', '--json', '--output', at.output, ...(at.args ?? [])],
-    { cwd: at.cwd ?? ROOT, env: { ...cacheEnvironment(), ...at.env }, timeoutMs: BUILD_LIMIT_MS },
-  );
+  const argv = cli('image', '--json', '--output', at.output, ...(at.args ?? []));
+  const { stdout } = await run(at.as?.(argv) ?? argv, {
+    cwd: at.cwd ?? ROOT,
+    env: { ...cacheEnvironment(), ...at.env },
+    timeoutMs: BUILD_LIMIT_MS,
+  });
   return lastEvent(stdout);
+}
+
+/**
+ * For root: the same command as an ordinary user of a mount namespace.
+ *
+ * @param folder becomes the user's
+ */
+export function ordinaryUser(folder: string): (argv: readonly string[]) => string[] {
+  const script = path.join(ROOT, 'test', 'ordinary-user.sh');
+  const clone = path.join(folder, 'clone');
+  return (argv) => [script, folder, ...argv.map((word) => word.replace(ROOT, clone))];
 }
 
 /** The last event of `image --json`: the result, or the error. */

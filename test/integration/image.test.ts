@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { createReadStream, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, createReadStream, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { cacheFolderOf } from '../../build/cache.ts';
 import { TARGETS } from '../../build/definition/plan.ts';
 import { run, tryRun } from '../../build/host.ts';
-import { buildWithCli, cli, ROOT, type TestImage, testImage } from '../images.ts';
+import { buildWithCli, cli, ordinaryUser, ROOT, type TestImage, testImage } from '../images.ts';
 
 describe('the image file', () => {
   let folder: string;
@@ -66,7 +66,7 @@ describe('the image file', () => {
     assert.deepEqual(await occurrences(raw, secrets), []);
   });
 
-  test('and those of the other targets are the same, byte for byte, from another folder, cache, time, home, umask and locale, and with a key at hand', async (t) => {
+  test('and those of the other targets are the same, byte for byte, from another folder, cache, time, home, user, umask and locale, and with a key at hand', async (t) => {
     const all = ['--base', 'debian-13', '--target', TARGETS.join(',')];
     const first = await buildWithCli({ output: path.dirname(built.folder), args: all });
     const other = path.join(folder, 'elsewhere', 'deep');
@@ -79,9 +79,12 @@ describe('the image file', () => {
     await run(['cp', '-r', path.join(cacheFolderOf(), 'debs'), path.join(cache, 'debs')]);
     const umask = process.umask(0o077);
     t.after(() => process.umask(umask));
+    // Whoever is root builds as somebody else, who must get here.
+    if (process.getuid?.() === 0) chmodSync(folder, 0o711);
     const again = await buildWithCli({
       output: path.join(other, 'out'),
       cwd: other,
+      ...(process.getuid?.() === 0 ? { as: ordinaryUser(other) } : {}),
       env: {
         CLUSTEROS_CACHE: cache,
         TMPDIR: other,
