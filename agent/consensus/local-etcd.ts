@@ -9,11 +9,12 @@ import { authorityFrom } from './certificates/authority.ts';
 import { certificateFiles, ensureCertificates } from './certificates/files.ts';
 import { dataFolder } from './data.ts';
 import { type MemberWish, memberArgv, memberConfig } from './etcd/config.ts';
+import { tlsFromFiles } from './etcd/tls-files.ts';
 
 /** etcd on this node: its files, its unit, its restarts. */
 export interface LocalEtcd {
   readonly tls: TlsFiles;
-  /** Make the certificates fit; they do not change while they do. */
+  /** Make the certificates fit; they do not change while they do. Looked at once a minute, and while etcd is down. */
   certify(caKeys: readonly Uint8Array[], nodeId: string, meshAddress: string): Promise<void>;
   observe(): Promise<UnitState>;
   /** Start it if it does not run. After a failed run only when the pause is over. */
@@ -26,29 +27,40 @@ export interface LocalEtcd {
 export type Wish = Omit<MemberWish, 'tls' | 'dataFolder'>;
 
 const STOP_MS = 20_000;
+/** How long files that nobody else writes are believed to be there. */
+const VERIFY_MS = 60_000;
 const POLICY: RestartPolicy = { firstMs: 1_000, longestMs: 20_000, forgiveMs: 60_000 };
 
 export function createLocalEtcd(paths: Paths, units: Units): LocalEtcd {
   const run = path.join(paths.run, 'etcd');
   const configFile = path.join(run, 'etcd.yaml');
-  const tls = certificateFiles(path.join(run, 'tls'));
+  let tls: TlsFiles = { ...certificateFiles(path.join(run, 'tls')), generation: 0 };
+  const material = tlsFromFiles(() => tls);
+  let certified: { readonly mark: string; readonly atMs: number } | undefined;
   let restarts = NO_FAILURES;
   let wasStarted = false;
 
   /** Without what only matters for the first start of a data folder. */
   async function digest(wish: Wish): Promise<string> {
     const lasting = memberConfig({ ...wish, members: {}, state: 'existing', token: '', dataFolder: '', tls });
-    const authorities = await files.readLimited(tls.ca, 64 * 1024);
-    return digestOfConfig(lasting, authorities?.bytes.toString('latin1') ?? '');
+    return digestOfConfig(lasting, (await material())?.ca ?? '');
   }
 
   return {
-    tls,
+    get tls() {
+      return tls;
+    },
     async certify(caKeys, nodeId, meshAddress) {
+      const mark = [markOf(caKeys), nodeId, meshAddress].join();
+      const nowMs = clock.monotonicMs();
+      if (certified?.mark === mark && nowMs - certified.atMs < VERIFY_MS) return;
       const [first, ...rest] = caKeys.map(authorityFrom);
       if (first === undefined) return;
       await files.makeFolder(run, 0o700);
-      await ensureCertificates(path.dirname(tls.ca), { authorities: [first, ...rest], nodeId, meshAddress });
+      const wish = { authorities: [first, ...rest], nodeId, meshAddress } as const;
+      const { written } = await ensureCertificates(path.dirname(tls.ca), wish);
+      if (written.bundle || written.leaf) tls = { ...tls, generation: tls.generation + 1 };
+      certified = { mark, atMs: nowMs };
     },
     observe: () => units.observe('etcd'),
     async start(wish, nowMs, force = false) {
@@ -57,6 +69,7 @@ export function createLocalEtcd(paths: Paths, units: Units): LocalEtcd {
         wasStarted = true;
         return;
       }
+      certified = undefined;
       if (wasStarted) restarts = failed(restarts, nowMs, POLICY);
       wasStarted = false;
       if (!force && !mayTry(restarts, nowMs, POLICY)) return;

@@ -186,10 +186,15 @@ export interface Consensus {
   readonly alarms: readonly string[];
 }
 
-export interface TlsFiles {
+export interface CertificateFiles {
   readonly ca: string;
   readonly certificate: string;
   readonly key: string;
+}
+
+export interface TlsFiles extends CertificateFiles {
+  /** Counts up whenever one of them was written. */
+  readonly generation: number;
 }
 
 /** What stands in etcd below `/clusteros/v1/`. */

@@ -120,10 +120,11 @@ export function createWireguard(run: string, name: string, units: Units): Wiregu
       if (code !== 0) throw refusedConfig(config.port, stderr);
     },
     holdAddress(address, untilMs) {
+      // Several times in each lease: for longer than before it takes one program, not two.
+      const isFirst = !held.has(address);
       held.set(address, untilMs);
       return alone(async () => {
-        const now = await look(name);
-        if (wanted === undefined || now === undefined || !now.up) {
+        if (isFirst && !(wanted !== undefined && (await look(name))?.up)) {
           held.delete(address);
           throw notReady(name, address);
         }

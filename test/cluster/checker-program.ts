@@ -2,7 +2,7 @@
  * Runs on a machine under test, see `checker.ts`: writes numbered keys and notes what became of each, or reads all
  * back through one endpoint. It speaks to etcd as the agent does, by the agent's own client.
  */
-import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, statSync } from 'node:fs';
 import * as path from 'node:path';
 import { certificateFiles } from '../../agent/consensus/certificates/files.ts';
 import { createEtcdClient } from '../../agent/consensus/etcd/client.ts';
@@ -29,11 +29,17 @@ const CALL_MS = 3_000;
 const READ_MS = 20_000;
 
 const orders = JSON.parse(process.argv[2] ?? 'null') as Orders;
-const tls = tlsFromFiles(() => certificateFiles(path.join(orders.run, 'etcd', 'tls')));
+const certificates = certificateFiles(path.join(orders.run, 'etcd', 'tls'));
+const tls = tlsFromFiles(() => ({ ...certificates, generation: writtenMs(Object.values(certificates)) }));
 
 if (orders.do === 'write') await write(orders);
 else await read(orders);
 process.exit(0);
+
+/** The agent counts what it writes; we have to look. */
+function writtenMs(list: readonly string[]): number {
+  return Math.max(...list.map((file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0));
+}
 
 async function write({ journal, endpoints, prefix, everyMs }: Orders & { do: 'write' }): Promise<void> {
   const stop = path.join(path.dirname(journal), 'stop');

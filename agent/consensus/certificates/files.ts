@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import * as path from 'node:path';
-import type { TlsFiles } from '../../engine/resources.ts';
+import type { CertificateFiles } from '../../engine/resources.ts';
 import { files } from '../../host.ts';
 import { type Authority, authorityCertificate } from './authority.ts';
 import { isBy, type LeafWish, mintLeaf, serves } from './leaf.ts';
@@ -32,7 +32,7 @@ export interface CertificatesPlan {
 export async function ensureCertificates(
   folder: string,
   wish: CertificatesWish,
-): Promise<{ files: TlsFiles; written: CertificatesPlan }> {
+): Promise<{ files: CertificateFiles; written: CertificatesPlan }> {
   const names = certificateFiles(folder);
   await files.makeFolder(folder, 0o700);
   const found = {
@@ -53,7 +53,7 @@ export async function ensureCertificates(
   return { files: names, written };
 }
 
-export function certificateFiles(folder: string): TlsFiles {
+export function certificateFiles(folder: string): CertificateFiles {
   return {
     ca: path.join(folder, 'ca.pem'),
     certificate: path.join(folder, 'node.pem'),

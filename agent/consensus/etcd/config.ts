@@ -1,4 +1,4 @@
-import type { TlsFiles } from '../../engine/resources.ts';
+import type { CertificateFiles } from '../../engine/resources.ts';
 
 /** What one member of etcd needs to know. */
 export interface MemberWish {
@@ -8,7 +8,7 @@ export interface MemberWish {
   readonly meshAddress: string;
   readonly peerPort: number;
   readonly clientPort: number;
-  readonly tls: TlsFiles;
+  readonly tls: CertificateFiles;
   /** Node id to peer URL, this member among them. */
   readonly members: Readonly<Record<string, string>>;
   /** `new` only for the founder, once; see facts-engines.md. */

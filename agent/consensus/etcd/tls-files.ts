@@ -5,25 +5,28 @@ import type { TlsMaterial } from './types.ts';
 const PEM_BYTES = 256 * 1024;
 
 /**
- * For {@link EtcdClientOptions.tls}: reads the files again only when one of them was replaced.
+ * For {@link EtcdClientOptions.tls}: reads the files when they are others, or were written. A client asks several times
+ * a second, for as long as the node runs: this is half of what an idle agent does.
  *
  * @param now asked before each call; undefined while there are no files
  */
 export function tlsFromFiles(now: () => TlsFiles | undefined): () => Promise<TlsMaterial | undefined> {
-  let mark = '';
-  let material: TlsMaterial | undefined;
+  let read: { readonly names: TlsFiles; readonly material: TlsMaterial } | undefined;
   return async () => {
     const names = now();
     if (names === undefined) return undefined;
-    const list = [names.ca, names.certificate, names.key];
-    const marks = await Promise.all(list.map(async (file) => `${file} ${(await files.look(file))?.mark}`));
-    if (marks.join() === mark) return material;
+    if (read !== undefined && isSame(read.names, names)) return read.material;
     const [ca, certificate, key] = await Promise.all(
-      list.map(async (file) => (await files.readLimited(file, PEM_BYTES))?.bytes.toString('latin1')),
+      [names.ca, names.certificate, names.key].map(async (file) =>
+        (await files.readLimited(file, PEM_BYTES))?.bytes.toString('latin1'),
+      ),
     );
-    const whole = ca !== undefined && certificate !== undefined && key !== undefined;
-    material = whole ? { ca, certificate, key } : undefined;
-    mark = whole ? marks.join() : '';
-    return material;
+    if (ca === undefined || certificate === undefined || key === undefined) return undefined;
+    read = { names, material: { ca, certificate, key } };
+    return read.material;
   };
+}
+
+function isSame(a: TlsFiles, b: TlsFiles): boolean {
+  return a.generation === b.generation && a.ca === b.ca && a.certificate === b.certificate && a.key === b.key;
 }
