@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type AgentStatus, lacking } from './agents.ts';
+import { type AgentStatus, lacking, statusOrReason } from './agents.ts';
 
 function agent(more: Partial<AgentStatus> = {}): AgentStatus {
   return {
@@ -34,4 +34,14 @@ test('whatever is missing is told with the node that misses it', () => {
   ];
   assert.equal(pair(agent({ members: dead })), 'node2 sees 1 of 2 nodes');
   assert.equal(pair(agent({ cluster: { uuid: 'two' } })), 'the nodes are in 2 clusters');
+});
+
+test('an agent that gives no status gives its reason, as a text and not as JSON', () => {
+  const error = JSON.stringify({ error: { code: 'agent.not-running', message: 'the agent is not running' } });
+  assert.equal(statusOrReason(4, '', error), 'the agent is not running');
+  assert.equal(statusOrReason(4, error, ''), 'the agent is not running');
+  assert.equal(statusOrReason(126, '', 'no such container\nmore'), 'no such container');
+  assert.equal(statusOrReason(1, '', ''), 'node-agent status ends with 1');
+  const status = { state: 'ready', members: [] };
+  assert.deepEqual(statusOrReason(0, JSON.stringify(status), ''), status);
 });

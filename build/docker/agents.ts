@@ -13,6 +13,8 @@ const statusSchema = z.looseObject({
   members: z.array(z.looseObject({ name: z.string(), status: z.string() })).default([]),
 });
 
+const errorSchema = z.looseObject({ error: z.looseObject({ message: z.string() }) });
+
 export type AgentStatus = z.infer<typeof statusSchema>;
 
 const ANSWER_LIMIT_MS = 20_000;
@@ -21,14 +23,25 @@ const ANSWER_LIMIT_MS = 20_000;
 export async function agentStatus(engine: Engine, container: string): Promise<AgentStatus | string> {
   const argv = ['exec', container, 'node-agent', 'status', '--json'];
   const { exitCode, stdout, stderr } = await engine.try(argv, { timeoutMs: ANSWER_LIMIT_MS });
-  try {
-    const parsed = statusSchema.safeParse(JSON.parse(stdout));
-    if (parsed.success) return parsed.data;
-  } catch {
-    // Said below, in the agent's own words.
-  }
+  return statusOrReason(exitCode, stdout, stderr);
+}
+
+/** What `node-agent status --json` has said: its status, else the reason in its own words. Pure. */
+export function statusOrReason(exitCode: number | undefined, stdout: string, stderr: string) {
+  const status = statusSchema.safeParse(parsed(stdout));
+  if (status.success) return status.data;
+  const failure = errorSchema.safeParse(parsed(stderr) ?? parsed(stdout));
+  if (failure.success) return failure.data.error.message;
   const words = `${stderr}${stdout}`.trim().split('\n')[0];
   return words || `node-agent status ends with ${exitCode}`;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /**
