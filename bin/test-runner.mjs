@@ -1,7 +1,7 @@
 /**
  * Runs the tests under the pinned Node: unit tests two files at a time; then the cluster scenarios in network
- * namespaces, which mostly wait, three at a time; then the integration tests that build images and boot machines,
- * one after the other. A file that hangs is ended and has failed. The last line is `N passed, N failed`.
+ * namespaces, which mostly wait, three at a time; then the integration tests that build images and boot machines, two
+ * at a time, since an emulated machine keeps one processor, and those with several machines alone. A file that hangs is ended and has failed. The last line is `N passed, N failed`.
  */
 import { globSync } from 'node:fs';
 import * as path from 'node:path';
@@ -12,7 +12,11 @@ import { ROOT } from './npm-packages.mjs';
 const UNIT = ['{bin,build,packer,image-layers,firstboot,agent,qemu}/**/*.test.ts', 'test/*.test.ts'];
 /** The longest scenario first: the others fill the rest of the time beside it. */
 const CLUSTER = ['test/integration/cluster/life.test.ts', 'test/integration/cluster/*.test.ts'];
-const INTEGRATION = ['test/integration/*.test.ts'];
+const SEVERAL_MACHINES = ['test/integration/install.test.ts', 'test/integration/qemu-cluster.test.ts'];
+/** The longest first here, too. */
+const INTEGRATION = ['boot', 'installer', 'first-boot', 'image', '*'].map(
+  (name) => `test/integration/${name}.test.ts`,
+);
 
 /** Several times what a test takes, in minutes: one that goes on so long hangs. */
 const PATIENCE = { unit: 5, whole: 25 };
@@ -59,13 +63,17 @@ function phases() {
   return [
     { files: wants('unit', 'golden') ? find(UNIT) : [], concurrency: 2, minutes: PATIENCE.unit },
     { files: wants('cluster') ? find(CLUSTER) : [], concurrency: 3, minutes },
-    { files: wants('integration') ? find(INTEGRATION) : [], concurrency: 1, minutes },
+    { files: wants('integration') ? find(INTEGRATION, SEVERAL_MACHINES) : [], concurrency: 2, minutes },
+    { files: wants('integration') ? find(SEVERAL_MACHINES) : [], concurrency: 1, minutes },
   ];
 }
 
-/** @param {readonly string[]} patterns */
-function find(patterns) {
-  const found = patterns.flatMap((pattern) => globSync(pattern, { cwd: ROOT }).sort());
+/**
+ * @param {readonly string[]} patterns
+ * @param {readonly string[]} [without]
+ */
+function find(patterns, without = []) {
+  const found = patterns.flatMap((pattern) => globSync(pattern, { cwd: ROOT, exclude: without }).sort());
   return [...new Set(found)].map((file) => path.join(ROOT, file));
 }
 

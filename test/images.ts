@@ -1,5 +1,7 @@
 /** The images that integration tests boot: built once by the real command, and found again by later tests. */
+import { cpSync, existsSync, mkdirSync } from 'node:fs';
 import * as path from 'node:path';
+import { cacheFolderOf } from '../build/cache.ts';
 import type { Target } from '../build/definition/plan.ts';
 import { run } from '../build/host.ts';
 import type { BaseName } from '../image-layers/layer.ts';
@@ -79,6 +81,19 @@ export function testImage(base: BaseName, target: Target = 'qcow2'): Promise<Tes
     output: path.join(ROOT, '.cache', 'test-images'),
     args: ['--base', base, '--target', target],
   });
+}
+
+/**
+ * A new cache for whoever does every step again. Only the archive files come along, so that the mirror is spared; what
+ * another build is about to add to them does not.
+ */
+export function ownCache(folder: string): string {
+  const cache = path.join(folder, 'cache');
+  mkdirSync(cache, { recursive: true });
+  const debs = path.join(cacheFolderOf(), 'debs');
+  const filter = (from: string) => !path.basename(from).startsWith('.');
+  if (existsSync(debs)) cpSync(debs, path.join(cache, 'debs'), { recursive: true, filter });
+  return cache;
 }
 
 /** The command line of `clusteros-build`, to be started in a folder of the test's choice. */

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { cacheFolderOf } from '../../build/cache.ts';
 import { run } from '../../build/host.ts';
-import { cli, lastEvent, type TestImage, testImage } from '../images.ts';
+import { cli, lastEvent, ownCache, type TestImage, testImage } from '../images.ts';
 import { type Running, runCommand, startCommand } from '../running.ts';
 import {
   assertCacheWhole,
@@ -22,9 +22,8 @@ describe('a cache', () => {
   before(async () => {
     built = await testImage('debian-13');
     folder = mkdtempSync(path.join(tmpdir(), 'cos-cache-'));
-    cache = path.join(folder, 'cache');
-    mkdirSync(cache);
-    await run(['cp', '-r', ...['debs', 'packages'].map((kind) => path.join(cacheFolderOf(), kind)), cache]);
+    cache = ownCache(folder);
+    await run(['cp', '-r', path.join(cacheFolderOf(), 'packages'), cache]);
   });
   after(() => {
     endWhatRuns(folder);

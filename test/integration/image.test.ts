@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { cacheFolderOf } from '../../build/cache.ts';
 import { TARGETS } from '../../build/definition/plan.ts';
 import { run, tryRun } from '../../build/host.ts';
-import { buildWithCli, cli, ordinaryUser, ROOT, type TestImage, testImage } from '../images.ts';
+import { buildWithCli, cli, ordinaryUser, ownCache, ROOT, type TestImage, testImage } from '../images.ts';
 
 describe('the image file', () => {
   let folder: string;
@@ -73,10 +73,7 @@ describe('the image file', () => {
     mkdirSync(other, { recursive: true });
     await run(cli('init', path.join(other, 'definition')), { cwd: other });
     const key = readFileSync(path.join(other, 'definition', 'cluster.key'), 'utf8').trim();
-    // Its own cache: every step is done again. Only the archive files come along, so that the mirror is spared.
-    const cache = path.join(other, 'cache');
-    mkdirSync(cache);
-    await run(['cp', '-r', path.join(cacheFolderOf(), 'debs'), path.join(cache, 'debs')]);
+    const cache = ownCache(other);
     const umask = process.umask(0o077);
     t.after(() => process.umask(umask));
     // Whoever is root builds as somebody else, who must get here.

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import { existsSync, globSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { globSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { cacheFolderOf } from '../../build/cache.ts';
 import { run } from '../../build/host.ts';
-import { cli } from '../images.ts';
+import { cli, ownCache } from '../images.ts';
 import { signedButHanging, silentMirror } from '../mirrors.ts';
 import { type Ended, type Running, startCommand } from '../running.ts';
 import {
@@ -24,13 +23,9 @@ const ARTIFACT = 'clusteros-debian-13-amd64';
 describe('a build that is stopped', () => {
   let folder: string;
   let cache: string;
-  before(async () => {
+  before(() => {
     folder = mkdtempSync(path.join(tmpdir(), 'cos-interrupt-'));
-    cache = path.join(folder, 'cache');
-    mkdirSync(cache);
-    // Only the archive files come along, so that the mirror is spared.
-    const debs = path.join(cacheFolderOf(), 'debs');
-    if (existsSync(debs)) await run(['cp', '-r', debs, path.join(cache, 'debs')]);
+    cache = ownCache(folder);
   });
   after(() => {
     endWhatRuns(folder);
