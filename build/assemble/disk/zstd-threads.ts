@@ -19,7 +19,10 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-export function startZstdThreads(count = availableParallelism()): ZstdThreads {
+/** Who reads and writes keeps no more than these busy. */
+const MOST = 8;
+
+export function startZstdThreads(count = Math.min(MOST, availableParallelism())): ZstdThreads {
   const threads = Array.from({ length: count }, startThread);
   let turn = 0;
   return {
