@@ -15,6 +15,8 @@ const missing = (await Promise.all(['qemu-system-x86_64', 'xorriso', 'ssh-keygen
 const skip = missing && 'qemu, xorriso or ssh is not installed';
 const folder = await files.makeWorkFolder(tmpdir(), 'cosboot');
 after(() => files.remove(folder));
+// Whatever is made for a boot is made here, where nobody else's machines are.
+process.env.TMPDIR = folder;
 const definition = path.join(folder, 'cluster.yaml');
 await files.writeAtomic(definition, 'name: lab\n');
 const image = path.join(folder, 'sector.raw');
