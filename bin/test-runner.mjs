@@ -1,7 +1,7 @@
 /**
  * Runs the tests under the pinned Node: unit tests two files at a time; then the cluster scenarios in network
  * namespaces, which mostly wait, three at a time; then the integration tests that build images and boot machines, two
- * at a time, since an emulated machine keeps one processor, and those with several machines alone. A file that hangs is ended and has failed. The last line is `N passed, N failed`.
+ * at a time, since an emulated machine keeps one processor, and the two longest with several machines alone. A file that hangs is ended and has failed. The last line is `N passed, N failed`.
  */
 import { globSync } from 'node:fs';
 import * as path from 'node:path';
@@ -18,8 +18,11 @@ const INTEGRATION = ['boot', 'installer', 'first-boot', 'image', '*'].map(
   (name) => `test/integration/${name}.test.ts`,
 );
 
-/** Several times what a test takes, in minutes: one that goes on so long hangs. */
-const PATIENCE = { unit: 5, whole: 25 };
+/**
+ * In minutes, far above what a file of a whole run takes: one that goes on so long hangs. Who names files or kinds may
+ * want of them what takes an hour, as twenty power cuts do.
+ */
+const PATIENCE = { unit: 10, whole: 45 };
 /** What the longest list of durations shows at the end. */
 const LONGEST = 12;
 
@@ -54,14 +57,14 @@ report(total);
 
 /** @returns {Phase[]} */
 function phases() {
-  const minutes = PATIENCE.whole;
-  // Who names files may want of them what takes an hour, as twenty power cuts do.
   if (files.length > 0)
     return [{ files: files.map((file) => path.resolve(file)), concurrency: 1, minutes: Infinity }];
+  const patience = (/** @type {number} */ minutes) => (kinds.length === 0 ? minutes : Infinity);
+  const minutes = patience(PATIENCE.whole);
   const wants = (/** @type {string[]} */ ...names) =>
     kinds.length === 0 || names.some((name) => kinds.includes(name));
   return [
-    { files: wants('unit', 'golden') ? find(UNIT) : [], concurrency: 2, minutes: PATIENCE.unit },
+    { files: wants('unit', 'golden') ? find(UNIT) : [], concurrency: 2, minutes: patience(PATIENCE.unit) },
     { files: wants('cluster') ? find(CLUSTER) : [], concurrency: 3, minutes },
     { files: wants('integration') ? find(INTEGRATION, SEVERAL_MACHINES) : [], concurrency: 2, minutes },
     { files: wants('integration') ? find(SEVERAL_MACHINES) : [], concurrency: 1, minutes },
@@ -84,8 +87,9 @@ function find(patterns, without = []) {
 async function runPhase({ files, concurrency, minutes }) {
   /** @type {Counts} */
   const counts = { passed: 0, failed: 0, skipped: 0 };
+  // First the test that hangs is told, and what it made is removed; what does not end then either is ended.
   const timeout = minutes * 60_000;
-  if (timeout < Infinity) process.env.CLUSTEROS_TEST_FILE_LIMIT_MS = `${timeout + 60_000}`;
+  if (timeout < Infinity) process.env.CLUSTEROS_TEST_FILE_LIMIT_MS = `${timeout + 5 * 60_000}`;
   const execArgv = ['--import', path.join(ROOT, 'bin', 'test-file-limit.mjs')];
   const events = run({ files, concurrency, timeout, execArgv, signal: stop.signal, cwd: ROOT });
   events.on('test:summary', ({ counts: seen, file }) => {

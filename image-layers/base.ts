@@ -137,15 +137,6 @@ PermitRootLogin no
     { unit: 'e2scrub_reap.service', state: 'masked' },
     { unit: 'grub-common.service', state: 'masked' },
   ],
-  // The .old links of a first kernel lead to the same kernel; the folders of apt have another owner when an
-  // ordinary user builds, and apt makes them again.
-  removes: [
-    '/etc/hostname',
-    '/etc/motd',
-    '/etc/update-motd.d',
-    '/vmlinuz.old',
-    '/var/cache/apt/archives/partial',
-    '/var/lib/apt/lists/partial',
-    '/initrd.img.old',
-  ],
+  // The .old links of a first kernel lead to the same kernel.
+  removes: ['/etc/hostname', '/etc/motd', '/etc/update-motd.d', '/vmlinuz.old', '/initrd.img.old'],
 };

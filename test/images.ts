@@ -91,7 +91,7 @@ export function ownCache(folder: string): string {
   const cache = path.join(folder, 'cache');
   mkdirSync(cache, { recursive: true });
   const debs = path.join(cacheFolderOf(), 'debs');
-  const filter = (from: string) => !path.basename(from).startsWith('.');
+  const filter = (from: string) => !/^\.|\.tmp$/.test(path.basename(from));
   if (existsSync(debs)) cpSync(debs, path.join(cache, 'debs'), { recursive: true, filter });
   return cache;
 }

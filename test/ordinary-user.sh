@@ -12,7 +12,7 @@ clone=$(dirname "$(dirname "$(readlink -f "$0")")")
 id=64321
 
 mkdir -p "$folder/etc" "$folder/clone"
-for file in passwd group subuid subgid; do cp "/etc/$file" "$folder/etc/$file"; done
+for file in passwd group subuid subgid; do install -m 0644 "/etc/$file" "$folder/etc/$file"; done
 echo "builder:x:$id:$id::$folder:/bin/sh" >>"$folder/etc/passwd"
 echo "builder:x:$id:" >>"$folder/etc/group"
 for file in subuid subgid; do echo "builder:643210000:65536" >>"$folder/etc/$file"; done

@@ -14,7 +14,7 @@ import { tlsFromFiles } from './etcd/tls-files.ts';
 /** etcd on this node: its files, its unit, its restarts. */
 export interface LocalEtcd {
   readonly tls: TlsFiles;
-  /** Make the certificates fit; they do not change while they do. Looked at once a minute, and while etcd is down. */
+  /** Make the certificates fit; they do not change while they do. Looked at once a minute, and before etcd starts again. */
   certify(caKeys: readonly Uint8Array[], nodeId: string, meshAddress: string): Promise<void>;
   observe(): Promise<UnitState>;
   /** Start it if it does not run. After a failed run only when the pause is over. */
@@ -29,12 +29,14 @@ export type Wish = Omit<MemberWish, 'tls' | 'dataFolder'>;
 const STOP_MS = 20_000;
 /** How long files that nobody else writes are believed to be there. */
 const VERIFY_MS = 60_000;
+/** Of this process: clients of etcd outlive a life of the node. */
+let generation = 0;
 const POLICY: RestartPolicy = { firstMs: 1_000, longestMs: 20_000, forgiveMs: 60_000 };
 
 export function createLocalEtcd(paths: Paths, units: Units): LocalEtcd {
   const run = path.join(paths.run, 'etcd');
   const configFile = path.join(run, 'etcd.yaml');
-  let tls: TlsFiles = { ...certificateFiles(path.join(run, 'tls')), generation: 0 };
+  let tls: TlsFiles = { ...certificateFiles(path.join(run, 'tls')), generation };
   const material = tlsFromFiles(() => tls);
   let certified: { readonly mark: string; readonly atMs: number } | undefined;
   let restarts = NO_FAILURES;
@@ -59,7 +61,10 @@ export function createLocalEtcd(paths: Paths, units: Units): LocalEtcd {
       await files.makeFolder(run, 0o700);
       const wish = { authorities: [first, ...rest], nodeId, meshAddress } as const;
       const { written } = await ensureCertificates(path.dirname(tls.ca), wish);
-      if (written.bundle || written.leaf) tls = { ...tls, generation: tls.generation + 1 };
+      if (written.bundle || written.leaf) {
+        generation += 1;
+        tls = { ...tls, generation };
+      }
       certified = { mark, atMs: nowMs };
     },
     observe: () => units.observe('etcd'),

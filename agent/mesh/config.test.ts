@@ -123,7 +123,6 @@ test('an old address goes before the new one comes, and services that we do not 
     'address del 10.42.0.9/16 dev wg0',
     'address del 10.42.255.1/32 dev wg0',
     'address add 10.42.0.8/16 dev wg0',
-    'address replace 10.42.255.2/32 dev wg0 valid_lft 7 preferred_lft 7',
     'link set dev wg0 mtu 1420',
     'link set dev wg0 up',
   ]);

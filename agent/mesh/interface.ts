@@ -74,7 +74,8 @@ export function parseInterface(text: string): Interface | undefined {
 }
 
 /**
- * What `ip -batch` has to do, line by line; empty when all is as it shall be. Pure.
+ * What `ip -batch` has to do, line by line; empty when all is as it shall be, but for the time of held addresses: see
+ * {@link hold}. Pure.
  *
  * Addresses go before others come: the kernel takes a new one of the same network for secondary, and removes it
  * together with the first.
@@ -89,16 +90,22 @@ export function planInterface(name: string, now: Interface, wanted: WantedInterf
     ...[wanted.address]
       .filter((address) => !now.addresses.includes(address))
       .map((address) => `address add ${address} dev ${name}`),
-    ...held.map((one) => holdLine(name, one)),
   ];
   if (now.mtu !== MTU) lines.push(`link set dev ${name} mtu ${MTU}`);
   if (!now.up) lines.push(`link set dev ${name} up`);
   return lines;
 }
 
-/** Has the kernel keep the address from now on for this time, also one that is there. */
-export function holdLine(name: string, { address, seconds }: HeldAddress): string {
-  return `address replace ${address} dev ${name} valid_lft ${seconds} preferred_lft ${seconds}`;
+/**
+ * Have the kernel keep the address from now on for this time, also one that is there. All is in the arguments: a
+ * program that is started does not wait for us, who may be suspended before we tell it more, while the time goes on.
+ *
+ * @throws AgentError `mesh.permission`, `mesh.interface`
+ */
+export async function hold(name: string, { address, seconds }: HeldAddress): Promise<void> {
+  const time = ['valid_lft', `${seconds}`, 'preferred_lft', `${seconds}`];
+  const { code, stderr } = await ip(['address', 'replace', address, 'dev', name, ...time]);
+  if (code !== 0) throw interfaceError(`the interface ${name} could not be given ${address}`, stderr);
 }
 
 /** The kernel looks at the lifetimes of addresses up to a second late (inet_check_lifetime, net/ipv4/devinet.c). */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { KnownCard } from '../engine/resources.ts';
 import { identityFromSeed } from '../identity/identity.ts';
 import { wireguardKeys } from '../identity/keys.ts';
@@ -137,6 +138,24 @@ inNamespaces(import.meta.filename, () => {
     machines[1].run('ip', 'link', 'delete', 'wg0');
     await nodes[1].until('ping', () => pings(machines[1], addresses[0]));
     assert.ok(!has());
+  });
+
+  test('an agent that is suspended while it extends a service address does not bring it back', async () => {
+    const has = () => machines[1].run('ip', 'address', 'show', 'wg0').includes('10.42.255.4');
+    for (let round = 0; round < 5; round++) {
+      await nodes[1].command({ renew: '10.42.255.4' });
+      await nodes[1].until('the address', has);
+      await delay(20 + 10 * round);
+      nodes[1].process.kill('SIGSTOP');
+      // Its lease is over by then, and so is the time that a program gave it that had begun before.
+      await delay(3_000);
+      await nodes[1].until('end of the address', () => !has());
+      nodes[1].process.kill('SIGCONT');
+      for (const startMs = performance.now(); performance.now() - startMs < 500; ) {
+        assert.ok(!has(), `it is back, ${performance.now() - startMs} ms after its agent (round ${round})`);
+      }
+      await nodes[1].command({ release: '10.42.255.4' });
+    }
   });
 
   test('an interface that somebody removed comes back', async () => {

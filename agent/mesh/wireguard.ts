@@ -7,7 +7,7 @@ import { createInterface, type Driver, driverOf, removeInterface } from './drive
 import {
   apply,
   type HeldAddress,
-  holdLine,
+  hold,
   type Interface,
   interfaceError,
   lifetime,
@@ -42,7 +42,7 @@ export interface Wireguard {
    * Give the node a service address until then (ms since boot), or for longer than before. The kernel takes it away
    * when the time is over, also while this process is suspended or dead.
    *
-   * @throws AgentError `mesh.not-ready`, `mesh.permission`
+   * @throws AgentError `mesh.not-ready`, `mesh.permission`, `mesh.interface`
    */
   holdAddress(address: string, untilMs: number): Promise<void>;
   /** Settles when the node does not have it any more, or never had it. */
@@ -70,8 +70,20 @@ export function createWireguard(run: string, name: string, units: Units): Wiregu
     return [...held].map(([ip, untilMs]) => ({ address: `${ip}/32`, seconds: lifetime(untilMs, nowMs) }));
   };
 
+  /** It may have been released, or its time may be over, while others had their turn: then it is not given. */
+  async function give(address: string): Promise<void> {
+    const one = heldNow().find((each) => each.address === `${address}/32`);
+    if (one === undefined || one.seconds === 0) return;
+    await hold(name, one);
+    // If we were suspended between the two, it was given for too long.
+    if (boottime.sinceBootMs() >= (held.get(address) ?? 0)) await takeAway(address);
+  }
+
+  const takeAway = (address: string) => apply([`address del ${address}/32 dev ${name}`]);
+
   async function setAddresses(now: Interface, { address, prefix }: WantedMesh): Promise<void> {
     await apply(planInterface(name, now, { address: `${address}/${prefix}`, held: heldNow() }));
+    for (const one of held.keys()) await give(one);
   }
 
   async function existing(signal?: AbortSignal): Promise<Interface | undefined> {
@@ -128,16 +140,14 @@ export function createWireguard(run: string, name: string, units: Units): Wiregu
           held.delete(address);
           throw notReady(name, address);
         }
-        // It may have been released, or its time may be over, while others had their turn.
-        const one = heldNow().find((each) => each.address === `${address}/32`);
-        if (one !== undefined && one.seconds > 0) await apply([holdLine(name, one)]);
+        await give(address);
       });
     },
     releaseAddress(address) {
       held.delete(address);
       return alone(async () => {
         const now = await look(name);
-        if (now?.addresses.includes(`${address}/32`)) await apply([`address del ${address}/32 dev ${name}`]);
+        if (now?.addresses.includes(`${address}/32`)) await takeAway(address);
       });
     },
     tearDown: () =>

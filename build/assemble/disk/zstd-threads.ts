@@ -39,15 +39,18 @@ export function startZstdThreads(count = Math.min(MOST, availableParallelism()))
 }
 
 function startThread() {
-  const worker = new Worker(new URL('./zstd-thread.ts', import.meta.url));
+  const worker = new Worker(new URL('./zstd-thread.ts', import.meta.url), { execArgv: [] });
   /** A thread answers in the order in which it was asked. */
   const waiting: Waiting[] = [];
   let failure: Error | undefined;
   worker.on('message', (done: Done) => waiting.shift()?.resolve(cut(done)));
-  worker.on('error', (error: Error) => {
-    failure = error;
-    for (const { reject } of waiting.splice(0)) reject(error);
-  });
+  const fail = (error: Error) => {
+    failure ??= error;
+    for (const { reject } of waiting.splice(0)) reject(failure);
+  };
+  worker.on('error', fail);
+  worker.on('messageerror', fail);
+  worker.on('exit', () => fail(new Error('a thread that compresses has ended')));
   const compress = (task: Task) => {
     const { promise, resolve, reject } = Promise.withResolvers<Buffer[]>();
     // Of several that fail together, the first one is told.
