@@ -137,6 +137,7 @@ PermitRootLogin no
     { unit: 'e2scrub_reap.service', state: 'masked' },
     { unit: 'grub-common.service', state: 'masked' },
   ],
-  // The .old links of a first kernel lead to the same kernel.
+  // The .old links of a first kernel lead to the same kernel; where apt has run in the system itself (Packer), it has
+  // left folders of its sandbox's user.
   removes: ['/etc/hostname', '/etc/motd', '/etc/update-motd.d', '/vmlinuz.old', '/initrd.img.old'],
 };
