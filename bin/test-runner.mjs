@@ -1,7 +1,8 @@
 /**
  * Runs the tests under the pinned Node: unit tests two files at a time; then the cluster scenarios in network
  * namespaces, which mostly wait, three at a time; then the integration tests that build images and boot machines, two
- * at a time, since an emulated machine keeps one processor, and the two longest with several machines alone. A file that hangs is ended and has failed. The last line is `N passed, N failed`.
+ * at a time, since an emulated machine keeps one processor, and the two longest with several machines alone. A file
+ * that hangs is ended and has failed. The last line is `N passed, N failed`.
  */
 import { globSync } from 'node:fs';
 import * as path from 'node:path';

@@ -139,5 +139,13 @@ PermitRootLogin no
   ],
   // The .old links of a first kernel lead to the same kernel; where apt has run in the system itself (Packer), it has
   // left folders of its sandbox's user.
-  removes: ['/etc/hostname', '/etc/motd', '/etc/update-motd.d', '/vmlinuz.old', '/initrd.img.old'],
+  removes: [
+    '/etc/hostname',
+    '/etc/motd',
+    '/etc/update-motd.d',
+    '/vmlinuz.old',
+    '/var/cache/apt/archives/partial',
+    '/var/lib/apt/lists/partial',
+    '/initrd.img.old',
+  ],
 };

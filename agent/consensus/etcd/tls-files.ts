@@ -6,7 +6,7 @@ const PEM_BYTES = 256 * 1024;
 
 /**
  * For {@link EtcdClientOptions.tls}: reads the files when they are others, or were written. A client asks several times
- * a second, for as long as the node runs: this is half of what an idle agent does.
+ * a second, for as long as the node runs: looking at files each time was half of what an idle agent did.
  *
  * @param now asked before each call; undefined while there are no files
  */
