@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { afterTelling, differs, parseDump, renderConfig, withRetained } from './config.ts';
-import { failuresIn, lifetime, parseInterface, planInterface } from './interface.ts';
+import { failuresIn, parseInterface, planInterface } from './interface.ts';
 import type { PlannedPeer } from './peers.ts';
 
 const peer: PlannedPeer = {
@@ -115,10 +115,7 @@ test('an interface that is as it shall be is left alone', () => {
 
 test('an old address goes before the new one comes, and services that we do not hold go', () => {
   const now = { kind: 'tun', up: false, mtu: 1500, addresses: ['10.42.0.9/16', '10.42.255.1/32'] };
-  const held = [
-    { address: '10.42.255.2/32', seconds: 7 },
-    { address: '10.42.255.3/32', seconds: 0 },
-  ];
+  const held = ['10.42.255.2/32'];
   assert.deepEqual(planInterface('wg0', now, { address: '10.42.0.8/16', held }), [
     'address del 10.42.0.9/16 dev wg0',
     'address del 10.42.255.1/32 dev wg0',
@@ -135,13 +132,6 @@ test('an address that is gone before it is removed is no failure, and hides none
   assert.equal(
     failuresIn(`${gone}Cannot find device "wg0"\nCommand failed -:3\n`),
     'Cannot find device "wg0"',
-  );
-});
-
-test('the kernel is told to let go of a service address a second before its time, as it may be a second late', () => {
-  assert.deepEqual(
-    [10_000, 9_999, 2_000, 1_999, -5_000].map((untilMs) => lifetime(untilMs, 0)),
-    [9, 8, 1, 0, 0],
   );
 });
 

@@ -15,15 +15,8 @@ export interface Interface {
 export interface WantedInterface {
   /** `IP/prefix`; the prefix is the whole range's, so that the kernel adds the route. */
   readonly address: string;
-  /** Service addresses that we hold. */
-  readonly held: readonly HeldAddress[];
-}
-
-export interface HeldAddress {
-  /** `IP/32` */
-  readonly address: string;
-  /** After this time the kernel takes it away by itself; 0: it is over. */
-  readonly seconds: number;
+  /** Service addresses that we hold now, as `IP/32`. */
+  readonly held: readonly string[];
 }
 
 /** WireGuard's overhead is at most 80 bytes. */
@@ -81,8 +74,7 @@ export function parseInterface(text: string): Interface | undefined {
  * together with the first.
  */
 export function planInterface(name: string, now: Interface, wanted: WantedInterface): string[] {
-  const held = wanted.held.filter(({ seconds }) => seconds > 0);
-  const all = [wanted.address, ...held.map(({ address }) => address)];
+  const all = [wanted.address, ...wanted.held];
   const lines = [
     ...now.addresses
       .filter((address) => !all.includes(address))
@@ -94,26 +86,6 @@ export function planInterface(name: string, now: Interface, wanted: WantedInterf
   if (now.mtu !== MTU) lines.push(`link set dev ${name} mtu ${MTU}`);
   if (!now.up) lines.push(`link set dev ${name} up`);
   return lines;
-}
-
-/**
- * Have the kernel keep the address from now on for this time, also one that is there. All is in the arguments: a
- * program that is started does not wait for us, who may be suspended before we tell it more, while the time goes on.
- *
- * @throws AgentError `mesh.permission`, `mesh.interface`
- */
-export async function hold(name: string, { address, seconds }: HeldAddress): Promise<void> {
-  const time = ['valid_lft', `${seconds}`, 'preferred_lft', `${seconds}`];
-  const { code, stderr } = await ip(['address', 'replace', address, 'dev', name, ...time]);
-  if (code !== 0) throw interfaceError(`the interface ${name} could not be given ${address}`, stderr);
-}
-
-/** The kernel looks at the lifetimes of addresses up to a second late (inet_check_lifetime, net/ipv4/devinet.c). */
-const KERNEL_LATE_MS = 1_000;
-
-/** How many seconds to tell the kernel, so that an address is gone at the time of `untilMs`. Pure. */
-export function lifetime(untilMs: number, nowMs: number): number {
-  return Math.max(0, Math.floor((untilMs - nowMs - KERNEL_LATE_MS) / 1000));
 }
 
 /** @throws AgentError `mesh.permission`, `mesh.interface` */

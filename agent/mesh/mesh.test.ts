@@ -140,6 +140,20 @@ inNamespaces(import.meta.filename, () => {
     assert.ok(!has());
   });
 
+  test('a service address whose time is over, or nearly, is not given', async () => {
+    const has = () => machines[1].run('ip', 'address', 'show', 'wg0').includes('10.42.255.5');
+    for (const holdMs of [0, 1_900]) {
+      await nodes[1].command({ hold: '10.42.255.5', holdMs });
+      assert.ok(!has(), `${holdMs} ms`);
+    }
+    await nodes[1].command({ hold: '10.42.255.5', holdMs: 60_000 });
+    const [, left = ''] =
+      /10\.42\.255\.5\/32.*\n\s+valid_lft (\d+)sec/.exec(machines[1].run('ip', 'address', 'show', 'wg0')) ??
+      [];
+    assert.ok(Number(left) > 40 && Number(left) < 60, `${left} s`);
+    await nodes[1].command({ release: '10.42.255.5' });
+  });
+
   test('an agent that is suspended while it extends a service address does not bring it back', async () => {
     const has = () => machines[1].run('ip', 'address', 'show', 'wg0').includes('10.42.255.4');
     for (let round = 0; round < 5; round++) {

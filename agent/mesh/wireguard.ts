@@ -4,17 +4,8 @@ import { AgentError } from '../errors.ts';
 import { boottime, files, programs } from '../host.ts';
 import { type Dump, type MeshConfig, parseDump, renderConfig } from './config.ts';
 import { createInterface, type Driver, driverOf, removeInterface } from './driver.ts';
-import {
-  apply,
-  type HeldAddress,
-  hold,
-  type Interface,
-  interfaceError,
-  lifetime,
-  look,
-  missing,
-  planInterface,
-} from './interface.ts';
+import { apply, type Interface, interfaceError, look, missing, planInterface } from './interface.ts';
+import { hold } from './service-address.ts';
 
 export interface WantedMesh {
   /** Ours, without a prefix. */
@@ -65,24 +56,22 @@ export function createWireguard(run: string, name: string, units: Units): Wiregu
     return result;
   };
 
-  const heldNow = (): HeldAddress[] => {
-    const nowMs = boottime.sinceBootMs();
-    return [...held].map(([ip, untilMs]) => ({ address: `${ip}/32`, seconds: lifetime(untilMs, nowMs) }));
-  };
+  const isOver = (untilMs: number) => boottime.sinceBootMs() >= untilMs;
 
-  /** It may have been released, or its time may be over, while others had their turn: then it is not given. */
+  /** It may have been released while others had their turn: then it is not given. */
   async function give(address: string): Promise<void> {
-    const one = heldNow().find((each) => each.address === `${address}/32`);
-    if (one === undefined || one.seconds === 0) return;
-    await hold(name, one);
-    // If we were suspended between the two, it was given for too long.
-    if (boottime.sinceBootMs() >= (held.get(address) ?? 0)) await takeAway(address);
+    const untilMs = held.get(address);
+    if (untilMs === undefined) return;
+    await hold(name, `${address}/32`, untilMs);
+    // All programs of the machine may have been suspended together.
+    if (isOver(held.get(address) ?? 0)) await takeAway(address);
   }
 
   const takeAway = (address: string) => apply([`address del ${address}/32 dev ${name}`]);
 
   async function setAddresses(now: Interface, { address, prefix }: WantedMesh): Promise<void> {
-    await apply(planInterface(name, now, { address: `${address}/${prefix}`, held: heldNow() }));
+    const current = [...held].filter(([, untilMs]) => !isOver(untilMs)).map(([one]) => `${one}/32`);
+    await apply(planInterface(name, now, { address: `${address}/${prefix}`, held: current }));
     for (const one of held.keys()) await give(one);
   }
 
