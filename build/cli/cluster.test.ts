@@ -55,7 +55,7 @@ test('the status is a line for each node, and a node without an answer says why'
   const agent: AgentStatus = {
     state: 'ready',
     mesh: { ready: true, address: '10.42.1.2' },
-    consensus: { place: 'voter', quorum: true, leader: 'node1' },
+    consensus: { place: 'voter', quorum: true, leader: 'node1', voters: ['node1'] },
     members: [
       { name: 'node1', status: 'alive' },
       { name: 'node2', status: 'failed' },

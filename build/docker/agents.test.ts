@@ -6,7 +6,7 @@ function agent(more: Partial<AgentStatus> = {}): AgentStatus {
   return {
     state: 'ready',
     cluster: { uuid: 'one' },
-    consensus: { place: 'voter', quorum: true },
+    consensus: { place: 'voter', quorum: true, voters: ['node1'] },
     members: ['node1', 'node2'].map((name) => ({ name, status: 'alive' })),
     ...more,
   };
@@ -27,13 +27,31 @@ test('two nodes that are ready, see each other and are in one cluster lack nothi
 test('whatever is missing is told with the node that misses it', () => {
   assert.equal(pair('the agent is not running'), 'node2: the agent is not running');
   assert.equal(pair(agent({ state: 'waiting' })), 'node2 is waiting');
-  assert.equal(pair(agent({ consensus: { place: 'voter', quorum: false } })), 'node2 sees no quorum');
+  assert.equal(
+    pair(agent({ consensus: { place: 'voter', quorum: false, voters: [] } })),
+    'node2 sees no quorum',
+  );
   const dead = [
     { name: 'node1', status: 'alive' },
     { name: 'node2', status: 'failed' },
   ];
   assert.equal(pair(agent({ members: dead })), 'node2 sees 1 of 2 nodes');
   assert.equal(pair(agent({ cluster: { uuid: 'two' } })), 'the nodes are in 2 clusters');
+});
+
+test('three nodes with one voter are not whole: it would be no better than one machine', () => {
+  const members = ['node1', 'node2', 'node3'].map((name) => ({ name, status: 'alive' }));
+  const seen = (voters: string[]) =>
+    lacking(
+      new Map(
+        members.map(({ name }) => [
+          name,
+          agent({ members, consensus: { place: 'client', quorum: true, voters } }),
+        ]),
+      ),
+    );
+  assert.equal(seen(['node1']), 'node1 sees 1 of 3 voters');
+  assert.equal(seen(['node1', 'node2', 'node3']), undefined);
 });
 
 test('an agent that gives no status gives its reason, as a text and not as JSON', () => {

@@ -1,5 +1,6 @@
 /** What the agents in the containers say of themselves. */
 import { z } from 'zod';
+import { targetVoters } from '../../agent/consensus/membership.ts';
 import type { Engine } from './engine.ts';
 
 const statusSchema = z.looseObject({
@@ -8,7 +9,12 @@ const statusSchema = z.looseObject({
   cluster: z.looseObject({ uuid: z.string().optional() }).optional(),
   mesh: z.looseObject({ ready: z.boolean(), address: z.string().optional() }).optional(),
   consensus: z
-    .looseObject({ place: z.string(), quorum: z.boolean(), leader: z.string().optional() })
+    .looseObject({
+      place: z.string(),
+      quorum: z.boolean(),
+      leader: z.string().optional(),
+      voters: z.array(z.string()).default([]),
+    })
     .optional(),
   members: z.array(z.looseObject({ name: z.string(), status: z.string() })).default([]),
 });
@@ -47,6 +53,9 @@ function parsed(text: string): unknown {
 /**
  * What keeps these nodes from being one whole cluster, or undefined. Pure.
  *
+ * With fewer voters than fit it would be no better than one machine, and the node that is next waits again, for its
+ * etcd.
+ *
  * @param agents by node name; a text says why there is no status
  */
 export function lacking(agents: ReadonlyMap<string, AgentStatus | string>): string | undefined {
@@ -57,6 +66,9 @@ export function lacking(agents: ReadonlyMap<string, AgentStatus | string>): stri
     if (!agent.consensus?.quorum) return `${name} sees no quorum`;
     const alive = agent.members.filter(({ status }) => status === 'alive').length;
     if (alive < agents.size) return `${name} sees ${alive} of ${agents.size} nodes`;
+    const voters = agent.consensus.voters.length;
+    const wanted = targetVoters(agents.size);
+    if (voters < wanted) return `${name} sees ${voters} of ${wanted} voters`;
     clusters.add(agent.cluster?.uuid ?? '');
   }
   return clusters.size > 1 ? `the nodes are in ${clusters.size} clusters` : undefined;

@@ -98,7 +98,7 @@ describe('the quick cluster under Docker', () => {
     const nodes = await views();
     assert.equal(new Set(nodes.map(({ agent }) => agent.cluster.uuid)).size, 1);
     for (const { name, agent } of nodes) {
-      assert.equal(agent.state, 'ready', name);
+      assert.equal(agent.state, 'ready', `${name}: ${JSON.stringify(agent)}`);
       assert.equal(agent.members.filter(({ status }) => status === 'alive').length, NODES, name);
     }
     assert.deepEqual(
