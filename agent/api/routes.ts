@@ -86,6 +86,7 @@ export const ROUTES: readonly Route[] = [
   },
   post('/v1/tokens/revoke', aToken, (does, { id }) => does.revokeToken(id)),
   post('/v1/join', address, (does, wish) => does.join(wish.address)),
+  post('/v1/join/forget', address, (does, wish) => does.forgetJoin(wish.address)),
   post('/v1/leave', nobody, (does) => does.leave()),
   post('/v1/evict', aNode, (does, wish, parts) => {
     const { id, name } = findMember(parts.snapshot().view?.members ?? [], wish.node);

@@ -67,7 +67,12 @@ export const COMMANDS: readonly CommandRow[] = [
     name: 'join',
     summary: 'ask a machine that is not on this LAN; goes on asking until it answers',
     args: '<address>',
-    examples: ['sudo node-agent join 192.0.2.7', 'sudo node-agent join [2001:db8::7]:7947'],
+    options: [['--forget', 'ask it no more']],
+    examples: [
+      'sudo node-agent join 192.0.2.7',
+      'sudo node-agent join [2001:db8::7]:7947',
+      'sudo node-agent join --forget 192.0.2.7',
+    ],
     load: async () => (await import('./orders.ts')).join,
   },
   {

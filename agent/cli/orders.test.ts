@@ -24,6 +24,7 @@ async function station(t: TestContext, answer: string | undefined = undefined) {
     leave: async () => asked.push('leave') && { done: 'left', note: 'come back soon' },
     reset: async () => asked.push('reset') && { done: 'forgotten' },
     join: async (address: string) => asked.push(address) && { done: `asks ${address}` },
+    forgetJoin: async (address: string) => ({ done: `forgets ${address}` }),
     recover: async (wish: unknown) => asked.push(wish) && { done: 'begun anew' },
     revokeToken: async (id: string) => asked.push(id) && { done: 'revoked' },
     evict: async (id: string) => asked.push(id) && { done: 'evicted' },
@@ -147,6 +148,7 @@ test('tokens are made with limits, listed without secrets, and revoked by id or 
 test('join sends its address, events print one line each', async (t) => {
   const { run } = await station(t);
   assert.equal(await run('join', '[2001:db8::7]:7947'), 'asks [2001:db8::7]:7947\n');
+  assert.equal(await run('join', '--forget', '192.0.2.7'), 'forgets 192.0.2.7\n');
   assert.match(await run('events'), /^2026-01-01T00:00:00Z {2}member\.failed {6}x failed\n$/);
   assert.equal(JSON.parse(await run('events', '-f', '--json')).seq, 1);
 });

@@ -18,8 +18,12 @@ export interface YesOptions extends Options {
 
 const LONG_MS = 300_000;
 
-export async function join(context: Context, options: Options, [address = '']: readonly string[]) {
-  await send(context, options, '/v1/join', { address });
+export interface JoinOptions extends Options {
+  readonly forget?: boolean;
+}
+
+export async function join(context: Context, options: JoinOptions, [address = '']: readonly string[]) {
+  await send(context, options, options.forget ? '/v1/join/forget' : '/v1/join', { address });
 }
 
 export async function leave(context: Context, options: YesOptions) {

@@ -39,8 +39,8 @@ export function createOrders(deps: OrderDeps): Operations {
     registry: () => store.get('registry'),
     now: clock.wallClock,
     random: randomBytes,
-    joinsChanged: (addresses) => {
-      deps.joinsChanged(addresses);
+    joinsChanged: deps.joinsChanged,
+    comeBack: () => {
       if (departure.reason() !== undefined) void comeBack(deps);
     },
     forceLeave: deps.forceLeave,

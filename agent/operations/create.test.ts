@@ -25,6 +25,7 @@ function station(t: TestContext, consensus: Partial<Consensus> | undefined = {})
     now: () => new Date(0),
     random: randomBytes,
     joinsChanged: (addresses) => told.push(addresses),
+    comeBack: () => told.push('come back'),
     forceLeave: async () => {},
     leave: async () => ({ done: 'left' }),
     recover: async () => ({ done: 'begun anew' }),
@@ -46,7 +47,7 @@ test('without a quorum nothing that needs the cluster is begun, and what does no
   assert.deepEqual(etcd.keys(), []);
   await operations.join('192.0.2.7');
   await operations.reset();
-  assert.deepEqual(told, [['192.0.2.7'], 'reset']);
+  assert.deepEqual(told, [['192.0.2.7'], 'come back', 'reset']);
   assert.ok(existsSync(`${paths.state}/reset.json`));
 });
 
@@ -78,4 +79,17 @@ test('joined addresses are kept once each, at most 64, and only if they are some
   const joins = await loadJoins(paths.state);
   assert.equal(joins.length, 64);
   assert.deepEqual(joins.slice(-2), ['10.0.0.69', '[2001:db8::7]:7947']);
+});
+
+test('an address that is forgotten is asked no more, and brings no node back that has left', async (t) => {
+  const { operations, paths, told } = station(t);
+  for (const address of ['10.0.0.1', 'typo.example']) await operations.join(address);
+  told.length = 0;
+  await operations.forgetJoin('typo.example');
+  assert.deepEqual(told, [['10.0.0.1']]);
+  assert.deepEqual(await loadJoins(paths.state), ['10.0.0.1']);
+  await assert.rejects(operations.forgetJoin('typo.example'), {
+    code: 'join.unknown-address',
+    evidence: 'named were: 10.0.0.1',
+  });
 });

@@ -3,7 +3,7 @@ import type { Consensus, Registry } from '../engine/resources.ts';
 import { AgentError } from '../errors.ts';
 import { cardFacts } from '../events/card-facts.ts';
 import { evict, readmit } from './admission.ts';
-import { addJoin } from './joins.ts';
+import { addJoin, removeJoin } from './joins.ts';
 import type { Done, Operations, RecoverWish } from './operations.ts';
 import { requestReset } from './reset.ts';
 import { beginRotation, type Recipient } from './rotation-records.ts';
@@ -19,8 +19,10 @@ export interface OperationDeps {
   readonly now: () => Date;
   /** From the system's generator. */
   readonly random: (bytes: number) => Buffer;
-  /** Called with all addresses when one was added. */
+  /** Called with all addresses when one came or went. */
   readonly joinsChanged: (addresses: readonly string[]) => void;
+  /** A node that has left comes back when it is told to join. */
+  readonly comeBack: () => void;
   /** Serf's, with prune. */
   readonly forceLeave: (id: string) => Promise<void>;
   readonly leave: () => Promise<Done>;
@@ -41,7 +43,15 @@ export function createOperations(deps: OperationDeps): Operations {
   return {
     join: async (address) => {
       deps.joinsChanged(await addJoin(deps.paths.state, address));
+      deps.comeBack();
       return { done: `${address} is asked from now on`, note: 'node-agent members shows when it answers.' };
+    },
+    forgetJoin: async (address) => {
+      deps.joinsChanged(await removeJoin(deps.paths.state, address));
+      return {
+        done: `${address} is not asked any more`,
+        note: 'A machine that is a member already stays one: node-agent evict removes it.',
+      };
     },
     leave: deps.leave,
     createToken: withQuorum(tokens.create),

@@ -42,6 +42,30 @@ export async function addJoin(state: string, address: string): Promise<readonly 
   }
   const before = (await loadJoins(state)).filter((known) => known !== address);
   const addresses = [...before, address].slice(-MOST);
+  return save(state, addresses);
+}
+
+/**
+ * Ask an address no more.
+ *
+ * @throws AgentError `join.unknown-address` when nobody named it by `node-agent join`
+ */
+export async function removeJoin(state: string, address: string): Promise<readonly string[]> {
+  const before = await loadJoins(state);
+  const addresses = before.filter((known) => known !== address);
+  if (addresses.length === before.length) {
+    throw new AgentError({
+      code: 'join.unknown-address',
+      exit: 'notDone',
+      message: `${JSON.stringify(address.slice(0, 100))} was not named by node-agent join`,
+      evidence: before.length === 0 ? 'no address was' : `named were: ${before.join(', ')}`,
+      fix: 'name one of these; an address of the settings goes from discovery.join there',
+    });
+  }
+  return save(state, addresses);
+}
+
+async function save(state: string, addresses: readonly string[]): Promise<readonly string[]> {
   await files.writeDurable(joinsFile(state), `${JSON.stringify({ addresses })}\n`, 0o600);
   return addresses;
 }

@@ -2,6 +2,8 @@
 export interface Operations {
   /** Ask a machine, `host`, `host:port` or `[IPv6]:port`, besides those of the settings; kept over restarts. */
   join(address: string): Promise<Done>;
+  /** Ask it no more. */
+  forgetJoin(address: string): Promise<Done>;
   leave(): Promise<Done>;
   createToken(wish: TokenWish): Promise<CreatedToken>;
   listTokens(): Promise<readonly TokenView[]>;
