@@ -19,7 +19,7 @@ export interface OrderDeps {
   readonly consensus: ConsensusPart;
   readonly departure: Departure;
   readonly forceLeave: (id: string) => Promise<void>;
-  /** An operator named one more machine to ask; all of them. */
+  /** All machines to ask that an operator named, when one came or went. */
   readonly joinsChanged: (addresses: readonly string[]) => void;
   /** Begin anew in the same process. */
   readonly again: () => void;

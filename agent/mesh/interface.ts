@@ -67,8 +67,8 @@ export function parseInterface(text: string): Interface | undefined {
 }
 
 /**
- * What `ip -batch` has to do, line by line; empty when all is as it shall be, but for the time of held addresses: see
- * {@link hold}. Pure.
+ * What `ip -batch` has to do, line by line; empty when all is as it shall be, but for held addresses, which
+ * {@link import('./service-address.ts').hold} gives and extends. Pure.
  *
  * Addresses go before others come: the kernel takes a new one of the same network for secondary, and removes it
  * together with the first.

@@ -70,9 +70,10 @@ export function createWireguard(run: string, name: string, units: Units): Wiregu
   const takeAway = (address: string) => apply([`address del ${address}/32 dev ${name}`]);
 
   async function setAddresses(now: Interface, { address, prefix }: WantedMesh): Promise<void> {
-    const current = [...held].filter(([, untilMs]) => !isOver(untilMs)).map(([one]) => `${one}/32`);
-    await apply(planInterface(name, now, { address: `${address}/${prefix}`, held: current }));
-    for (const one of held.keys()) await give(one);
+    const current = [...held].filter(([, untilMs]) => !isOver(untilMs)).map(([one]) => one);
+    const addresses = current.map((one) => `${one}/32`);
+    await apply(planInterface(name, now, { address: `${address}/${prefix}`, held: addresses }));
+    for (const one of current) await give(one);
   }
 
   async function existing(signal?: AbortSignal): Promise<Interface | undefined> {
