@@ -2,12 +2,14 @@
  * Runs the tests under the pinned Node: unit tests two files at a time; then the cluster scenarios in network
  * namespaces, which mostly wait, three at a time; then the integration tests that build images and boot machines, two
  * at a time, since an emulated machine keeps one processor, and the two longest with several machines alone. A file
- * that hangs is ended and has failed. The last line is `N passed, N failed`.
+ * that hangs is ended and has failed. What failed in any phase is told once more at the end; the last line is
+ * `N passed, N failed`.
  */
 import { globSync } from 'node:fs';
 import * as path from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
+import { inspect } from 'node:util';
 import { ROOT } from './npm-packages.mjs';
 
 const UNIT = ['{bin,build,packer,image-layers,firstboot,agent,qemu}/**/*.test.ts', 'test/*.test.ts'];
@@ -26,6 +28,8 @@ const INTEGRATION = ['boot', 'installer', 'first-boot', 'image', '*'].map(
 const PATIENCE = { unit: 10, whole: 45 };
 /** What the longest list of durations shows at the end. */
 const LONGEST = 12;
+/** Lines of one failure, as it is told once more at the end. */
+const FAILURE_LINES = 30;
 
 /** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
 /** @typedef {{ files: string[], concurrency: number, minutes: number }} Phase */
@@ -49,11 +53,15 @@ process.once('SIGTERM', () => stop.abort());
 const total = { passed: 0, failed: 0, skipped: 0 };
 /** Seconds of each file. @type {Map<string, number>} */
 const durations = new Map();
+/** @type {string[]} */
+const failures = [];
 for (const phase of phases()) {
   if (stop.signal.aborted || phase.files.length === 0) continue;
   add(total, await runPhase(phase));
 }
 if (durations.size > LONGEST) tellLongest();
+if (files.length === 0 && failures.length > 0)
+  process.stdout.write(`\nonce more, what failed:\n${failures.join('')}\n`);
 report(total);
 
 /** @returns {Phase[]} */
@@ -102,6 +110,15 @@ async function runPhase({ files, concurrency, minutes }) {
   });
   events.on('test:complete', ({ name, details }) => {
     if (files.includes(name)) durations.set(path.relative(ROOT, name), details.duration_ms / 1000);
+  });
+  events.on('test:fail', ({ name, file, line, details }) => {
+    const { error } = details;
+    // A suite only repeats what its tests said.
+    if (/** @type {{ failureType?: string }} */ (error).failureType === 'subtestsFailed') return;
+    const where = file === undefined ? '' : ` (${path.relative(ROOT, file)}:${line})`;
+    const lines = inspect(error.cause ?? error).split('\n');
+    const said = lines.filter((text) => !/^\s+at .*node:internal/.test(text)).slice(0, FAILURE_LINES);
+    failures.push(`✖ ${name}${where}\n${said.map((text) => `    ${text}\n`).join('')}`);
   });
   // The runner counts a file without any test as a test that passed.
   events.on('test:pass', ({ name, file }) => {

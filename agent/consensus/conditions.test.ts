@@ -50,6 +50,21 @@ describe('what keeps the cluster from being ready', () => {
     });
   });
 
+  test('a new cluster that is not agreed on yet says how many machines have taken it, and how many are missing', () => {
+    const voted = { ...genesis, expect: 5 };
+    const sight = { ...facts({}).sight, sightings: [{ genesis: voted, carriers: ['a', 'b'] }] };
+    const unconfirmed = { sight, quorum: false, quorumLostMs: 10_000, members: [] };
+    assert.deepEqual(conditionsOf(facts({ ...unconfirmed, durable: { genesis: voted } })), [
+      {
+        code: 'consensus.agreeing',
+        state: 'waiting',
+        summary: 'a new cluster is agreed on: 2 of 3 machines have taken it for theirs',
+        evidence: 'founder: node-a\ntaken by: node-a, node-b',
+        endedBy: '1 more of the 5 expected machines',
+      },
+    ]);
+  });
+
   test('a node that has just begun is not ready before voters have answered', () => {
     const [found] = conditionsOf(facts({ quorum: false, quorumLostMs: 98_000, members: [] }));
     assert.equal(found?.summary, 'the voters of the cluster are asked');

@@ -1,10 +1,11 @@
 import type { FoundCondition } from '../engine/controller.ts';
 import type { UnitState } from '../engine/units.ts';
+import { neededFor } from './birth.ts';
 import type { Durable } from './durable.ts';
 import type { EtcdMember } from './etcd/types.ts';
 import type { FoundingView } from './founding.ts';
 import type { Sight } from './genesis.ts';
-import type { JoiningStep } from './joining.ts';
+import { type JoiningStep, mayBegin } from './joining.ts';
 import { seriesOf } from './membership.ts';
 
 /** What the conditions are made of. */
@@ -34,6 +35,7 @@ const BLINK_MS = 5_000;
 export function conditionsOf(facts: ConditionFacts): FoundCondition[] {
   return [
     ...beginning(facts),
+    ...agreement(facts),
     ...rivals(facts),
     ...engine(facts),
     ...quorum(facts),
@@ -90,6 +92,24 @@ function beginning({
     found.push(waiting('looking for machines before a cluster begins', 'a few more seconds'));
   }
   return found;
+}
+
+/** The expected machines vote on a new cluster by taking it for theirs; etcd begins when a majority has. */
+function agreement({ durable, sight, nameOf }: ConditionFacts): FoundCondition[] {
+  const { genesis } = durable;
+  if (genesis === undefined || mayBegin(durable)) return [];
+  const others = sight.sightings.find((sighting) => sighting.genesis.uuid === genesis.uuid)?.carriers ?? [];
+  const carriers = [...new Set([...others, sight.self])];
+  const needed = neededFor(genesis);
+  return [
+    {
+      code: 'consensus.agreeing',
+      state: 'waiting',
+      summary: `a new cluster is agreed on: ${carriers.length} of ${needed} machines have taken it for theirs`,
+      evidence: `founder: ${nameOf(genesis.founder)}\ntaken by: ${carriers.map(nameOf).sort().join(', ')}`,
+      endedBy: `${needed - carriers.length} more of the ${genesis.expect} expected machines`,
+    },
+  ];
 }
 
 function rivals({ durable, founding: { meeting }, sight, nameOf }: ConditionFacts): FoundCondition[] {
@@ -149,7 +169,7 @@ function engine({ unit, peerPort, clientPort, joining: { kind } }: ConditionFact
 
 function quorum(facts: ConditionFacts): FoundCondition[] {
   const { durable, sight, members, quorumLostMs, nameOf } = facts;
-  if (durable.genesis === undefined || facts.quorum || quorumLostMs === undefined) return [];
+  if (!mayBegin(durable) || facts.quorum || quorumLostMs === undefined) return [];
   if (!facts.meshReady) return [];
   const voters = members.filter(({ learner }) => !learner).map(({ name }) => name);
   if (sight.nowMs - quorumLostMs < BLINK_MS) {

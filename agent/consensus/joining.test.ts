@@ -32,6 +32,14 @@ describe('what etcd does on a node', () => {
     assert.equal(planJoining(facts({ durable: ran, members: undefined })).kind, 'wait');
   });
 
+  test('a founder whose cluster the expected machines vote on begins when it is confirmed', () => {
+    const founded = { genesis: { ...genesis, founder: 'me', expect: 3 } };
+    const step = (durable: JoiningFacts['durable']) =>
+      planJoining(facts({ durable, members: undefined })).kind;
+    assert.equal(step(founded), 'wait');
+    assert.equal(step({ ...founded, confirmed: true }), 'start');
+  });
+
   test('a node that was added starts with the list of all members', () => {
     assert.deepEqual(planJoining(facts({ members: [other, { ...own, name: '', learner: true }] })), {
       kind: 'start',

@@ -61,12 +61,22 @@ export function planJoining(facts: JoiningFacts): JoiningStep {
     return { kind: 'start', state: 'existing', members: { [self]: ownPeerUrl } };
   }
   if (durable.genesis.founder === self && !durable.started) {
-    return { kind: 'start', state: 'new', members: { [self]: ownPeerUrl } };
+    return mayBegin(durable)
+      ? { kind: 'start', state: 'new', members: { [self]: ownPeerUrl } }
+      : { kind: 'wait' };
   }
   if (members === undefined) return { kind: 'wait' };
   if (own === undefined) return { kind: 'client' };
   if (own.name !== '') return { kind: 'report-lost' };
   return { kind: 'start', state: 'existing', members: initialCluster(facts, members) };
+}
+
+/**
+ * Whether the founder may start etcd for its genesis. One that the expected machines vote on may still lose to a
+ * later round (genesis.ts): it stands when a majority carries it. Pure.
+ */
+export function mayBegin({ genesis, confirmed }: Durable): boolean {
+  return genesis !== undefined && (confirmed === true || genesis.expect === undefined);
 }
 
 /** etcd wants a name for each peer URL, also for those that have not told theirs. */

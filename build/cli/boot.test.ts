@@ -4,6 +4,7 @@ import * as path from 'node:path';
 import { after, test } from 'node:test';
 import { Command } from 'commander';
 import { bootSector } from '../../qemu/testing/boot-sector.ts';
+import { waitFor } from '../../qemu/wait.ts';
 import { files, which } from '../host.ts';
 import { registerBoot } from './boot.ts';
 import type { Context } from './context.ts';
@@ -44,16 +45,20 @@ test('Ctrl-C during a boot ends every machine and removes what was made', { skip
   const stop = new AbortController();
   const keep = path.join(folder, 'keep');
   const run = program(stop.signal)('--image', image, '--nodes', '2', '--memory', '64', '--keep', keep);
-  const booted = async (name: string) => {
+  const booted = (name: string) => {
     const log = path.join(keep, name, 'console.log');
-    for (let tries = 0; tries < 600; tries++) {
-      if ((await files.exists(log)) && /boot 1/.test(await files.readText(log))) return;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-    assert.fail(`${name} did not boot`);
+    const look = async () => {
+      const said = (await files.exists(log)) ? await files.readText(log) : 'nothing';
+      return /boot 1/.test(said) ? { done: true as const, value: said } : { done: false as const, saw: said };
+    };
+    return waitFor(`${name} to boot`, look, { deadlineMs: 300_000, signal: stop.signal });
   };
-  await Promise.all([booted('n1'), booted('n2')]);
-  stop.abort();
+  try {
+    // A boot that fails says why; waiting for its consoles would not.
+    await Promise.race([Promise.all([booted('n1'), booted('n2')]), run]);
+  } finally {
+    stop.abort();
+  }
   await assert.rejects(run, { code: 'interrupted' });
   assert.deepEqual(await remains(), before);
   // What was to be kept is: disks, seed, keys, the last for the owner only.

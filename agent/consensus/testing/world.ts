@@ -4,6 +4,7 @@ import { createLog } from '../../log.ts';
 import { createKeeper, type Durable, type Keeper } from '../durable.ts';
 import { createFounding, type Founding, type FoundingView } from '../founding.ts';
 import type { Sight } from '../genesis.ts';
+import { mayBegin } from '../joining.ts';
 import type { Random } from './random.ts';
 
 /** Machines that want to become a cluster, in virtual time: messages are late or lost, machines crash. */
@@ -188,8 +189,8 @@ export function createWorld({ size, random, expect, joins = false }: WorldOption
   async function loop(machine: Machine, run: Run): Promise<void> {
     if (runs.get(machine.id) !== run) return;
     tell(machine, run);
-    const { genesis, staleData } = run.keeper.now();
-    const hasData = genesis?.founder === machine.id && !staleData;
+    const durable = run.keeper.now();
+    const hasData = durable.genesis?.founder === machine.id && !durable.staleData && mayBegin(durable);
     const view = await run.founding.pass({ hasData, empty: !machine.written });
     if (runs.get(machine.id) !== run) return;
     machine.view = view;
