@@ -23,7 +23,7 @@ async function machineThatSays(message: string, name = 'm1'): Promise<Machine> {
   return machine;
 }
 
-const soon = { deadlineMs: 60_000 };
+const soon = { deadlineMs: 300_000 };
 
 test('a machine boots its image, is heard, and ends by its own power off', { skip }, async () => {
   const machine = await machineThatSays('boot ');

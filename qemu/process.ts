@@ -28,7 +28,7 @@ export interface Meetings {
   readonly agent: Rendezvous;
 }
 
-const START_LIMIT_MS = 30_000;
+const START_LIMIT_MS = 120_000;
 
 /**
  * Start QEMU and meet it.

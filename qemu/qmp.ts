@@ -14,7 +14,7 @@ interface Pending {
   readonly timer: NodeJS.Timeout;
 }
 
-const COMMAND_LIMIT_MS = 20_000;
+const COMMAND_LIMIT_MS = 60_000;
 
 /**
  * A client of the QEMU Machine Protocol (qemu/docs/interop/qmp-spec.rst): JSON lines, a greeting, a

@@ -23,7 +23,7 @@ async function runningMachine(): Promise<Machine> {
   const machine = await createMachine({ name: 'm', accel: 'tcg', image, memoryMiB: 64, cpus: 1 });
   machines.push(machine);
   await machine.start();
-  await machine.waitForConsole(/boot 1/, { deadlineMs: 60_000 });
+  await machine.waitForConsole(/boot 1/, { deadlineMs: 300_000 });
   return machine;
 }
 

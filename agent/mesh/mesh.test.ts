@@ -73,7 +73,7 @@ inNamespaces(import.meta.filename, () => {
 
   test('the firewall lets the LAN in at the open ports only, and the mesh everywhere', async () => {
     const open = (at: string, port: number) => {
-      const script = `require('net').connect(${port},'${at}').on('connect',()=>process.exit(0)).on('error',()=>process.exit(1));setTimeout(()=>process.exit(2),1500)`;
+      const script = `require('net').connect(${port},'${at}').on('connect',()=>process.exit(0)).on('error',()=>process.exit(1));setTimeout(()=>process.exit(2),5000)`;
       return machines[1].status(process.execPath, '-e', script);
     };
     await nodes[0].until('rules', () =>

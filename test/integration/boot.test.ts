@@ -51,7 +51,7 @@ describe('an image of debian-13', () => {
         const status = await agentStatus(machine);
         assert.equal(status.state, 'waiting');
         assert.match(JSON.stringify(status), /CIDATA/);
-        await machine.waitForConsole(new RegExp(status.id), { deadlineMs: 60_000 });
+        await machine.waitForConsole(new RegExp(status.id), { deadlineMs: 300_000 });
       });
 
       test('is the same node after a reboot', async () => {

@@ -95,7 +95,7 @@ describe('the first boot', () => {
       assert.match(JSON.stringify(status), /refused/);
       const key = '/run/clusteros/seed/clusteros/cluster.key';
       assert.equal((await machine.guest.must(['stat', '--format', '%a %U', key])).trim(), '400 root');
-      await machine.waitForConsole(/refused/, { deadlineMs: 60_000 });
+      await machine.waitForConsole(/refused/, { deadlineMs: 300_000 });
     } finally {
       await machine.dispose();
     }

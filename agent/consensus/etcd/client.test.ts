@@ -11,7 +11,7 @@ const code = (expected: string) => (error: unknown) => {
   return true;
 };
 
-test('the calls of one member', { timeout: 60_000 }, async (t) => {
+test('the calls of one member', { timeout: 300_000 }, async (t) => {
   const rig = await startRig(t, 1);
   const client = rig.client();
   const endpoint = rig.members[0]?.endpoint ?? '';

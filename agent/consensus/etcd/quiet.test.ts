@@ -9,7 +9,7 @@ import type { WatchNews } from './types.ts';
  * A member whose first watch never brings anything, though its store has a newer change: as after a connection
  * that was lost on the way, or a bug of the gateway.
  */
-test('a watch that is quiet while there is news is begun again', { timeout: 40_000 }, async (t) => {
+test('a watch that is quiet while there is news is begun again', { timeout: 300_000 }, async (t) => {
   const key = Buffer.from('k').toString('base64');
   const header = { cluster_id: '1', member_id: '1', revision: '5' };
   const kv = { key, value: Buffer.from('new').toString('base64'), mod_revision: '7', create_revision: '7' };
