@@ -15,5 +15,6 @@ export {
   run,
   start,
   tryRun,
+  type Write,
   which,
 } from './host/process.ts';

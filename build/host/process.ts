@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream';
+import type { Writable } from 'node:stream';
 import { execa } from 'execa';
 import { OperatorError } from '../errors.ts';
 
@@ -6,8 +6,10 @@ export interface RunOptions {
   readonly cwd?: string;
   /** Added to a small, fixed environment (PATH, HOME, TMPDIR, C.UTF-8, UTC): nothing else is passed on. */
   readonly env?: Readonly<Record<string, string>>;
-  /** A stream that fails ends the program, and the call fails as the program then does. */
-  readonly input?: string | Uint8Array | Readable;
+  /** For the program's standard input. */
+  readonly input?: string | Uint8Array;
+  /** Writes to its standard input, which ends with it. What it throws ends the program, and the call throws it. */
+  readonly feed?: (write: Write) => Promise<void>;
   /** Ends the program: SIGTERM, and SIGKILL ten seconds later. */
   readonly signal?: AbortSignal | undefined;
   /** For a program that leaves nothing behind however it ends: SIGKILL at once to it and all that it started. */
@@ -19,6 +21,9 @@ export interface RunOptions {
   /** Give the program our own terminal, for interactive ones. */
   readonly interactive?: boolean;
 }
+
+/** Resolves when the program's pipe has taken the bytes: their place may be used again then. */
+export type Write = (bytes: Uint8Array) => Promise<void>;
 
 export interface RunResult {
   readonly stdout: string;
@@ -62,7 +67,11 @@ export async function tryRun(argv: readonly string[], options: RunOptions = {}):
     reject: false,
     extendEnv: false,
     env: { ...baseEnvironment(), ...options.env },
-    stdin: options.interactive ? 'inherit' : options.input === undefined ? 'ignore' : 'pipe',
+    stdin: options.interactive
+      ? 'inherit'
+      : (options.input ?? options.feed) === undefined
+        ? 'ignore'
+        : 'pipe',
     stdout: options.interactive ? 'inherit' : 'pipe',
     stderr: options.interactive ? 'inherit' : 'pipe',
     stripFinalNewline: false,
@@ -83,7 +92,10 @@ export async function tryRun(argv: readonly string[], options: RunOptions = {}):
   }
   const endGroup = () => killGroup(child.pid);
   if (options.killAtOnce) options.signal?.addEventListener('abort', endGroup, { once: true });
+  const fed = options.feed && child.stdin ? feed(child.stdin, options.feed, () => child.kill()) : undefined;
   const result = await child;
+  child.stdin?.destroy();
+  const fault = await fed;
   options.signal?.removeEventListener('abort', endGroup);
   if (result.code === 'ENOENT' || result.code === 'EACCES') {
     throw new OperatorError({
@@ -95,6 +107,7 @@ export async function tryRun(argv: readonly string[], options: RunOptions = {}):
     });
   }
   if (result.isCanceled) throw interrupted(result);
+  if (fault !== undefined) throw fault.error;
   if (result.timedOut) {
     throw new OperatorError({
       code: 'command.timeout',
@@ -112,6 +125,29 @@ export async function tryRun(argv: readonly string[], options: RunOptions = {}):
     stderr: String(result.stderr ?? ''),
     exitCode: result.exitCode ?? 128,
   };
+}
+
+/** @returns what the work threw by itself; that nobody reads any more is told by how the program ended */
+async function feed(
+  stdin: Writable,
+  work: (write: Write) => Promise<void>,
+  end: () => void,
+): Promise<{ readonly error: unknown } | undefined> {
+  let gone = false;
+  stdin.on('error', () => {
+    gone = true;
+  });
+  const write: Write = (bytes) =>
+    new Promise((resolve, reject) => stdin.write(bytes, (error) => (error ? reject(error) : resolve())));
+  try {
+    await work(write);
+    stdin.end();
+    return undefined;
+  } catch (error) {
+    if (gone || stdin.destroyed) return undefined;
+    end();
+    return { error };
+  }
 }
 
 /** A running program that outlives the call: QEMU, a server. */

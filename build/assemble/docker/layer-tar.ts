@@ -5,9 +5,9 @@
  */
 import { type Header, type Pack, pack } from 'tar-stream';
 import type { Tree, TreeNode } from '../tree/node.ts';
+import { paxBlocks, paxRecord } from '../tree/pax.ts';
 import { WindowReader } from '../window-reader.ts';
 
-const BLOCK = 512;
 /** Bytes of a file that are read at a time. */
 const PIECE = 1024 * 1024;
 
@@ -106,32 +106,6 @@ async function addHeaders(layer: Pack, pax: Buffer | undefined, header: Headers)
   await settled((done) => layer.entry(header, Buffer.alloc(0), done));
 }
 
-/**
- * The blocks of a pax record. tar-stream writes values as text, and an attribute may hold any bytes; it takes no such
- * entry from outside, so these go between two of its own.
- */
-function paxBlocks(record: Buffer): Buffer {
-  const header = Buffer.alloc(BLOCK);
-  const octal = (value: number, at: number, digits: number) =>
-    header.write(value.toString(8).padStart(digits, '0'), at);
-  header.write('PaxHeader', 0);
-  octal(0o644, 100, 7);
-  octal(0, 108, 7);
-  octal(0, 116, 7);
-  octal(record.length, 124, 11);
-  octal(0, 136, 11);
-  header.write(' '.repeat(8), 148);
-  header.write('x', 156);
-  header.write('ustar\u000000', 257);
-  octal(
-    header.reduce((sum, byte) => sum + byte, 0),
-    148,
-    6,
-  );
-  header.write('\0 ', 154);
-  return Buffer.concat([header, record, Buffer.alloc(padded(record.length) - record.length)]);
-}
-
 function settled(start: (done: (error?: Error | null) => void) => void): Promise<void> {
   return new Promise((resolve, reject) => start((error) => (error ? reject(error) : resolve())));
 }
@@ -148,11 +122,11 @@ function entryOf(path: string, node: TreeNode, original: string | undefined, ind
   const data = node.kind === 'file';
   if (node.xattrs.size === 0) return { pax: undefined, header, node, data };
   const records = [
-    record('path', Buffer.from(name)),
-    ...(header.linkname ? [record('linkpath', Buffer.from(header.linkname))] : []),
+    paxRecord('path', Buffer.from(name)),
+    ...(header.linkname ? [paxRecord('linkpath', Buffer.from(header.linkname))] : []),
     ...[...node.xattrs]
       .sort(([one], [other]) => byBytes(one, other))
-      .map(([key, value]) => record(`SCHILY.xattr.${key}`, value)),
+      .map(([key, value]) => paxRecord(`SCHILY.xattr.${key}`, value)),
   ];
   // A short name, so that tar-stream adds no record of its own, which would take the place of ours.
   const short = { ...header, name: `xattr-${index}`, ...(header.linkname ? { linkname: 'target' } : {}) };
@@ -174,18 +148,6 @@ function shapeOf(node: TreeNode): Partial<Header> {
       return { type, devmajor: node.major ?? 0, devminor: node.minor ?? 0 };
     }
   }
-}
-
-/** `LENGTH KEY=VALUE\n`, where LENGTH counts itself. */
-function record(key: string, value: Uint8Array): Buffer {
-  const rest = Buffer.concat([Buffer.from(` ${key}=`), value, Buffer.from('\n')]);
-  let length = rest.length + String(rest.length).length;
-  if (rest.length + String(length).length !== length) length = rest.length + String(length).length;
-  return Buffer.concat([Buffer.from(String(length)), rest]);
-}
-
-function padded(size: number): number {
-  return Math.ceil(size / BLOCK) * BLOCK;
 }
 
 /** Not localeCompare: the order must not depend on the machine. */

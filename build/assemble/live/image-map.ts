@@ -28,7 +28,8 @@ export interface Piece {
  * Walk an image once.
  *
  * @param zeros stretches that must be written although they hold nothing: tables that a file system reads
- * @param take gets every piece that is mapped
+ * @param take gets every piece that is mapped, the next ones maybe before it has resolved; it resolves when it needs
+ *   the bytes no more
  */
 export async function mapImage(
   image: DiskImage,
@@ -37,7 +38,8 @@ export async function mapImage(
 ): Promise<BlockMap> {
   const ranges = new RangeList();
   const wanted = wantedChunks(image.size, zeros);
-  const filled = async (index: number, bytes: Buffer) => {
+  const filled = (index: number, bytes: Buffer): Promise<unknown> => {
+    const taken: Promise<void>[] = [];
     const start = index * CHUNK;
     const end = Math.min(start + CHUNK, image.size);
     for (let offset = start; offset < end; ) {
@@ -48,23 +50,51 @@ export async function mapImage(
       if (mapped) {
         const piece = bytes.subarray(offset - start, to - start);
         ranges.add(offset, piece);
-        await take({ offset, bytes: piece });
+        taken.push(take({ offset, bytes: piece }));
       }
       offset = to;
     }
+    const all = Promise.all(taken);
+    // It is thrown where it is awaited.
+    all.catch(() => {});
+    return all;
     function isMapped(at: number): boolean {
       const cell = bytes.subarray(at - start, Math.min(at + CELL, end) - start);
       return zeros.some(({ from, to }) => from < at + CELL && to > at) || !isZero(cell);
     }
   };
   const empty = Buffer.alloc(CHUNK);
-  for await (const { index, bytes } of chunks(image, CHUNK)) {
+  let [filling, resting] = [Buffer.alloc(CHUNK), Buffer.alloc(CHUNK)];
+  let before: Promise<unknown> = Promise.resolve();
+  for await (const { index, bytes } of chunks(image, CHUNK, () => filling.fill(0))) {
     while ((wanted[0] ?? Number.POSITIVE_INFINITY) < index) await filled(wanted.shift() as number, empty);
     if (wanted[0] === index) wanted.shift();
-    await filled(index, bytes);
+    const now = filled(index, bytes);
+    // The next chunk comes where the one before this was.
+    await before;
+    before = now;
+    [filling, resting] = [resting, filling];
   }
+  await before;
   for (const index of wanted) await filled(index, empty);
   return { size: image.size, ranges: ranges.end() };
+}
+
+/**
+ * The stretches as what is mapped for them: whole cells, joined, in order. Pure.
+ *
+ * @param size bytes of the image, in which the last one ends
+ */
+export function cellsOf(size: number, stretches: readonly Stretch[]): Stretch[] {
+  const joined: { from: number; to: number }[] = [];
+  for (const stretch of stretches.toSorted((one, other) => one.from - other.from)) {
+    const from = Math.floor(stretch.from / CELL) * CELL;
+    const to = Math.min(Math.ceil(stretch.to / CELL) * CELL, size);
+    const last = joined.at(-1);
+    if (last !== undefined && from <= last.to) last.to = Math.max(last.to, to);
+    else joined.push({ from, to });
+  }
+  return joined;
 }
 
 /** Chunks that hold a stretch, in order. */

@@ -29,9 +29,9 @@ export async function assembleUsb(file: string, options: AssembleOptions): Promi
       let at = 0;
       const map = await mapImage(image, zeros, async ({ offset, bytes }) => {
         options.signal.throwIfAborted();
-        await out.zeros(offset - at);
-        await out.write(bytes);
+        const before = out.zeros(offset - at);
         at = offset + bytes.length;
+        await Promise.all([before, out.write(bytes)]);
         onProgress(at, image.size);
       });
       await out.zeros(image.size - at);
@@ -59,15 +59,17 @@ async function openZstd(file: string) {
     failure = files.storageError('file.unwritable', `cannot write ${file}`, cause);
     zstd.destroy(failure);
   });
-  const write = async (bytes: Uint8Array) => {
-    if (failure !== undefined) throw failure;
-    if (zstd.write(bytes)) return;
-    await Promise.race([new Promise<void>((resolve) => zstd.once('drain', resolve)), written]);
-  };
+  const write = (bytes: Uint8Array) =>
+    new Promise<void>((resolve, reject) =>
+      zstd.write(bytes, (error) => (error ? reject(failure ?? error) : resolve())),
+    );
   return {
+    /** Resolves when the bytes are needed no more. What is written next comes behind it, also before that. */
     write,
     async zeros(count: number): Promise<void> {
-      for (let left = count; left > 0; left -= ZEROS.length) await write(ZEROS.subarray(0, left));
+      const writes: Promise<void>[] = [];
+      for (let left = count; left > 0; left -= ZEROS.length) writes.push(write(ZEROS.subarray(0, left)));
+      await Promise.all(writes);
     },
     async end(): Promise<void> {
       zstd.end();
