@@ -5,6 +5,7 @@
 import * as path from 'node:path';
 import { type BuiltAgent, buildAgent } from './agent/bundle.ts';
 import { artifactKey, artifactName, makeArtifact, presentArtifact } from './artifact.ts';
+import { bothOrNeither } from './both-or-neither.ts';
 import type { Cache } from './cache.ts';
 import type { Plan, Target } from './definition/plan.ts';
 import { humanSize } from './definition/size.ts';
@@ -151,27 +152,4 @@ export function agentProgram(
   onProgress: (step: string) => void,
 ): Promise<BuiltAgent> {
   return buildAgent({ arch: 'x64', cache, signal, onProgress });
-}
-
-/** Run two pieces of work at once; when one fails the other is stopped and waited for. */
-async function bothOrNeither<A, B>(
-  signal: AbortSignal,
-  one: (signal: AbortSignal) => Promise<A>,
-  other: (signal: AbortSignal) => Promise<B>,
-): Promise<[A, B]> {
-  const failed = new AbortController();
-  const either = AbortSignal.any([signal, failed.signal]);
-  let first: { error: unknown } | undefined;
-  const guard = async <T>(work: Promise<T>): Promise<T | undefined> => {
-    try {
-      return await work;
-    } catch (error) {
-      first ??= { error };
-      failed.abort();
-      return undefined;
-    }
-  };
-  const results = await Promise.all([guard(one(either)), guard(other(either))]);
-  if (first !== undefined) throw first.error;
-  return results as [A, B];
 }

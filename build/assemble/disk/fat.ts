@@ -29,8 +29,9 @@ export interface FatOptions {
 
 /** @returns the raw volume */
 export async function makeFat(contents: readonly FatFile[], options: FatOptions): Promise<Buffer> {
-  const image = path.join(options.workFolder, 'fat.raw');
-  const source = path.join(options.workFolder, 'fat-file');
+  const folder = await files.makeWorkFolder(options.workFolder, 'fat');
+  const image = path.join(folder, 'raw');
+  const source = path.join(folder, 'file');
   const env = { SOURCE_DATE_EPOCH: String(options.epoch), MTOOLS_SKIP_CHECK: '1', MTOOLSRC: '/dev/null' };
   const { signal, sector = 512 } = options;
   try {
@@ -51,7 +52,7 @@ export async function makeFat(contents: readonly FatFile[], options: FatOptions)
       { env, signal },
     );
     const folders = new Set(contents.flatMap(({ path: file }) => parentsOf(file)));
-    await run(['mmd', '-i', image, ...[...folders].map((folder) => `::/${folder}`)], { env, signal });
+    await run(['mmd', '-i', image, ...[...folders].map((name) => `::/${name}`)], { env, signal });
     for (const { path: file, bytes } of contents) {
       await files.writeScratch(source, [bytes]);
       await files.setTime(source, options.epoch);
@@ -59,7 +60,6 @@ export async function makeFat(contents: readonly FatFile[], options: FatOptions)
     }
     return await files.readBytes(image);
   } finally {
-    await files.remove(image);
-    await files.remove(source);
+    await files.remove(folder);
   }
 }

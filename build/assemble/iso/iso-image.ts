@@ -5,9 +5,10 @@
  * Source: xorriso's manual (xorrisofs(1)), and what grub-mkrescue(1) does with it.
  */
 import * as path from 'node:path';
+import { bothOrNeither } from '../../both-or-neither.ts';
 import { files, run } from '../../host.ts';
 import { bootChain, makeEsp } from '../disk/esp.ts';
-import { diskIdentifiers } from '../disk/identifiers.ts';
+import { type DiskIdentifiers, diskIdentifiers } from '../disk/identifiers.ts';
 import { PARTITION_TYPES } from '../disk/partitions.ts';
 import { GRUB_MENU, mediumFiles } from '../live/medium.ts';
 import { share } from '../live/share.ts';
@@ -17,46 +18,57 @@ import type { AssembleOptions } from '../targets.ts';
 const MIB = 1024 * 1024;
 
 export async function assembleIso(file: string, options: AssembleOptions): Promise<void> {
-  const { epoch, plan, workFolder, signal } = options;
-  const squashfs = await liveSquashfs({ ...options, onProgress: share(options, 0, 0.8) });
-  const ids = diskIdentifiers(`${options.ids.disk}/disc`);
-  const label = discLabel(ids.disk);
+  const { epoch, workFolder, signal } = options;
+  const { disk } = discIdentifiers(options);
   const tree = path.join(workFolder, 'disc');
   try {
-    const placed = [{ path: 'live/system.squashfs', source: squashfs }];
-    for (const { path: name, bytes } of await mediumFiles(options, `LABEL=${label}`)) {
-      placed.push(await place(tree, name, bytes));
-    }
-    placed.push(await place(tree, CD_IMAGE, await options.root.read('/usr/lib/clusteros/boot/cd.img')));
-    const hybrid = await place(
-      tree,
-      'hybrid.img',
-      await options.root.read('/usr/lib/grub/i386-pc/boot_hybrid.img'),
+    const [squashfs, { placed, hybrid, esp }] = await bothOrNeither(
+      signal,
+      (both) => liveSquashfs({ ...options, signal: both, onProgress: share(options, 0, 0.8) }),
+      (both) => placeFiles(tree, { ...options, signal: both }),
     );
-    const stub = `search --no-floppy --set=root --label ${label}\nconfigfile ($root)/${GRUB_MENU}\n`;
-    const contents = await bootChain(options, stub);
-    // GRUB takes the disc itself for the place that it was started from, where El Torito's image was.
-    placed.push(await place(tree, `${plan.base.secureBoot.grubFolder}/grub.cfg`, Buffer.from(stub)));
-    const size = 34 * MIB + Math.ceil(contents.reduce((sum, { bytes }) => sum + bytes.length, 0) / MIB) * MIB;
-    const volume = ids.espVolume;
-    const esp = await makeEsp(contents, { size, volume, epoch, workFolder, signal });
-    const espFile = await place(tree, 'esp.img', esp);
     share(options, 0.8, 1)(1, 2);
+    const all = [{ path: 'live/system.squashfs', source: squashfs }, ...placed];
     await run(
       isoArgv({
         file,
-        label,
-        disk: ids.disk,
+        label: discLabel(disk),
+        disk,
         epoch,
         hybrid: hybrid.source,
-        esp: espFile.source,
-        placed,
+        esp: esp.source,
+        placed: all,
       }),
       { signal, env: { SOURCE_DATE_EPOCH: String(epoch) } },
     );
   } finally {
     await files.remove(tree);
   }
+}
+
+/** Others than those of the disk that is installed: both are in one machine. */
+function discIdentifiers({ ids }: AssembleOptions): DiskIdentifiers {
+  return diskIdentifiers(`${ids.disk}/disc`);
+}
+
+/** What is on the disc beside the squashfs, and what xorriso puts around its files. */
+async function placeFiles(tree: string, options: AssembleOptions) {
+  const { root, plan, epoch, workFolder, signal } = options;
+  const ids = discIdentifiers(options);
+  const label = discLabel(ids.disk);
+  const placed: Placed[] = [];
+  for (const { path: name, bytes } of await mediumFiles(options, `LABEL=${label}`)) {
+    placed.push(await place(tree, name, bytes));
+  }
+  placed.push(await place(tree, CD_IMAGE, await root.read('/usr/lib/clusteros/boot/cd.img')));
+  const hybrid = await place(tree, 'hybrid.img', await root.read('/usr/lib/grub/i386-pc/boot_hybrid.img'));
+  const stub = `search --no-floppy --set=root --label ${label}\nconfigfile ($root)/${GRUB_MENU}\n`;
+  const contents = await bootChain(options, stub);
+  // GRUB takes the disc itself for the place that it was started from, where El Torito's image was.
+  placed.push(await place(tree, `${plan.base.secureBoot.grubFolder}/grub.cfg`, Buffer.from(stub)));
+  const size = 34 * MIB + Math.ceil(contents.reduce((sum, { bytes }) => sum + bytes.length, 0) / MIB) * MIB;
+  const volume = await makeEsp(contents, { size, volume: ids.espVolume, epoch, workFolder, signal });
+  return { placed, hybrid, esp: await place(tree, 'esp.img', volume) };
 }
 
 interface Placed {

@@ -22,8 +22,29 @@ export interface InstallSource {
 const SOME_DISK = 2 ** 33;
 const CODE_END = 440;
 
+/** The EFI system partition of the disk, for its two sizes of sectors. */
+export interface EspVolumes {
+  readonly esp: Buffer;
+  readonly esp4096: Buffer;
+}
+
+export async function espVolumes(options: AssembleOptions): Promise<EspVolumes> {
+  const { ids, epoch, workFolder, signal } = options;
+  const contents = await bootChain(options, grubStub({ rootUuid: ids.rootFileSystem }));
+  const size = diskLayout(SOME_DISK).esp.length;
+  const common = { size, volume: ids.espVolume, epoch, workFolder, signal };
+  return {
+    esp: await makeEsp(contents, { ...common, sector: 512 }),
+    esp4096: await makeEsp(contents, { ...common, sector: 4096 }),
+  };
+}
+
 /** @param rootMap of the root file system, which lies beside it as {@link ROOT_FILE} */
-export async function installSource(options: AssembleOptions, rootMap: BlockMap): Promise<InstallSource> {
+export async function installSource(
+  options: AssembleOptions,
+  { esp, esp4096 }: EspVolumes,
+  rootMap: BlockMap,
+): Promise<InstallSource> {
   const { root, ids, plan } = options;
   const layout = diskLayout(SOME_DISK);
   const table = { offset: 0, length: 512, source: Buffer.alloc(512) };
@@ -37,10 +58,6 @@ export async function installSource(options: AssembleOptions, rootMap: BlockMap)
     throw new Error("GRUB's code is not in memory");
   }
   const coreFile = Buffer.from(core.source);
-  const [esp, esp4096] = [
-    await espOf(options, layout.esp.length, 512),
-    await espOf(options, layout.esp.length, 4096),
-  ];
   const described: InstallFile = {
     version: 1,
     name: `Cluster-OS (${plan.name}, ${plan.base.name})`,
@@ -80,12 +97,6 @@ export async function installSource(options: AssembleOptions, rootMap: BlockMap)
       { name: INSTALL_FILE, bytes: Buffer.from(`${JSON.stringify(described)}\n`) },
     ],
   };
-}
-
-async function espOf(options: AssembleOptions, size: number, sector: 512 | 4096): Promise<Buffer> {
-  const { ids, epoch, workFolder, signal } = options;
-  const contents = await bootChain(options, grubStub({ rootUuid: ids.rootFileSystem }));
-  return await makeEsp(contents, { size, volume: ids.espVolume, epoch, workFolder, signal, sector });
 }
 
 /** @param to how many bytes of the start must be written whatever they are */

@@ -6,6 +6,7 @@
  * Source: GNU tar's manual, "PAX Format, Version 1.0" of sparse files.
  */
 import { LIVE_FILES } from '../../../image-layers/live.ts';
+import { bothOrNeither } from '../../both-or-neither.ts';
 import type { Write } from '../../host.ts';
 import { smallestRootFileSystem } from '../root-file-system.ts';
 import type { AssembleOptions } from '../targets.ts';
@@ -13,7 +14,7 @@ import { parentsOf } from '../tree/parents.ts';
 import { paxBlocks, paxRecord } from '../tree/pax.ts';
 import { tarHeader } from '../tree/tar-header.ts';
 import { cellsOf, mapImage, type Stretch } from './image-map.ts';
-import { installSource, ROOT_FILE } from './install-source.ts';
+import { espVolumes, installSource, ROOT_FILE } from './install-source.ts';
 import { ext4Tables } from './tables.ts';
 
 const BLOCK = 512;
@@ -40,12 +41,17 @@ export async function writeLiveTar(write: Write, options: AssembleOptions): Prom
   await write(paxBlocks(records));
   await write(await tarHeader({ name: ROOT_FILE, mode: 0o644, mtime, size }));
   await write(places);
-  const map = await mapImage(root, tables, async ({ offset, bytes }) => {
-    signal.throwIfAborted();
-    await write(bytes);
-    onProgress?.(offset, root.size);
-  });
-  for (const { name, bytes } of (await installSource(options, map)).files) {
+  const [map, volumes] = await bothOrNeither(
+    signal,
+    (both) =>
+      mapImage(root, tables, async ({ offset, bytes }) => {
+        both.throwIfAborted();
+        await write(bytes);
+        onProgress?.(offset, root.size);
+      }),
+    (both) => espVolumes({ ...options, signal: both }),
+  );
+  for (const { name, bytes } of (await installSource(options, volumes, map)).files) {
     await whole(`install/${name}`, 0o644, bytes);
   }
 

@@ -30,12 +30,14 @@ export interface Stick {
   readonly zeros: readonly Stretch[];
 }
 
-/** @param squashfs open while the result is used */
-export async function stickImage(
-  options: AssembleOptions,
-  squashfs: { readonly handle: files.FileHandle; readonly size: number },
-): Promise<Stick> {
-  const { root, epoch, plan, workFolder, signal } = options;
+/** The two volumes of a stick that are made file by file. */
+export interface StickVolumes {
+  readonly esp: Buffer;
+  readonly seed: Buffer;
+}
+
+export async function stickVolumes(options: AssembleOptions): Promise<StickVolumes> {
+  const { epoch, plan, workFolder, signal } = options;
   const ids = stickIdentifiers(options.ids);
   const contents = [
     // GRUB's root is this partition, however it was started.
@@ -53,6 +55,16 @@ export async function stickImage(
     sampleFiles(plan.name).map(({ path, text }) => ({ path, bytes: Buffer.from(text) })),
     { ...common, size: SEED_SIZE, label: SEED_LABEL, kind: 16, volume: seedVolume(ids) },
   );
+  return { esp, seed };
+}
+
+/** @param squashfs open while the result is used */
+export async function stickImage(
+  { root, ids: installed }: AssembleOptions,
+  { esp, seed }: StickVolumes,
+  squashfs: { readonly handle: files.FileHandle; readonly size: number },
+): Promise<Stick> {
+  const ids = stickIdentifiers(installed);
   const layout = stickLayout(ids, squashfs.size);
   const [biosPart, espPart, seedPart, livePart] = layout.partitions;
   const table = makeTable({ size: layout.size, sector: SECTOR, uuid: ids.disk }, layout.partitions);

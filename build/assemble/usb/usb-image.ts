@@ -1,12 +1,14 @@
 /** The target usb: a live installer as `.img.zst`, and its block map beside it. */
-import { constants, createZstdCompress } from 'node:zlib';
+import type { TransformOptions } from 'node:stream';
+import { constants, createZstdCompress, type ZstdOptions } from 'node:zlib';
+import { bothOrNeither } from '../../both-or-neither.ts';
 import { writeBmap } from '../../flash/bmap.ts';
 import { files } from '../../host.ts';
 import { mapImage } from '../live/image-map.ts';
 import { share } from '../live/share.ts';
 import { liveSquashfs } from '../live/squashfs.ts';
 import type { AssembleOptions } from '../targets.ts';
-import { stickImage } from './stick.ts';
+import { stickImage, stickVolumes } from './stick.ts';
 
 /** Most of it is compressed already: the least effort takes what there is to take. */
 const LEVEL = 1;
@@ -19,11 +21,15 @@ export function bmapOf(file: string): string {
 
 export async function assembleUsb(file: string, options: AssembleOptions): Promise<void> {
   const onProgress = share(options, 0.6, 1);
-  const live = await liveSquashfs({ ...options, onProgress: share(options, 0, 0.6) });
+  const [live, volumes] = await bothOrNeither(
+    options.signal,
+    (signal) => liveSquashfs({ ...options, signal, onProgress: share(options, 0, 0.6) }),
+    (signal) => stickVolumes({ ...options, signal }),
+  );
   const squashfs = await files.openFile(live, 'r');
   try {
     const { size } = await squashfs.stat();
-    const { image, zeros } = await stickImage(options, { handle: squashfs, size });
+    const { image, zeros } = await stickImage(options, volumes, { handle: squashfs, size });
     const out = await openZstd(file);
     try {
       let at = 0;
@@ -48,10 +54,13 @@ export async function assembleUsb(file: string, options: AssembleOptions): Promi
 /** A file that gets what is written to it as one frame of zstd. */
 async function openZstd(file: string) {
   const handle = await files.openFile(file, 'wx');
-  const zstd = createZstdCompress({
+  const options: ZstdOptions & TransformOptions = {
     chunkSize: 1024 * 1024,
+    // So that the next ones are compressed while one is written.
+    readableHighWaterMark: 8 * 1024 * 1024,
     params: { [constants.ZSTD_c_compressionLevel]: LEVEL, [constants.ZSTD_c_checksumFlag]: 1 },
-  });
+  };
+  const zstd = createZstdCompress(options);
   let failure: Error | undefined;
   const written = (async () => {
     for await (const bytes of zstd as AsyncIterable<Buffer>) await handle.writeFile(bytes);
