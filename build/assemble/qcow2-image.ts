@@ -64,7 +64,7 @@ export async function diskImage(options: AssembleOptions): Promise<DiskImage> {
   );
   return inOrder(layout.size, [
     ...boot,
-    { offset: layout.esp.offset, length: esp.length, source: esp },
+    ...shift(esp.segments, layout.esp.offset),
     ...shift(rootOfDisk(options, layout.root.length).segments, layout.root.offset),
   ]);
 }

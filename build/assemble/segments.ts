@@ -75,6 +75,13 @@ export async function* chunks(
   }
 }
 
+/** All bytes of an image that is in memory already but for its holes. */
+export async function wholeImage({ size, segments }: DiskImage): Promise<Buffer> {
+  const bytes = Buffer.alloc(size);
+  for (const segment of segments) await copyInto(bytes, 0, size, segment, new Map());
+  return bytes;
+}
+
 /** Whether a chunk, of one byte at least, reads as a hole does. */
 export function isZero(bytes: Buffer): boolean {
   return bytes[0] === 0 && bytes.compare(bytes, 1, bytes.length, 0, bytes.length - 1) === 0;

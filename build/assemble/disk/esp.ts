@@ -1,6 +1,7 @@
 /** The EFI system partition: shim, the signed GRUB, and a few lines that lead it on. */
 import type { Plan } from '../../definition/plan.ts';
 import type { RootTree } from '../root-tree.ts';
+import type { DiskImage } from '../segments.ts';
 import { type FatFile, type FatOptions, makeFat } from './fat.ts';
 
 export type EspFile = FatFile;
@@ -26,12 +27,12 @@ export async function bootChain(
  * A FAT32 file system with these files. For sectors of 4096 bytes it is a FAT16: of a FAT32 of that size, firmware
  * that counts clusters would say that it is none.
  *
- * @returns the raw image, the same bytes for the same input
+ * @returns the same bytes for the same input
  */
 export function makeEsp(
   contents: readonly EspFile[],
   options: Omit<FatOptions, 'label' | 'kind'>,
-): Promise<Buffer> {
+): Promise<DiskImage> {
   const form = options.sector === 4096 ? ({ kind: 16, cluster: 1 } as const) : ({ kind: 32 } as const);
   return makeFat(contents, { ...options, ...form, label: 'ESP' });
 }

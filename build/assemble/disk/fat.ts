@@ -1,6 +1,7 @@
 /** FAT volumes, filled without mounting them: the same bytes for the same files. */
 import * as path from 'node:path';
 import { files, run } from '../../host.ts';
+import { type DiskImage, inOrder, isZero, type Segment } from '../segments.ts';
 import { parentsOf } from '../tree/parents.ts';
 
 export interface FatFile {
@@ -27,8 +28,11 @@ export interface FatOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** @returns the raw volume */
-export async function makeFat(contents: readonly FatFile[], options: FatOptions): Promise<Buffer> {
+/** What is read of the volume at a time. */
+const WINDOW = 1024 * 1024;
+
+/** @returns the volume, in memory but for what is zeros */
+export async function makeFat(contents: readonly FatFile[], options: FatOptions): Promise<DiskImage> {
   const folder = await files.makeWorkFolder(options.workFolder, 'fat');
   const image = path.join(folder, 'raw');
   const source = path.join(folder, 'file');
@@ -58,8 +62,25 @@ export async function makeFat(contents: readonly FatFile[], options: FatOptions)
       await files.setTime(source, options.epoch);
       await run(['mcopy', '-m', '-i', image, source, `::/${file}`], { env, signal });
     }
-    return await files.readBytes(image);
+    return await readSparse(image, options.size);
   } finally {
     await files.remove(folder);
   }
+}
+
+/** A file that is zeros for the most part: what is not. */
+async function readSparse(file: string, size: number): Promise<DiskImage> {
+  const segments: Segment[] = [];
+  const window = Buffer.alloc(WINDOW);
+  const handle = await files.openFile(file, 'r');
+  try {
+    for (let offset = 0; offset < size; offset += WINDOW) {
+      const { bytesRead } = await handle.read(window, 0, WINDOW, offset);
+      const bytes = window.subarray(0, bytesRead);
+      if (!isZero(bytes)) segments.push({ offset, length: bytesRead, source: Buffer.from(bytes) });
+    }
+  } finally {
+    await handle.close();
+  }
+  return inOrder(size, segments);
 }

@@ -13,6 +13,7 @@ import { PARTITION_TYPES } from '../disk/partitions.ts';
 import { GRUB_MENU, mediumFiles } from '../live/medium.ts';
 import { share } from '../live/share.ts';
 import { liveSquashfs } from '../live/squashfs.ts';
+import { wholeImage } from '../segments.ts';
 import type { AssembleOptions } from '../targets.ts';
 
 const MIB = 1024 * 1024;
@@ -68,7 +69,7 @@ async function placeFiles(tree: string, options: AssembleOptions) {
   placed.push(await place(tree, `${plan.base.secureBoot.grubFolder}/grub.cfg`, Buffer.from(stub)));
   const size = 34 * MIB + Math.ceil(contents.reduce((sum, { bytes }) => sum + bytes.length, 0) / MIB) * MIB;
   const volume = await makeEsp(contents, { size, volume: ids.espVolume, epoch, workFolder, signal });
-  return { placed, hybrid, esp: await place(tree, 'esp.img', volume) };
+  return { placed, hybrid, esp: await place(tree, 'esp.img', await wholeImage(volume)) };
 }
 
 interface Placed {

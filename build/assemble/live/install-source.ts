@@ -6,16 +6,25 @@ import { biosBoot } from '../disk/bios-boot.ts';
 import { bootChain, makeEsp } from '../disk/esp.ts';
 import { grubStub } from '../disk/grub-config.ts';
 import { diskLayout, PARTITION_TYPES } from '../disk/partitions.ts';
-import { inOrder } from '../segments.ts';
+import { type DiskImage, inOrder } from '../segments.ts';
 import type { AssembleOptions } from '../targets.ts';
-import { mapImage } from './image-map.ts';
+import { mapImage, type Stretch } from './image-map.ts';
 import { fatTables } from './tables.ts';
 
 export const ROOT_FILE = 'root.ext4';
 
-export interface InstallSource {
-  /** Small files of the folder, in the order of their names. */
-  readonly files: readonly { readonly name: string; readonly bytes: Buffer }[];
+/** A file of the folder. */
+export interface InstallPart {
+  readonly name: string;
+  readonly content: Uint8Array | SparseContent;
+}
+
+/** A volume that is zeros for the most part. */
+export interface SparseContent {
+  readonly image: DiskImage;
+  /** What is written although it holds only zeros. */
+  readonly zeros: readonly Stretch[];
+  readonly map: BlockMap;
 }
 
 /** The table's place does not depend on the disk: any size will do. */
@@ -24,8 +33,8 @@ const CODE_END = 440;
 
 /** The EFI system partition of the disk, for its two sizes of sectors. */
 export interface EspVolumes {
-  readonly esp: Buffer;
-  readonly esp4096: Buffer;
+  readonly esp: SparseContent;
+  readonly esp4096: SparseContent;
 }
 
 export async function espVolumes(options: AssembleOptions): Promise<EspVolumes> {
@@ -33,18 +42,25 @@ export async function espVolumes(options: AssembleOptions): Promise<EspVolumes> 
   const contents = await bootChain(options, grubStub({ rootUuid: ids.rootFileSystem }));
   const size = diskLayout(SOME_DISK).esp.length;
   const common = { size, volume: ids.espVolume, epoch, workFolder, signal };
-  return {
-    esp: await makeEsp(contents, { ...common, sector: 512 }),
-    esp4096: await makeEsp(contents, { ...common, sector: 4096 }),
-  };
+  const volume = async (sector: 512 | 4096) => mapped(await makeEsp(contents, { ...common, sector }));
+  return { esp: await volume(512), esp4096: await volume(4096) };
 }
 
-/** @param rootMap of the root file system, which lies beside it as {@link ROOT_FILE} */
+async function mapped(image: DiskImage): Promise<SparseContent> {
+  const zeros = [fatTables(image)];
+  return { image, zeros, map: await mapImage(image, zeros, async () => {}) };
+}
+
+/**
+ * What lies beside the root file system, in the order of the names.
+ *
+ * @param rootMap of {@link ROOT_FILE}
+ */
 export async function installSource(
   options: AssembleOptions,
   { esp, esp4096 }: EspVolumes,
   rootMap: BlockMap,
-): Promise<InstallSource> {
+): Promise<InstallPart[]> {
   const { root, ids, plan } = options;
   const layout = diskLayout(SOME_DISK);
   const table = { offset: 0, length: 512, source: Buffer.alloc(512) };
@@ -69,15 +85,15 @@ export async function installSource(
         type: PARTITION_TYPES.biosBoot,
         uuid: ids.biosBoot,
         ...layout.biosBoot,
-        content: { file: 'core.img', map: await mapOf(coreFile, coreFile.length) },
+        content: { file: 'core.img', map: await mapOfAll(coreFile) },
       },
       {
         name: 'esp',
         type: PARTITION_TYPES.esp,
         uuid: ids.esp,
         ...layout.esp,
-        content: { file: 'esp.img', map: await mapOf(esp, fatTables(esp).to) },
-        content4096: { file: 'esp4096.img', map: await mapOf(esp4096, fatTables(esp4096).to) },
+        content: { file: 'esp.img', map: esp.map },
+        content4096: { file: 'esp4096.img', map: esp4096.map },
       },
       {
         name: 'root',
@@ -89,18 +105,15 @@ export async function installSource(
       },
     ],
   };
-  return {
-    files: [
-      { name: 'core.img', bytes: coreFile },
-      { name: 'esp.img', bytes: esp },
-      { name: 'esp4096.img', bytes: esp4096 },
-      { name: INSTALL_FILE, bytes: Buffer.from(`${JSON.stringify(described)}\n`) },
-    ],
-  };
+  return [
+    { name: 'core.img', content: coreFile },
+    { name: 'esp.img', content: esp },
+    { name: 'esp4096.img', content: esp4096 },
+    { name: INSTALL_FILE, content: Buffer.from(`${JSON.stringify(described)}\n`) },
+  ];
 }
 
-/** @param to how many bytes of the start must be written whatever they are */
-function mapOf(bytes: Buffer, to: number): Promise<BlockMap> {
+function mapOfAll(bytes: Buffer): Promise<BlockMap> {
   const image = inOrder(bytes.length, [{ offset: 0, length: bytes.length, source: bytes }]);
-  return mapImage(image, [{ from: 0, to }], async () => {});
+  return mapImage(image, [{ from: 0, to: bytes.length }], async () => {});
 }

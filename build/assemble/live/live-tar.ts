@@ -5,10 +5,13 @@
  *
  * Source: GNU tar's manual, "PAX Format, Version 1.0" of sparse files.
  */
+import * as path from 'node:path';
+import type { BlockMap } from '../../../agent/installer/block-map.ts';
 import { LIVE_FILES } from '../../../image-layers/live.ts';
 import { bothOrNeither } from '../../both-or-neither.ts';
 import type { Write } from '../../host.ts';
 import { smallestRootFileSystem } from '../root-file-system.ts';
+import type { DiskImage } from '../segments.ts';
 import type { AssembleOptions } from '../targets.ts';
 import { parentsOf } from '../tree/parents.ts';
 import { paxBlocks, paxRecord } from '../tree/pax.ts';
@@ -20,9 +23,17 @@ import { ext4Tables } from './tables.ts';
 const BLOCK = 512;
 const ZEROS = Buffer.alloc(2 * BLOCK);
 
+interface Sparse {
+  readonly image: DiskImage;
+  readonly zeros: readonly Stretch[];
+  readonly filled: readonly Stretch[];
+  readonly signal: AbortSignal;
+  readonly onOffset?: (offset: number) => void;
+}
+
 /** Everything in a fixed order. */
 export async function writeLiveTar(write: Write, options: AssembleOptions): Promise<void> {
-  const { epoch, signal, onProgress } = options;
+  const { epoch, onProgress } = options;
   const mtime = new Date(epoch * 1000);
   const folder = async (name: string) =>
     write(await tarHeader({ name: `${name}/`, type: 'directory', mode: 0o755, mtime }));
@@ -32,27 +43,34 @@ export async function writeLiveTar(write: Write, options: AssembleOptions): Prom
     await write(ZEROS.subarray(0, -bytes.length & (BLOCK - 1)));
   };
 
+  /** @param filled what is mapped of it @returns its block map */
+  const sparse = async (name: string, { image, zeros, filled, signal, onOffset }: Sparse) => {
+    const { records, places } = sparseEntry(name, image.size, filled);
+    const size = places.length + filled.reduce((sum, { from, to }) => sum + to - from, 0);
+    await write(paxBlocks(records));
+    await write(await tarHeader({ name: path.basename(name), mode: 0o644, mtime, size }));
+    await write(places);
+    return await mapImage(image, zeros, async ({ offset, bytes }) => {
+      signal.throwIfAborted();
+      await write(bytes);
+      onOffset?.(offset);
+    });
+  };
+
   await folder('install');
-  const root = smallestRootFileSystem(options);
-  const tables = ext4Tables(root);
-  const filled = cellsOf(root.size, tables);
-  const { records, places } = sparse(`install/${ROOT_FILE}`, root.size, filled);
-  const size = places.length + filled.reduce((sum, { from, to }) => sum + to - from, 0);
-  await write(paxBlocks(records));
-  await write(await tarHeader({ name: ROOT_FILE, mode: 0o644, mtime, size }));
-  await write(places);
-  const [map, volumes] = await bothOrNeither(
-    signal,
-    (both) =>
-      mapImage(root, tables, async ({ offset, bytes }) => {
-        both.throwIfAborted();
-        await write(bytes);
-        onProgress?.(offset, root.size);
-      }),
-    (both) => espVolumes({ ...options, signal: both }),
+  const image = smallestRootFileSystem(options);
+  const zeros = ext4Tables(image);
+  const filled = cellsOf(image.size, zeros);
+  const onOffset = (offset: number) => onProgress?.(offset, image.size);
+  const [rootMap, volumes] = await bothOrNeither(
+    options.signal,
+    (signal) => sparse(`install/${ROOT_FILE}`, { image, zeros, filled, signal, onOffset }),
+    (signal) => espVolumes({ ...options, signal }),
   );
-  for (const { name, bytes } of (await installSource(options, volumes, map)).files) {
-    await whole(`install/${name}`, 0o644, bytes);
+  for (const { name, content } of await installSource(options, volumes, rootMap)) {
+    const file = `install/${name}`;
+    if (content instanceof Uint8Array) await whole(file, 0o644, content);
+    else await sparse(file, { ...content, filled: stretchesOf(content.map), signal: options.signal });
   }
 
   await folder('live');
@@ -63,12 +81,16 @@ export async function writeLiveTar(write: Write, options: AssembleOptions): Prom
   await write(ZEROS);
 }
 
+function stretchesOf({ ranges }: BlockMap): Stretch[] {
+  return ranges.map(({ offset, length }) => ({ from: offset, to: offset + length }));
+}
+
 /**
  * What says of an entry that it is sparse. Its bytes are `places` first, then the stretches, one behind the other.
  *
  * @param size of the file, its holes included
  */
-function sparse(name: string, size: number, stretches: readonly Stretch[]) {
+function sparseEntry(name: string, size: number, stretches: readonly Stretch[]) {
   const records = Buffer.concat([
     paxRecord('GNU.sparse.major', '1'),
     paxRecord('GNU.sparse.minor', '0'),

@@ -64,7 +64,7 @@ test('the tables of a FAT end where its first file could begin', needs('mkfs.vfa
     await fs.rm(name, { force: true });
     output(['mkfs.vfat', '-C', '-F', bits, '-S', sector, name, '65536']);
     const bytes = await fs.readFile(name);
-    const { from, to } = fatTables(bytes);
+    const { from, to } = fatTables({ segments: [{ offset: 0, length: bytes.length, source: bytes }] });
     assert.equal(from, 0);
     assert.ok(
       bytes.subarray(to).every((byte) => byte === 0),

@@ -32,7 +32,11 @@ export function ext4Tables({ size, segments }: DiskImage): Stretch[] {
  *
  * Source: Microsoft, FAT32 File System Specification 1.03, "Boot Sector and BPB".
  */
-export function fatTables(volume: Buffer): Stretch {
+export function fatTables({ segments }: Pick<DiskImage, 'segments'>): Stretch {
+  const [first] = segments;
+  if (first?.offset !== 0 || !(first.source instanceof Uint8Array))
+    throw new Error('a FAT has no boot sector');
+  const volume = Buffer.from(first.source.buffer, first.source.byteOffset, first.length);
   const sector = volume.readUInt16LE(11);
   const cluster = volume.readUInt8(13) * sector;
   const tableSectors = volume.readUInt16LE(22) || volume.readUInt32LE(36);

@@ -11,7 +11,7 @@ import { PARTITION_TYPES } from '../disk/partitions.ts';
 import type { Stretch } from '../live/image-map.ts';
 import { GRUB_MENU, mediumFiles } from '../live/medium.ts';
 import { fatTables } from '../live/tables.ts';
-import { type DiskImage, inOrder } from '../segments.ts';
+import { type DiskImage, inOrder, shift } from '../segments.ts';
 import type { AssembleOptions } from '../targets.ts';
 
 const MIB = 1024 * 1024;
@@ -32,8 +32,8 @@ export interface Stick {
 
 /** The two volumes of a stick that are made file by file. */
 export interface StickVolumes {
-  readonly esp: Buffer;
-  readonly seed: Buffer;
+  readonly esp: DiskImage;
+  readonly seed: DiskImage;
 }
 
 export async function stickVolumes(options: AssembleOptions): Promise<StickVolumes> {
@@ -76,8 +76,8 @@ export async function stickImage(
   );
   const image = inOrder(layout.size, [
     ...boot,
-    { offset: espPart.offset, length: esp.length, source: esp },
-    { offset: seedPart.offset, length: seed.length, source: seed },
+    ...shift(esp.segments, espPart.offset),
+    ...shift(seed.segments, seedPart.offset),
     { offset: livePart.offset, length: squashfs.size, source: { handle: squashfs.handle, position: 0 } },
     { offset: table.backup.offset, length: table.backup.bytes.length, source: table.backup.bytes },
   ]);
@@ -114,7 +114,7 @@ function seedVolume(ids: DiskIdentifiers): string {
   return ids.disk.slice(0, 8);
 }
 
-function tablesAt(volume: Buffer, offset: number): Stretch {
+function tablesAt(volume: DiskImage, offset: number): Stretch {
   const { from, to } = fatTables(volume);
   return { from: from + offset, to: to + offset };
 }
