@@ -35,7 +35,6 @@ const WINDOW = 1024 * 1024;
 export async function makeFat(contents: readonly FatFile[], options: FatOptions): Promise<DiskImage> {
   const folder = await files.makeWorkFolder(options.workFolder, 'fat');
   const image = path.join(folder, 'raw');
-  const source = path.join(folder, 'file');
   const env = { SOURCE_DATE_EPOCH: String(options.epoch), MTOOLS_SKIP_CHECK: '1', MTOOLSRC: '/dev/null' };
   const { signal, sector = 512 } = options;
   try {
@@ -57,15 +56,34 @@ export async function makeFat(contents: readonly FatFile[], options: FatOptions)
     );
     const folders = new Set(contents.flatMap(({ path: file }) => parentsOf(file)));
     await run(['mmd', '-i', image, ...[...folders].map((name) => `::/${name}`)], { env, signal });
-    for (const { path: file, bytes } of contents) {
-      await files.writeScratch(source, [bytes]);
-      await files.setTime(source, options.epoch);
-      await run(['mcopy', '-m', '-i', image, source, `::/${file}`], { env, signal });
+    for (const [place, group] of byFolder(contents)) {
+      const sources: string[] = [];
+      const from = await files.makeWorkFolder(folder, 'files');
+      for (const { path: file, bytes } of group) {
+        const source = path.join(from, path.posix.basename(file));
+        await files.writeScratch(source, [bytes]);
+        await files.setTime(source, options.epoch);
+        sources.push(source);
+      }
+      await run(['mcopy', '-m', '-i', image, ...sources, `::/${place}`], { env, signal });
+      await files.remove(from);
     }
     return await readSparse(image, options.size);
   } finally {
     await files.remove(folder);
   }
+}
+
+/** Neighbours that go to one folder, in their order: where they lie on the volume follows from it. */
+function byFolder(contents: readonly FatFile[]): [folder: string, group: FatFile[]][] {
+  const groups: [string, FatFile[]][] = [];
+  for (const file of contents) {
+    const folder = path.posix.dirname(`/${file.path}`).slice(1);
+    const last = groups.at(-1);
+    if (last?.[0] === folder) last[1].push(file);
+    else groups.push([folder, [file]]);
+  }
+  return groups;
 }
 
 /** A file that is zeros for the most part: what is not. */

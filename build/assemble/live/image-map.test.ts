@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { inOrder, type Segment } from '../segments.ts';
-import { mapImage, type Stretch } from './image-map.ts';
+import { cellsOf, mapImage, type Stretch } from './image-map.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -74,4 +74,30 @@ test('a range has the digest of its bytes, is at most 16 MiB long, and ends with
     pieces.reduce((sum, { bytes }) => sum + bytes.length, 0),
     size,
   );
+});
+
+test('stretches are mapped as whole cells, joined where they touch, up to the end of the image', () => {
+  const stretches = [
+    { from: 300 * KIB, to: 301 * KIB },
+    { from: 10, to: 70 * KIB },
+    { from: 100 * KIB, to: 110 * KIB },
+    { from: MIB - 1, to: MIB + 5 },
+  ];
+  assert.deepEqual(cellsOf(MIB + 5, stretches), [
+    { from: 0, to: 128 * KIB },
+    { from: 256 * KIB, to: 320 * KIB },
+    { from: MIB - 64 * KIB, to: MIB + 5 },
+  ]);
+});
+
+test('a piece is whole until it has been taken, however late that is', async () => {
+  const size = 20 * MIB;
+  const source = Buffer.alloc(size);
+  for (let at = 0; at < size; at += 4096) source.writeUInt32LE(at + 1, at);
+  const taken = Buffer.alloc(size);
+  await mapImage(inOrder(size, [{ offset: 0, length: size, source }]), [], async ({ offset, bytes }) => {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    bytes.copy(taken, offset);
+  });
+  assert.ok(taken.equals(source));
 });
