@@ -54,7 +54,7 @@ export function inOrder(size: number, segments: readonly Segment[]): DiskImage {
 export async function* chunks(
   image: DiskImage,
   chunkSize: number,
-  place = () => Buffer.alloc(chunkSize),
+  place: () => Buffer = () => Buffer.alloc(chunkSize),
 ): AsyncGenerator<{ index: number; bytes: Buffer }> {
   const readers: Readers = new Map();
   let next = 0;

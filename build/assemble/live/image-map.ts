@@ -63,8 +63,10 @@ export async function mapImage(
       return zeros.some(({ from, to }) => from < at + CELL && to > at) || !isZero(cell);
     }
   };
-  const empty = Buffer.alloc(CHUNK);
-  let [filling, resting] = [Buffer.alloc(CHUNK), Buffer.alloc(CHUNK)];
+  // Shared, so that a thread may take from them.
+  const place = () => Buffer.from(new SharedArrayBuffer(CHUNK));
+  const empty = place();
+  let [filling, resting] = [place(), place()];
   let before: Promise<unknown> = Promise.resolve();
   for await (const { index, bytes } of chunks(image, CHUNK, () => filling.fill(0))) {
     while ((wanted[0] ?? Number.POSITIVE_INFINITY) < index) await filled(wanted.shift() as number, empty);
