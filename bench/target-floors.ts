@@ -22,13 +22,20 @@ const SQUASHFS = ['-noappend', '-quiet', '-no-progress', ...SQUASHFS_OPTIONS];
  */
 export async function floorOf(target: Target, image: string, folder: string): Promise<Floor> {
   const at = (name: string) => path.join(folder, name);
-  const making = (words: string, made: string, commands: readonly (readonly string[])[]): Floor => ({
+  const making = (
+    words: string,
+    made: string,
+    commands: readonly (readonly string[])[],
+    between?: string,
+  ): Floor => ({
     words,
     make: async () => {
       rmSync(made, { force: true });
       for (const argv of commands) await run(argv);
       // Ours is on the disk when the command ends: so is theirs.
       await run(['sync', made]);
+      // Else the disk would still write it while ours is measured.
+      if (between !== undefined) rmSync(between);
       return made;
     },
     // sha256sum takes three times as long where its distribution built it without OpenSSL.
@@ -59,20 +66,30 @@ export async function floorOf(target: Target, image: string, folder: string): Pr
       const tree = await liveTree(image, folder);
       const squashfs = at('floor-usb.squashfs');
       const made = at('floor.img.zst');
-      return making('mksquashfs of the tree, zstd -1', made, [
-        ['mksquashfs', tree, squashfs, ...SQUASHFS],
-        ['zstd', '-1', '--quiet', '--force', squashfs, '-o', made],
-      ]);
+      return making(
+        'mksquashfs of the tree, zstd -1',
+        made,
+        [
+          ['mksquashfs', tree, squashfs, ...SQUASHFS],
+          ['zstd', '-1', '--quiet', '--force', squashfs, '-o', made],
+        ],
+        squashfs,
+      );
     }
     case 'iso': {
       const tree = await liveTree(image, folder);
       const squashfs = at('floor-iso.squashfs');
       const made = at('floor.iso');
       const graft = ['-graft-points', `/live/system.squashfs=${squashfs}`, `/live/boot=${tree}/boot`];
-      return making('mksquashfs of the tree, xorriso', made, [
-        ['mksquashfs', tree, squashfs, ...SQUASHFS],
-        ['xorriso', '-as', 'mkisofs', '-quiet', '-r', '-o', made, ...graft],
-      ]);
+      return making(
+        'mksquashfs of the tree, xorriso',
+        made,
+        [
+          ['mksquashfs', tree, squashfs, ...SQUASHFS],
+          ['xorriso', '-as', 'mkisofs', '-quiet', '-r', '-o', made, ...graft],
+        ],
+        squashfs,
+      );
     }
   }
 }
