@@ -12,6 +12,8 @@ export interface ClusterView {
     readonly founder: string | undefined;
     readonly confirmed: boolean;
     readonly expect: number | undefined;
+    /** Of the key in use, from the moment at which it is. */
+    readonly keyFingerprint?: string | undefined;
   };
   readonly gossip: {
     readonly running: boolean;
@@ -93,6 +95,7 @@ export type StatusDocument = Omit<Status, 'cluster'> &
 export type Scene = Partial<Resources> & {
   readonly refusals?: readonly Refusal[];
   readonly events?: readonly Event[];
+  readonly keyFingerprint?: string | undefined;
 };
 
 const SESSION_SECONDS = 180;
@@ -124,6 +127,7 @@ export function viewOf(scene: Scene, nowMs: number, now: Date): ClusterView {
       founder: genesis?.founder,
       confirmed: consensus?.confirmed ?? false,
       expect: genesis?.expect,
+      ...(scene.keyFingerprint === undefined ? {} : { keyFingerprint: scene.keyFingerprint }),
     },
     gossip: {
       running: gossip?.running ?? false,

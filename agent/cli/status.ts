@@ -60,7 +60,9 @@ function clusterWords({ cluster, members }: StatusDocument): string {
       ? 'not begun'
       : confirmed
         ? 'confirmed'
-        : 'provisional until a second node takes part in it',
+        : expect === undefined
+          ? 'provisional until a second node takes part in it'
+          : 'not agreed on yet',
     ...(uuid === undefined ? [] : [uuid.slice(0, 8)]),
     ...(known === 0 ? [] : [`${known} node${known === 1 ? '' : 's'}`]),
     ...(expect === undefined ? [] : [`${expect} expected`]),

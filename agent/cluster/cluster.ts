@@ -142,6 +142,7 @@ export async function startCluster(inputs: ClusterInputs): Promise<ClusterPart> 
     store,
     events,
     refusals: discovery.refusals.list,
+    key: () => keys.now()?.current,
     found: () => engine?.conditions() ?? [],
     halted,
   });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Resources } from '../engine/resources.ts';
 import { createStore } from '../engine/store.ts';
+import { fingerprint } from '../identity/keys.ts';
 import type { FoundCondition } from '../status.ts';
 import { scene as world } from '../testing/scene.ts';
 import type { HaltReason } from './halt.ts';
@@ -29,11 +30,13 @@ test('a node that has left says so at once, and tells nothing of others that it 
     store,
     events: { recent: () => [], count: () => 0 },
     refusals: () => [],
+    key: () => Buffer.alloc(32, 7),
     found: () => found,
     halted: () => halted,
   });
   assert.deepEqual(scene.conditions(), []);
   assert.equal(scene.view().members.length, 4);
+  assert.equal(scene.view().cluster.keyFingerprint, fingerprint(Buffer.alloc(32, 7)));
 
   halted = LEFT;
   assert.deepEqual(

@@ -5,6 +5,7 @@ import type { Store } from '../engine/store.ts';
 import type { Observed } from '../events/changes.ts';
 import type { Events } from '../events/recorder.ts';
 import { clock, usage } from '../host.ts';
+import { fingerprint } from '../identity/keys.ts';
 import { renderMetrics } from '../metrics/render.ts';
 import { conditionsOf, type FoundCondition, stateOf } from '../status.ts';
 import { VERSION } from '../version.ts';
@@ -24,6 +25,8 @@ export interface SceneDeps {
   readonly store: Store<Resources>;
   readonly events: Pick<Events, 'recent' | 'count'>;
   readonly refusals: () => readonly Refusal[];
+  /** The cluster key in use. */
+  readonly key: () => Uint8Array | undefined;
   /** What the controllers found. */
   readonly found: () => readonly FoundCondition[];
   /** Why this node takes no part in its cluster, if it does not. */
@@ -39,7 +42,8 @@ const STARTING: FoundCondition = {
   endedBy: 'a few seconds',
 };
 
-export function createScene({ store, events, refusals, found, halted }: SceneDeps): Scene {
+export function createScene(deps: SceneDeps): Scene {
+  const { store, events, refusals, found, halted } = deps;
   const conditions = () => {
     const now = withHalt(found(), halted()?.condition);
     const holdsKey = Buffer.isBuffer(store.get('facts')?.key);
@@ -47,12 +51,12 @@ export function createScene({ store, events, refusals, found, halted }: SceneDep
     return now.length > 0 || store.get('consensus') !== undefined || !holdsKey ? now : [STARTING];
   };
   const observed = () => ({ ...resourcesOf(store), conditions: conditions(), refusals: refusals() });
-  const view = () =>
-    viewOf(
-      { ...(halted() === undefined ? observed() : apart(observed())), events: events.recent(EVENTS_SHOWN) },
-      clock.monotonicMs(),
-      clock.wallClock(),
-    );
+  const view = () => {
+    const seen = halted() === undefined ? observed() : apart(observed());
+    const key = deps.key();
+    const own = { events: events.recent(EVENTS_SHOWN), keyFingerprint: key && fingerprint(key) };
+    return viewOf({ ...seen, ...own }, clock.monotonicMs(), clock.wallClock());
+  };
   const state = () => {
     const facts = store.get('facts');
     return facts === undefined ? 'starting' : stateOf(conditionsOf(facts, conditions(), [], 0));

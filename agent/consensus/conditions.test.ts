@@ -52,7 +52,12 @@ describe('what keeps the cluster from being ready', () => {
 
   test('a new cluster that is not agreed on yet says how many machines have taken it, and how many are missing', () => {
     const voted = { ...genesis, expect: 5 };
-    const sight = { ...facts({}).sight, sightings: [{ genesis: voted, carriers: ['a', 'b'] }] };
+    const carriedBy = (carriers: string[], expect = 5) => ({
+      ...facts({}).sight,
+      expect,
+      sightings: [{ genesis: voted, carriers }],
+    });
+    const sight = carriedBy(['a', 'b']);
     const unconfirmed = { sight, quorum: false, quorumLostMs: 10_000, members: [] };
     assert.deepEqual(conditionsOf(facts({ ...unconfirmed, durable: { genesis: voted } })), [
       {
@@ -63,6 +68,14 @@ describe('what keeps the cluster from being ready', () => {
         endedBy: '1 more of the 5 expected machines',
       },
     ]);
+    const of = (seen: ConditionFacts['sight']) =>
+      conditionsOf(facts({ ...unconfirmed, sight: seen, durable: { genesis: voted } }));
+    assert.match(of(carriedBy(['a', 'b'], 2))[0]?.endedBy ?? '', /since 2 is expected now: node-agent reset/);
+    // It stands in a moment; until then the node is not ready.
+    assert.deepEqual(
+      of(carriedBy(['a', 'b', 'c', 'd'])).map(({ code }) => code),
+      ['consensus.joining'],
+    );
   });
 
   test('a node that has just begun is not ready before voters have answered', () => {

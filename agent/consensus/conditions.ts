@@ -30,6 +30,7 @@ export interface ConditionFacts {
 
 /** A change of leaders is shorter. */
 const BLINK_MS = 5_000;
+const ASKED = 'the voters of the cluster are asked';
 
 /** Everything about the cluster that is not as it should be, in the operator's words. Pure. */
 export function conditionsOf(facts: ConditionFacts): FoundCondition[] {
@@ -101,13 +102,18 @@ function agreement({ durable, sight, nameOf }: ConditionFacts): FoundCondition[]
   const others = sight.sightings.find((sighting) => sighting.genesis.uuid === genesis.uuid)?.carriers ?? [];
   const carriers = [...new Set([...others, sight.self])];
   const needed = neededFor(genesis);
+  if (carriers.length >= needed) return [joiningCondition(ASKED, 'a few seconds')];
+  const more = `${needed - carriers.length} more of the ${genesis.expect} expected machines`;
   return [
     {
       code: 'consensus.agreeing',
       state: 'waiting',
       summary: `a new cluster is agreed on: ${carriers.length} of ${needed} machines have taken it for theirs`,
       evidence: `founder: ${nameOf(genesis.founder)}\ntaken by: ${carriers.map(nameOf).sort().join(', ')}`,
-      endedBy: `${needed - carriers.length} more of the ${genesis.expect} expected machines`,
+      endedBy:
+        genesis.expect === sight.expect
+          ? more
+          : `${more}; since ${sight.expect ?? 'no number'} is expected now: node-agent reset --yes on those that have taken it`,
     },
   ];
 }
@@ -173,9 +179,7 @@ function quorum(facts: ConditionFacts): FoundCondition[] {
   if (!facts.meshReady) return [];
   const voters = members.filter(({ learner }) => !learner).map(({ name }) => name);
   if (sight.nowMs - quorumLostMs < BLINK_MS) {
-    return voters.length > 0
-      ? []
-      : [joiningCondition('the voters of the cluster are asked', 'a few seconds')];
+    return voters.length > 0 ? [] : [joiningCondition(ASKED, 'a few seconds')];
   }
   const missing = voters.filter((id) => id !== sight.self && !sight.present.includes(id));
   const needed = Math.floor(voters.length / 2) + 1;

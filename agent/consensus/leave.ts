@@ -3,6 +3,7 @@ import { clock } from '../host.ts';
 import type { Log } from '../log.ts';
 import { setAside } from './data.ts';
 import type { Keeper } from './durable.ts';
+import { mayBegin } from './joining.ts';
 import { wishKey } from './keys.ts';
 import { awaited } from './local-etcd.ts';
 import type { Member } from './member.ts';
@@ -24,12 +25,20 @@ const LEAVE_MS = 120_000;
  * The last node of a cluster just stops.
  *
  * @returns what was done
- * @throws AgentError `leave.no-quorum`, `leave.timeout`; the node is then still a member
+ * @throws AgentError `leave.not-begun`, `leave.no-quorum`, `leave.timeout`; the node is then still a member
  */
 export async function leaveCluster(deps: LeaveDeps): Promise<string> {
   const { keeper, member, self, state, log, exclusive } = deps;
   const began = clock.monotonicMs();
   if (keeper.now().genesis !== undefined) {
+    if (!mayBegin(keeper.now())) {
+      throw new AgentError({
+        code: 'leave.not-begun',
+        exit: 'notDone',
+        message: 'the cluster has not begun: the expected machines have not agreed on it yet',
+        fix: 'node-agent status tells what they wait for; or, to give up its part in it: node-agent reset --yes',
+      });
+    }
     const members = await member.client.members().catch((cause: unknown) => {
       throw new AgentError({
         code: 'leave.no-quorum',

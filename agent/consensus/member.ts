@@ -11,7 +11,7 @@ import { clientUrlOf, peerUrlOf } from './etcd/config.ts';
 import { tlsFromFiles } from './etcd/tls-files.ts';
 import { createTransport } from './etcd/transport.ts';
 import type { EtcdClient, EtcdClientOptions, EtcdMember } from './etcd/types.ts';
-import { type JoiningStep, planJoining } from './joining.ts';
+import { type JoiningStep, mayBegin, planJoining } from './joining.ts';
 import { GENESIS_KEY, holdsOnlyOurs, uuidIn, wishKey } from './keys.ts';
 import { createLocalEtcd, type LocalEtcd, markOf, type Wish } from './local-etcd.ts';
 import { keepsSnapshots } from './maintenance.ts';
@@ -77,7 +77,7 @@ export function createMember({ paths, units, log, keeper, mayRestart }: MemberDe
   let endpoints: readonly string[] = [];
   let look = NOTHING_SEEN;
   let looksInVain = 0;
-  let uuid: string | undefined;
+  let cluster: string | undefined;
   let alone = true;
   let greeted = false;
   let absentSinceMs: number | undefined;
@@ -224,10 +224,12 @@ export function createMember({ paths, units, log, keeper, mayRestart }: MemberDe
       const { self, settings, mesh, nowMs, caKeys } = inputs;
       const { consensus } = settings;
       const { genesis } = keeper.now();
-      if (genesis?.uuid !== uuid) begin();
-      uuid = genesis?.uuid;
+      // Until it was agreed on there was nobody to answer: it begins then.
+      const now = genesis && `${genesis.uuid} ${mayBegin(keeper.now())}`;
+      if (now !== cluster) begin();
+      cluster = now;
       alone = !inputs.cards.some(
-        ({ card }) => inputs.present.includes(card.id) && card.genesis?.uuid === uuid,
+        ({ card }) => inputs.present.includes(card.id) && card.genesis?.uuid === genesis?.uuid,
       );
       const unit = await etcd.observe();
       const hasData = await holdsData(paths.state);
@@ -252,12 +254,10 @@ export function createMember({ paths, units, log, keeper, mayRestart }: MemberDe
         runs &&
         (remembered.some((member) => member.name === self && !member.learner) || genesis?.founder === self);
       looksInVain = look.members === undefined ? looksInVain + 1 : 0;
-      const current = look.members !== undefined;
-      const others = otherEndpoints(inputs, remembered, genesis?.uuid, current, looksInVain);
+      const others = otherEndpoints(inputs, remembered, genesis?.uuid, looksInVain);
       endpoints = [...(votes ? [local] : []), ...others];
-      const running = runs ? local : undefined;
-      if (genesis !== undefined && (endpoints.length > 0 || running)) {
-        look = await lookAtCluster(client, running, endpoints, look);
+      if (genesis !== undefined && (endpoints.length > 0 || runs)) {
+        look = await lookAtCluster(client, runs ? local : undefined, endpoints, look);
         await pin(self).catch(() => {});
       }
       // Before that the answers may be of another cluster.

@@ -8,12 +8,13 @@ export const ASKED_AT_ONCE = 8;
 /**
  * Whom to ask at this look: the voters that are known, then whoever carries our genesis, those that are here first.
  * Among many nodes few vote: each look in vain goes on where the last one ended. Pure.
+ *
+ * @param looksInVain 0 while a majority answers
  */
 export function otherEndpoints(
   { cards, mesh, present, self }: Pick<MemberInputs, 'cards' | 'mesh' | 'present' | 'self'>,
   members: readonly EtcdMember[],
   uuid: string | undefined,
-  current: boolean,
   looksInVain: number,
 ): string[] {
   const carriers = cards
@@ -24,7 +25,7 @@ export function otherEndpoints(
       return clientUrlOf(address, card.ports.etcd);
     });
   const voters = endpointsOf(members.filter(({ name }) => name !== self));
-  if (current && voters.length > 0) return voters.slice(0, ASKED_AT_ONCE);
+  if (looksInVain === 0 && voters.length > 0) return voters.slice(0, ASKED_AT_ONCE);
   const strangers = carriers.filter((url) => !voters.includes(url));
   const room = Math.max(1, ASKED_AT_ONCE - voters.length);
   const from = strangers.length > room ? (looksInVain * room) % strangers.length : 0;

@@ -56,7 +56,11 @@ function metricsOf({ state, version, view, peers, events, refusals, process }: M
       'Members by what gossip says of them.',
       view === undefined ? [] : MEMBER_STATES.map((status) => countOf(members, status)),
     ),
-    gauge('clusteros_cluster_confirmed', 'A second node takes part.', bit(view?.cluster.confirmed)),
+    gauge(
+      'clusteros_cluster_confirmed',
+      'A second node takes part, or a majority of those expected.',
+      bit(view?.cluster.confirmed),
+    ),
     gauge('clusteros_quorum', 'etcd answered a linearizable read lately.', bit(consensus?.quorum)),
     gauge('clusteros_voters', 'Voting members of etcd.', number(consensus?.voters.length)),
     gauge('clusteros_voters_alive', 'Voters that gossip says are alive.', number(consensus?.votersAlive)),

@@ -3,6 +3,7 @@ import * as path from 'node:path';
 import { files, run } from '../../host.ts';
 import { type DiskImage, inOrder, isZero, type Segment } from '../segments.ts';
 import { parentsOf } from '../tree/parents.ts';
+import { WindowReader } from '../window-reader.ts';
 
 export interface FatFile {
   /** Path on the volume, such as `EFI/BOOT/BOOTX64.EFI`. */
@@ -89,14 +90,17 @@ function byFolder(contents: readonly FatFile[]): [folder: string, group: FatFile
 /** A file that is zeros for the most part: what is not. */
 async function readSparse(file: string, size: number): Promise<DiskImage> {
   const segments: Segment[] = [];
-  const window = Buffer.alloc(WINDOW);
   const handle = await files.openFile(file, 'r');
   try {
+    const reader = new WindowReader(handle);
+    const window = Buffer.alloc(WINDOW);
     for (let offset = 0; offset < size; offset += WINDOW) {
-      const { bytesRead } = await handle.read(window, 0, WINDOW, offset);
-      const bytes = window.subarray(0, bytesRead);
-      if (!isZero(bytes)) segments.push({ offset, length: bytesRead, source: Buffer.from(bytes) });
+      const bytes = window.subarray(0, Math.min(WINDOW, size - offset));
+      await reader.copy(offset, bytes.length, bytes, 0);
+      if (!isZero(bytes)) segments.push({ offset, length: bytes.length, source: Buffer.from(bytes) });
     }
+  } catch (cause) {
+    throw files.storageError('file.unreadable', `cannot read ${file}`, cause);
   } finally {
     await handle.close();
   }

@@ -6,7 +6,7 @@
  * Source: GNU tar's manual, "PAX Format, Version 1.0" of sparse files.
  */
 import * as path from 'node:path';
-import type { BlockMap } from '../../../agent/installer/block-map.ts';
+import { type BlockMap, mappedBytes } from '../../../agent/installer/block-map.ts';
 import { LIVE_FILES } from '../../../image-layers/live.ts';
 import { bothOrNeither } from '../../both-or-neither.ts';
 import type { Write } from '../../host.ts';
@@ -46,15 +46,19 @@ export async function writeLiveTar(write: Write, options: AssembleOptions): Prom
   /** @param filled what is mapped of it @returns its block map */
   const sparse = async (name: string, { image, zeros, filled, signal, onOffset }: Sparse) => {
     const { records, places } = sparseEntry(name, image.size, filled);
-    const size = places.length + filled.reduce((sum, { from, to }) => sum + to - from, 0);
+    const bytes = filled.reduce((sum, { from, to }) => sum + to - from, 0);
     await write(paxBlocks(records));
-    await write(await tarHeader({ name: path.basename(name), mode: 0o644, mtime, size }));
+    await write(
+      await tarHeader({ name: path.basename(name), mode: 0o644, mtime, size: places.length + bytes }),
+    );
     await write(places);
-    return await mapImage(image, zeros, async ({ offset, bytes }) => {
+    const map = await mapImage(image, zeros, async (piece) => {
       signal.throwIfAborted();
-      await write(bytes);
-      onOffset?.(offset);
+      await write(piece.bytes);
+      onOffset?.(piece.offset);
     });
+    if (mappedBytes(map) !== bytes) throw new Error(`${name} has ${mappedBytes(map)} bytes, not ${bytes}`);
+    return map;
   };
 
   await folder('install');

@@ -7,7 +7,9 @@ import { liveOptions } from '../testing/live.ts';
 import { LIVE_PROGRAMS, liveSquashfs } from './squashfs.ts';
 
 test('what mksquashfs says when it fails is what is told', needs(...LIVE_PROGRAMS), async (t) => {
-  const options = liveOptions(path.join(freshFolder(t), 'is-not-there'), 'usb');
+  const options = liveOptions(freshFolder(t), 'usb');
+  const taken = path.join(options.workFolder, `live-${options.ids.disk}.squashfs.part`);
+  await fs.mkdir(path.join(taken, 'something'), { recursive: true });
   await assert.rejects(liveSquashfs(options), { code: 'command.failed', message: /^mksquashfs failed/ });
 });
 

@@ -105,6 +105,20 @@ describe('a stick', TOOLS, () => {
     const names = (await fs.readdir(path.join(tree, 'install'))).sort();
     assert.deepEqual(names, ['core.img', 'esp.img', 'esp4096.img', 'install.json', 'root.ext4']);
     output(['e2fsck', '-f', '-n', path.join(tree, 'install/root.ext4')]);
+    const { partitions: parts } = JSON.parse(
+      await fs.readFile(path.join(tree, 'install/install.json'), 'utf8'),
+    );
+    for (const { content, content4096 = content } of parts) {
+      for (const { file, map } of [content, content4096]) {
+        const handle = await fs.open(path.join(tree, 'install', file));
+        assert.equal((await handle.stat()).size, map.size, file);
+        for (const { offset, length, sha256 } of map.ranges) {
+          const { buffer } = await handle.read(Buffer.alloc(length), 0, length, offset);
+          assert.equal(createHash('sha256').update(buffer).digest('hex'), sha256, `${file} at ${offset}`);
+        }
+        await handle.close();
+      }
+    }
     assert.ok(used < 8 * MIB, `${used} bytes: chance is there once`);
     assert.equal((await fs.stat(path.join(tree, 'live/etc/systemd/system/node-agent.service'))).size, 0);
     const init = output(['debugfs', '-R', 'stat /usr/sbin/init', path.join(tree, 'install/root.ext4')]);

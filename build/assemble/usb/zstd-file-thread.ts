@@ -1,13 +1,13 @@
 /** The thread of {@link import('./zstd-file.ts')}. */
 import { once } from 'node:events';
-import type { FileHandle } from 'node:fs/promises';
 import type { TransformOptions } from 'node:stream';
 import { parentPort, workerData } from 'node:worker_threads';
 import { constants, createZstdCompress, type ZstdOptions } from 'node:zlib';
+import type { files } from '../../host.ts';
 
 /** The thread owns the file: it closes it when it ends. */
 export interface Start {
-  readonly handle: FileHandle;
+  readonly handle: files.FileHandle;
   readonly level: number;
 }
 
@@ -77,6 +77,7 @@ async function stop(): Promise<void> {
     await once(zstd, 'close');
   }
   await written;
-  await handle.close();
+  // What the disk says to it now is of a file that is given up, or was on the disk before.
+  await handle.close().catch(() => {});
   parentPort?.close();
 }

@@ -2,9 +2,8 @@
  * A file that gets what is written to it as one frame of zstd, in a thread of its own: what zstd gives is memory
  * outside the heap, for which the collector would walk a heap with a whole file system's tree in it again and again.
  */
-import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
 import { files } from '../../host.ts';
+import { startThread } from '../thread.ts';
 import type { Answer, Order, Start } from './zstd-file-thread.ts';
 
 export interface ZstdFile {
@@ -22,42 +21,21 @@ export interface ZstdFile {
  * @param file its name, for what is said when the disk does not take it: each call throws that as an OperatorError
  */
 export function zstdFile(handle: files.FileHandle, file: string, level: number): ZstdFile {
-  const worker = new Worker(new URL('./zstd-file-thread.ts', import.meta.url), {
-    execArgv: [],
+  const thread = startThread<Order, Answer, void>(new URL('./zstd-file-thread.ts', import.meta.url), {
     workerData: { handle, level } satisfies Start,
     transferList: [handle as never],
+    read: (answer) => {
+      if (answer.kind === 'failed') throw Object.assign(new Error(answer.message), { code: answer.code });
+    },
+    failure: (cause) => files.storageError('file.unwritable', `cannot write ${file}`, cause),
   });
-  const exited = once(worker, 'exit');
-  const waiting: PromiseWithResolvers<void>[] = [];
-  let failure: Error | undefined;
-  const fail = (cause: unknown) => {
-    failure ??= files.storageError('file.unwritable', `cannot write ${file}`, cause);
-    for (const { reject } of waiting.splice(0)) reject(failure);
-  };
-  worker.on('message', (answer: Answer) => {
-    if (answer.kind === 'done') waiting.shift()?.resolve();
-    else fail(Object.assign(new Error(answer.message), { code: answer.code }));
-  });
-  worker.on('error', fail);
-  worker.on('exit', () => fail(new Error('the thread that compresses has ended')));
-
-  const order = (given: Order): Promise<void> => {
-    const answered = Promise.withResolvers<void>();
-    // Of several that fail together, the first one is told.
-    answered.promise.catch(() => {});
-    if (failure === undefined) {
-      waiting.push(answered);
-      worker.postMessage(given);
-    } else answered.reject(failure);
-    return answered.promise;
-  };
   return {
-    write: (bytes) => order({ kind: 'bytes', bytes }),
-    zeros: (count) => order({ kind: 'zeros', count }),
-    end: () => order({ kind: 'end' }),
+    write: (bytes) => thread.ask({ kind: 'bytes', bytes }),
+    zeros: (count) => thread.ask({ kind: 'zeros', count }),
+    end: () => thread.ask({ kind: 'end' }),
     async close() {
-      worker.postMessage({ kind: 'stop' } satisfies Order);
-      await exited;
+      thread.tell({ kind: 'stop' });
+      await thread.ended;
     },
   };
 }
