@@ -67,6 +67,7 @@ export function createFounding({ self, keeper, sight, call, randomUuid, log }: F
   let leaving = false;
   let holdsData = false;
   let conflictSinceMs: number | undefined;
+  let held: { readonly uuid: string | undefined; readonly sinceMs: number } | undefined;
 
   /** @returns the answers that came, whatever came wrong left out */
   async function askAll(to: readonly string[], promise: FoundingPromise) {
@@ -161,7 +162,9 @@ export function createFounding({ self, keeper, sight, call, randomUuid, log }: F
       await confirm(now);
       const durable = keeper.now();
       holdsData = own.hasData && !own.empty;
-      const step = planGenesis(durable, now, randomUuid(), competing);
+      const uuid = durable.genesis?.uuid;
+      if (held === undefined || held.uuid !== uuid) held = { uuid, sinceMs: now.nowMs };
+      const step = planGenesis(durable, now, randomUuid(), held.sinceMs, competing);
       let differing: FoundingView['differing'] = [];
       if (step.kind === 'propose') differing = await propose(step.promise, step.to);
       if (step.kind === 'found') await found(uuidOf(0, randomUuid()), step.expect);

@@ -57,6 +57,32 @@ describe('genesis, simulated', () => {
     }
   });
 
+  test('machines that look faster than news of a cluster travels come to one all the same', async () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const world = createWorld({
+        size: 6,
+        random: randomFrom(seed),
+        expect: 6,
+        passMs: 200,
+        cardMs: 4_000,
+      });
+      world.groups = [
+        [0, 2, 4],
+        [1, 3, 5],
+      ];
+      startAll(world);
+      await world.run(20_000);
+      world.groups = [all(world)];
+      await world.run(100_000);
+      assert.equal(geneses(world).size, 1, `seed ${seed}: ${world.everFounded.size} were founded`);
+      assert.ok(
+        world.machines.every(({ disk }) => disk.confirmed && disk.genesis),
+        `seed ${seed}`,
+      );
+      assert.ok(world.everFounded.size <= 6, `seed ${seed}: ${world.everFounded.size} were founded`);
+    }
+  });
+
   test('four of six begin, the two others join them later', async () => {
     for (let seed = 1; seed <= 20; seed++) {
       const world = createWorld({ size: 6, random: randomFrom(seed), expect: 6 });

@@ -66,6 +66,9 @@ export interface PromiseAnswer {
 
 /** A founder that has promised and is silent this long may be passed over. */
 export const FOUNDER_LOST_MS = 60_000;
+/** News of a genesis have this long to travel before its carriers ask for another round; longer in each round. */
+const ROUND_MS = 5_000;
+const LONGEST_ROUND_MS = 30_000;
 const SETTLE_MS = 3_000;
 const FIRST_LOOK_MS = 5_000;
 const JOIN_LOOK_MS = 10_000;
@@ -77,15 +80,17 @@ const UNPROVEN_MS = 60_000;
  * The next step of a node without a cluster, or with one that cannot be confirmed. Pure.
  *
  * @param random for the UUID of a proposal of ours, when one is made now
+ * @param heldSinceMs since when we carry our genesis
  * @param competing the highest promise to somebody else that an asked node told us of
  */
 export function planGenesis(
   durable: Durable,
   sight: Sight,
   random: string,
+  heldSinceMs: number,
   competing?: FoundingPromise,
 ): GenesisStep {
-  if (durable.genesis !== undefined && !isStuck(durable, sight)) return { kind: 'none' };
+  if (durable.genesis !== undefined && !isStuck(durable, sight, heldSinceMs)) return { kind: 'none' };
   const living = adoptable(durable, sight);
   if (living !== undefined) return durable.genesis === undefined ? living : { kind: 'none' };
   if (sight.bootstrap) return { kind: 'found', expect: 1 };
@@ -132,14 +137,19 @@ export function mayVote({ promise, genesis: held }: Durable, genesis: Genesis): 
   return (promise?.round ?? 0) <= round && (held === undefined || roundOf(held) < round);
 }
 
-/** Ours is unconfirmed, and cannot be: others carry rival ones, or its founder is gone. */
-function isStuck({ genesis, confirmed }: Durable, sight: Sight): boolean {
+/**
+ * Ours is unconfirmed, and cannot be: others carry rival ones, or its founder is gone. Rivals may only not have heard
+ * of it yet: a founder that began the next round at once would always be ahead of the news.
+ */
+function isStuck({ genesis, confirmed }: Durable, sight: Sight, heldSinceMs: number): boolean {
   if (genesis === undefined || confirmed || genesis.expect !== sight.expect || sight.expect === undefined)
     return false;
   const rivals = sight.sightings.some(
     (other) => other.genesis.uuid !== genesis.uuid && other.genesis.expect === genesis.expect,
   );
-  return rivals || (genesis.founder !== sight.self && isLost(genesis.founder, sight));
+  const patienceMs = Math.min(ROUND_MS * roundOf(genesis), LONGEST_ROUND_MS);
+  if (rivals && sight.nowMs - heldSinceMs >= patienceMs) return true;
+  return genesis.founder !== sight.self && isLost(genesis.founder, sight);
 }
 
 /** @param carriers ids of the nodes that carry it, ourselves among them if we do */

@@ -15,7 +15,7 @@ function decide(momentsMs: readonly number[], contact?: Contact) {
     return observer.look({ self: 'me', nowMs, settings: SETTINGS, cards: [], contacts, evicted: [] });
   });
   const last = looks.at(-1);
-  return last && planGenesis({}, last, '').kind;
+  return last && planGenesis({}, last, '', 0).kind;
 }
 
 const everyHalfSecond = (untilMs: number) => Array.from({ length: untilMs / 500 }, (_, at) => (at + 1) * 500);

@@ -39,13 +39,16 @@ export interface WorldOptions {
   readonly random: Random;
   readonly expect?: number | undefined;
   readonly joins?: boolean;
+  /** Virtual ms between two looks of a machine; 1500 unless given. */
+  readonly passMs?: number;
+  /** Virtual ms that a card travels at most; none unless given. */
+  readonly cardMs?: number;
 }
 
 const IDENTITIES = Array.from({ length: 8 }, (_, index) =>
   identityFromSeed(Buffer.alloc(32, index + 1), new Date(0)),
 ).sort((a, b) => (a.id < b.id ? -1 : 1));
 
-const PASS_MS = 1_500;
 const PRESENT_MS = 8_000;
 const CALL_MS = 4_000;
 const QUIET = createLog({ write: () => {} });
@@ -60,7 +63,8 @@ interface Run {
   newestMs: number | undefined;
 }
 
-export function createWorld({ size, random, expect, joins = false }: WorldOptions): World {
+export function createWorld(options: WorldOptions): World {
+  const { size, random, expect, joins = false, passMs = 1_500, cardMs = 0 } = options;
   let nowMs = 1_000;
   const queue: { atMs: number; order: number; act: () => void }[] = [];
   let order = 0;
@@ -104,7 +108,7 @@ export function createWorld({ size, random, expect, joins = false }: WorldOption
           newestMs: undefined,
         };
         runs.set(id, run);
-        later(random.below(PASS_MS), () => void loop(machine, run));
+        later(random.below(passMs), () => void loop(machine, run));
       },
       crash() {
         machine.up = false;
@@ -194,7 +198,7 @@ export function createWorld({ size, random, expect, joins = false }: WorldOption
     const view = await run.founding.pass({ hasData, empty: !machine.written });
     if (runs.get(machine.id) !== run) return;
     machine.view = view;
-    later(PASS_MS / 2 + random.below(PASS_MS), () => void loop(machine, run));
+    later(passMs / 2 + random.below(passMs), () => void loop(machine, run));
   }
 
   /** Cards go round: our own and those that we know. */
@@ -206,14 +210,18 @@ export function createWorld({ size, random, expect, joins = false }: WorldOption
       const theirs = runs.get(other.id);
       if (theirs === undefined || other === machine || !reaches(machine.id, other.id)) continue;
       if (random.chance(world.loss)) continue;
-      const before = theirs.heardMs.get(machine.id);
-      if (before === undefined || nowMs - before > PRESENT_MS) theirs.newestMs = nowMs;
-      theirs.heardMs.set(machine.id, nowMs);
-      theirs.cards.set(machine.id, own);
-      for (const [id, card] of run.cards) {
-        if (id !== other.id && card.sequence > (theirs.cards.get(id)?.sequence ?? 0))
-          theirs.cards.set(id, card);
-      }
+      const told = new Map([...run.cards, [machine.id, own]]);
+      const arrive = () => {
+        const before = theirs.heardMs.get(machine.id);
+        if (before === undefined || nowMs - before > PRESENT_MS) theirs.newestMs = nowMs;
+        theirs.heardMs.set(machine.id, nowMs);
+        for (const [id, card] of told) {
+          if (id !== other.id && card.sequence > (theirs.cards.get(id)?.sequence ?? 0))
+            theirs.cards.set(id, card);
+        }
+      };
+      if (cardMs === 0) arrive();
+      else later(random.below(cardMs), arrive);
     }
   }
 
