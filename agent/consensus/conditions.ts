@@ -4,7 +4,7 @@ import { neededFor } from './birth.ts';
 import type { Durable } from './durable.ts';
 import type { EtcdMember } from './etcd/types.ts';
 import type { FoundingView } from './founding.ts';
-import type { Sight } from './genesis.ts';
+import { carriersOf, type Sight } from './genesis.ts';
 import { type JoiningStep, mayBegin } from './joining.ts';
 import { seriesOf } from './membership.ts';
 
@@ -99,8 +99,7 @@ function beginning({
 function agreement({ durable, sight, nameOf }: ConditionFacts): FoundCondition[] {
   const { genesis } = durable;
   if (genesis === undefined || mayBegin(durable)) return [];
-  const others = sight.sightings.find((sighting) => sighting.genesis.uuid === genesis.uuid)?.carriers ?? [];
-  const carriers = [...new Set([...others, sight.self])];
+  const carriers = [...new Set([...carriersOf(genesis, sight), sight.self])];
   const needed = neededFor(genesis);
   if (carriers.length >= needed) return [joiningCondition(ASKED, 'a few seconds')];
   const more = `${needed - carriers.length} more of the ${genesis.expect} expected machines`;
@@ -120,7 +119,7 @@ function agreement({ durable, sight, nameOf }: ConditionFacts): FoundCondition[]
 
 function rivals({ durable, founding: { meeting }, sight, nameOf }: ConditionFacts): FoundCondition[] {
   if (meeting.kind !== 'conflict' || durable.genesis === undefined) return [];
-  const ours = sight.sightings.find(({ genesis }) => genesis.uuid === durable.genesis?.uuid)?.carriers ?? [];
+  const ours = carriersOf(durable.genesis, sight);
   const line = (uuid: string, ids: readonly string[]) => `${uuid}: ${ids.map(nameOf).join(', ')}`;
   return [
     {

@@ -15,6 +15,7 @@ import {
 import { type Durable, type FoundingPromise, type Keeper, promiseSchema } from './durable.ts';
 import {
   answerPromise,
+  carriersOf,
   countPromises,
   type GenesisStep,
   isConfirmed,
@@ -148,8 +149,7 @@ export function createFounding({ self, keeper, sight, call, randomUuid, log }: F
   async function confirm(now: Sight): Promise<void> {
     const { genesis, confirmed } = keeper.now();
     if (genesis === undefined || confirmed) return;
-    const others = now.sightings.find((sighting) => sighting.genesis.uuid === genesis.uuid)?.carriers ?? [];
-    if (!isConfirmed(genesis, [...new Set([...others, self.id])])) return;
+    if (!isConfirmed(genesis, [...new Set([...carriersOf(genesis, now), self.id])])) return;
     const after = await keeper.change((durable) =>
       durable.genesis?.uuid === genesis.uuid ? { ...durable, confirmed: true } : undefined,
     );
@@ -168,13 +168,11 @@ export function createFounding({ self, keeper, sight, call, randomUuid, log }: F
       let differing: FoundingView['differing'] = [];
       if (step.kind === 'propose') differing = await propose(step.promise, step.to);
       if (step.kind === 'found') await found(uuidOf(0, randomUuid()), step.expect);
-      const carriers = (genesis: Genesis) =>
-        now.sightings.find((sighting) => sighting.genesis.uuid === genesis.uuid)?.carriers ?? [];
       if (step.kind === 'adopt') {
         await take(
           { ...step, why: 'it lives' },
           undefined,
-          isConfirmed(step.genesis, carriers(step.genesis)),
+          isConfirmed(step.genesis, carriersOf(step.genesis, now)),
         );
       }
       const meeting = planMeeting({ ...own, durable, conflictSinceMs }, now);
@@ -186,7 +184,7 @@ export function createFounding({ self, keeper, sight, call, randomUuid, log }: F
         await take(
           meeting,
           durable.genesis,
-          forced || isConfirmed(meeting.genesis, carriers(meeting.genesis)),
+          forced || isConfirmed(meeting.genesis, carriersOf(meeting.genesis, now)),
         );
       }
       return { step, meeting, differing };

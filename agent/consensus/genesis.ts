@@ -152,6 +152,11 @@ function isStuck({ genesis, confirmed }: Durable, sight: Sight, heldSinceMs: num
   return genesis.founder !== sight.self && isLost(genesis.founder, sight);
 }
 
+/** Ids of the others whose newest card carries this genesis. Pure. */
+export function carriersOf({ uuid }: Pick<Genesis, 'uuid'>, { sightings }: Sight): readonly string[] {
+  return sightings.find(({ genesis }) => genesis.uuid === uuid)?.carriers ?? [];
+}
+
 /** @param carriers ids of the nodes that carry it, ourselves among them if we do */
 export function isConfirmed(genesis: Genesis, carriers: readonly string[]): boolean {
   return carriers.length >= neededFor(genesis);

@@ -133,10 +133,8 @@ async function feed(
   work: (write: Write) => Promise<void>,
   end: () => void,
 ): Promise<{ readonly error: unknown } | undefined> {
-  let gone = false;
-  stdin.on('error', () => {
-    gone = true;
-  });
+  // The write that met it is told, too.
+  stdin.on('error', () => {});
   const write: Write = (bytes) =>
     new Promise((resolve, reject) => stdin.write(bytes, (error) => (error ? reject(error) : resolve())));
   try {
@@ -144,7 +142,7 @@ async function feed(
     stdin.end();
     return undefined;
   } catch (error) {
-    if (gone || stdin.destroyed) return undefined;
+    if (stdin.destroyed) return undefined;
     end();
     return { error };
   }
