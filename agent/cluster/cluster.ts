@@ -90,7 +90,6 @@ export async function startCluster(inputs: ClusterInputs): Promise<ClusterPart> 
     keyring: uses.keyring,
   });
   const mesh = createMesh({ paths, units });
-  const meshInterface = () => store.get('facts')?.settings.settings?.mesh.interface;
   const consensus = createConsensus({
     paths,
     log,
@@ -106,7 +105,7 @@ export async function startCluster(inputs: ClusterInputs): Promise<ClusterPart> 
     addresses: {
       hold: mesh.holdAddress,
       release: mesh.releaseAddress,
-      listHeld: () => mesh.listHeld(meshInterface()),
+      listHeld: mesh.listHeld,
     },
     guard: createGuard(manager.setWatchdog),
     selfArgv: processes.selfArgv(),
@@ -146,9 +145,15 @@ export async function startCluster(inputs: ClusterInputs): Promise<ClusterPart> 
     found: () => engine?.conditions() ?? [],
     halted,
   });
-  const tearDownMesh = () => mesh.tearDown(meshInterface());
   const controllers = [
-    haltController({ units, tearDownMesh, resignRoles: roles.resignAll, log, reason: halted, again }),
+    haltController({
+      units,
+      tearDownMesh: mesh.tearDown,
+      resignRoles: roles.resignAll,
+      log,
+      reason: halted,
+      again,
+    }),
     ...discovery.controllers,
     ...keyChanges.controllers,
     eviction.controller,

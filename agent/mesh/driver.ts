@@ -39,9 +39,13 @@ export function driverOf({ kind }: Interface): Driver | undefined {
   return kind === 'tun' ? 'wireguard-go' : undefined;
 }
 
-/** Take the interface away, and the program behind it. */
-export async function removeInterface({ name, units }: DriverDeps): Promise<void> {
+/** Take the interface away if one was made, and the program behind it. */
+export async function removeInterface({
+  name,
+  units,
+}: Pick<DriverDeps, 'units'> & { readonly name: string | undefined }): Promise<void> {
   await units.stop('wireguard', STOP_MS);
+  if (name === undefined) return;
   const left = await look(name);
   if (left !== undefined && driverOf(left) !== undefined) await ip(['link', 'delete', 'dev', name]);
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import * as path from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KnownCard } from '../engine/resources.ts';
@@ -22,6 +23,25 @@ const pings = (machine: Machine, to: string) => machine.status('ping', '-c1', '-
 const handshake = (node: RunningNode) => node.last.mesh?.peers[0]?.handshakeAge === 0;
 const indexOf = (machine: Machine) => machine.run('ip', '-o', 'link', 'show', 'wg0').split(':')[0];
 const stampOf = (machine: Machine) => machine.run('wg', 'show', 'wg0', 'latest-handshakes');
+
+/** As an agent does it that starts with the order to forget everything. */
+function reset(machine: Machine): void {
+  const from = (file: string) => JSON.stringify(path.join(import.meta.dirname, '..', file));
+  const environment = {
+    CLUSTEROS_STATE_DIR: `${machine.folder}/state`,
+    CLUSTEROS_RUN_DIR: `${machine.folder}/run`,
+    CLUSTEROS_HOSTS_FILE: `${machine.folder}/hosts`,
+  };
+  const script = `
+    import { finishReset } from ${from('reset.ts')};
+    import { createLog } from ${from('log.ts')};
+    import { pathsFrom } from ${from('paths.ts')};
+    import { requestReset } from ${from('operations/reset.ts')};
+    const paths = pathsFrom(${JSON.stringify(environment)});
+    await requestReset(paths, new Date());
+    await finishReset({ paths, environment: {}, log: createLog({ write: () => {} }) });`;
+  machine.run(process.execPath, '--input-type=module', '-e', script);
+}
 
 inNamespaces(import.meta.filename, () => {
   let machines: [Machine, Machine];
@@ -185,6 +205,23 @@ inNamespaces(import.meta.filename, () => {
     await nodes[0].command({ set: { gossip: { ...gossip(1), advertise: 'x' } } });
     await nodes[0].command({ set: { gossip: gossip(1) } });
     assert.equal(nodes[0].last.meshReports, said);
+  });
+
+  test('an interface with another name takes the place of the former one', async () => {
+    await nodes[1].kill();
+    nodes[1] = machines[1].start(SEEDS[1], { name: 'beta', mesh: { interface: 'mesh7' } });
+    await nodes[1].until('mesh', ({ last }) => last.mesh?.ready === true);
+    await meet(1);
+    await nodes[1].until('ping', () => pings(machines[1], addresses[0]));
+    assert.notEqual(machines[1].status('ip', 'link', 'show', 'wg0'), 0);
+  });
+
+  test('a reset removes the interface that the settings named, and no stranger called wg0', async () => {
+    await nodes[1].kill();
+    machines[1].run('ip', 'tuntap', 'add', 'dev', 'wg0', 'mode', 'tun');
+    reset(machines[1]);
+    assert.notEqual(machines[1].status('ip', 'link', 'show', 'mesh7'), 0);
+    assert.equal(machines[1].status('ip', 'link', 'show', 'wg0'), 0);
   });
 
   test('a node that leaves takes interface, program, names and rules away', async () => {

@@ -1,9 +1,11 @@
+import { DEFAULT_SETTINGS } from '../config/settings.ts';
 import type { Controller } from '../engine/controller.ts';
 import type { Units } from '../engine/units.ts';
 import type { Paths } from '../paths.ts';
 import { meshController } from './controller.ts';
 import { namesController, writeHosts } from './hosts-file.ts';
 import { look } from './interface.ts';
+import { madeInterface } from './made-interface.ts';
 import { firewallController, removeFirewall } from './nftables.ts';
 import { createWireguard, type Wireguard } from './wireguard.ts';
 
@@ -19,20 +21,15 @@ export interface MeshDomain {
   holdAddress(address: string, untilMs: number): Promise<void>;
   /** Take it away again; not having it is fine. @throws AgentError */
   releaseAddress(address: string): Promise<void>;
-  /**
-   * The service addresses that the interface has, also those from before this process.
-   *
-   * @param name of the interface, where no controller has run in this process; wg0 when absent
-   */
-  listHeld(name?: string): Promise<readonly string[]>;
+  /** The service addresses that the interface has, also those from before this process. */
+  listHeld(): Promise<readonly string[]>;
   /**
    * Remove interface, wireguard-go, names and firewall, for a node that leaves or is reset; to be called when the
-   * controllers have ended.
+   * controllers have ended. It removes what an earlier process made, too.
    *
-   * @param name of the interface, where no controller has run in this process; wg0 when absent
    * @throws AggregateError after everything was tried
    */
-  tearDown(name?: string): Promise<void>;
+  tearDown(): Promise<void>;
 }
 
 /** The encrypted network of the nodes: interface, names, firewall. */
@@ -42,22 +39,26 @@ export function createMesh({ paths, units }: { paths: Paths; units: Units }): Me
     if (current?.name !== name) current = { name, speaker: createWireguard(paths.run, name, units) };
     return current.speaker;
   };
-  const speaker = (name = 'wg0') => current?.speaker ?? speakerFor(name);
+  const made = madeInterface(paths.run);
+  /** For the interface that there is: this process may have made none yet. */
+  const speaker = async () =>
+    current?.speaker ?? speakerFor((await made.read()) ?? DEFAULT_SETTINGS.mesh.interface);
   return {
     controllers: [
       meshController(paths.state, speakerFor),
       namesController(paths.hosts),
       firewallController(),
     ],
-    holdAddress: (address, untilMs) => speaker().holdAddress(address, untilMs),
-    releaseAddress: (address) => speaker().releaseAddress(address),
-    async listHeld(name = 'wg0') {
-      const found = await look(current?.name ?? name);
+    holdAddress: async (address, untilMs) => (await speaker()).holdAddress(address, untilMs),
+    releaseAddress: async (address) => (await speaker()).releaseAddress(address),
+    async listHeld() {
+      const name = await made.read();
+      const found = name === undefined ? undefined : await look(name);
       return (found?.addresses ?? []).filter((it) => it.endsWith('/32')).map((it) => it.slice(0, -3));
     },
-    async tearDown(name) {
+    async tearDown() {
       const results = await Promise.allSettled([
-        speaker(name).tearDown(),
+        speaker().then((it) => it.tearDown()),
         writeHosts(paths.hosts, []),
         removeFirewall(),
       ]);

@@ -5,6 +5,7 @@ import { boottime, files, programs } from '../host.ts';
 import { type Dump, type MeshConfig, parseDump, renderConfig } from './config.ts';
 import { createInterface, type Driver, driverOf, removeInterface } from './driver.ts';
 import { apply, type Interface, interfaceError, look, missing, planInterface } from './interface.ts';
+import { madeInterface } from './made-interface.ts';
 import { hold } from './service-address.ts';
 
 export interface WantedMesh {
@@ -45,6 +46,7 @@ const WG_MS = 10_000;
 
 export function createWireguard(run: string, name: string, units: Units): Wireguard {
   const file = path.join(run, 'wireguard.conf');
+  const made = madeInterface(run);
   /** Until when, in ms since boot. */
   const held = new Map<string, number>();
   let wanted: WantedMesh | undefined;
@@ -68,6 +70,14 @@ export function createWireguard(run: string, name: string, units: Units): Wiregu
   }
 
   const takeAway = (address: string) => apply([`address del ${address}/32 dev ${name}`]);
+
+  /** With another name in the settings the former interface goes: it has the port and the address. */
+  async function followName(): Promise<void> {
+    const before = await made.read();
+    if (before === name) return;
+    await removeInterface({ name: before, units });
+    await made.write(name);
+  }
 
   async function setAddresses(now: Interface, { address, prefix }: WantedMesh): Promise<void> {
     const current = [...held].filter(([, untilMs]) => !isOver(untilMs)).map(([one]) => one);
@@ -101,6 +111,7 @@ export function createWireguard(run: string, name: string, units: Units): Wiregu
           const strange = stdout.trim() !== next.publicKey && stdout.trim() !== '(none)';
           if (strange) throw taken(name, `it has the addresses ${now.addresses.join(', ')} and another key`);
         }
+        await followName();
         now ??= await createInterface({ name, units, signal });
         wanted = next;
         await setAddresses(now, next);
@@ -144,8 +155,9 @@ export function createWireguard(run: string, name: string, units: Units): Wiregu
       alone(async () => {
         held.clear();
         wanted = undefined;
-        await removeInterface({ name, units });
+        await removeInterface({ name: await made.read(), units });
         await files.remove(file);
+        await made.remove();
       }),
   };
 }
