@@ -13,6 +13,7 @@ import {
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ask } from './api/client.ts';
+import { readLastKnown } from './api/last-known.ts';
 import { viewOf } from './api/view.ts';
 import type { ClusterPart } from './cluster/cluster.ts';
 import { runDaemon } from './daemon.ts';
@@ -108,6 +109,7 @@ test('a node without a seed waits for a key, says where to put it, and is ready 
     ],
   );
   await shows(sandbox, /node alpha[\s\S]*state {4}ready/);
+  assert.equal((await readLastKnown(sandbox.paths))?.status.state, 'ready');
   const deadline = performance.now() + DEADLINE_MS;
   while (statSync(sandbox.paths.agettyReload).mtimeMs <= redrawn) {
     assert.ok(performance.now() < deadline, 'agetty was never told to draw again');

@@ -1,3 +1,4 @@
+import { ANSWER_MS, writeLastKnown } from './api/last-known.ts';
 import { serveApi } from './api/server.ts';
 import { statusDocument } from './api/view.ts';
 import type { ClusterPart } from './cluster/cluster.ts';
@@ -94,6 +95,7 @@ export async function runDaemon({
   let announced: string | undefined;
   let told = status;
   let consoleFailure: string | undefined;
+  let lastKnownFailure: string | undefined;
 
   while (!stop.aborted) {
     const newMark = await offersMark(paths).catch((error: unknown) => String(error));
@@ -108,7 +110,13 @@ export async function runDaemon({
     refresh();
     logChanges(log, told, status);
     told = status;
-    await show(renderIssue(statusDocument(status, cluster?.view()))).then(
+    const document = statusDocument(status, cluster?.view());
+    await writeLastKnown(paths, document, ANSWER_MS).catch((error: unknown) => {
+      if (lastKnownFailure !== String(error))
+        log.warning('the last known status could not be written', { reason: String(error) });
+      lastKnownFailure = String(error);
+    });
+    await show(renderIssue(document)).then(
       () => {
         consoleFailure = undefined;
       },

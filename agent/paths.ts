@@ -9,6 +9,8 @@ export interface Paths {
   readonly socket: string;
   /** Where the state can only be read: for the programs of roles, which are less than root. */
   readonly statusSocket: string;
+  /** The status as the agent last knew it, for when it does not answer. */
+  readonly lastStatus: string;
   /** The administrator's settings. */
   readonly config: string;
   /** A cluster key put beside the settings by hand. */
@@ -49,6 +51,7 @@ export function pathsFrom(environment: Environment): Paths {
     run,
     socket: path.join(run, 'agent.sock'),
     statusSocket: path.join(run, 'readonly', 'status.sock'),
+    lastStatus: path.join(run, 'status.json'),
     config,
     configKey: path.join(path.dirname(config), 'cluster.key'),
     seed: from('CLUSTEROS_SEED_DIR', '/run/clusteros/seed'),

@@ -1,14 +1,16 @@
 import { AgentError, EXIT_CODES, type ExitName } from '../errors.ts';
 import { unixSocket } from '../host.ts';
+import { ANSWER_MS } from './last-known.ts';
 
 /**
  * Ask the running agent.
  *
  * @param path `/v1/status`
+ * @param timeoutMs more on a slow machine: see `readLastKnown`
  * @throws AgentError `agent.not-running`, `agent.forbidden`, `agent.no-answer`, or what the agent said went wrong
  */
-export async function ask<T>(socket: string, path: string): Promise<T> {
-  return send<T>(socket, { path }, 5_000);
+export async function ask<T>(socket: string, path: string, timeoutMs = ANSWER_MS): Promise<T> {
+  return send<T>(socket, { path }, timeoutMs);
 }
 
 /**
@@ -42,7 +44,7 @@ async function send<T>(socket: string, asked: unixSocket.Asked, timeoutMs: numbe
   try {
     answer = await unixSocket.askJson(socket, asked, timeoutMs);
   } catch (cause) {
-    throw unanswered(socket, cause);
+    throw unanswered(socket, cause, timeoutMs);
   }
   if (answer.status === 200) return answer.body as T;
   throw said(asked.path, answer.status, answer.body);
@@ -77,7 +79,7 @@ function isExit(value: unknown): value is ExitName {
   return typeof value === 'string' && Object.hasOwn(EXIT_CODES, value);
 }
 
-function unanswered(socket: string, cause: unknown): AgentError {
+function unanswered(socket: string, cause: unknown, timeoutMs?: number): AgentError {
   const { code, message } = cause as NodeJS.ErrnoException;
   if (code === 'EACCES' || code === 'EPERM') {
     return new AgentError({
@@ -89,11 +91,13 @@ function unanswered(socket: string, cause: unknown): AgentError {
     });
   }
   const absent = code === 'ENOENT' || code === 'ECONNREFUSED';
+  const late = timeoutMs !== undefined && ['AbortError', 'TimeoutError'].includes((cause as Error).name);
+  const within = late ? ` within ${timeoutMs / 1000} s` : '';
   return new AgentError({
     code: absent ? 'agent.not-running' : 'agent.no-answer',
     exit: 'notRunning',
-    message: absent ? 'the agent is not running' : `the agent does not answer on ${socket}`,
-    evidence: absent ? undefined : message,
+    message: absent ? 'the agent is not running' : `the agent did not answer on ${socket}${within}`,
+    evidence: absent || late ? undefined : message,
     fix: 'systemctl status node-agent; systemctl start node-agent',
     cause,
   });

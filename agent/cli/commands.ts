@@ -1,6 +1,7 @@
+import type { ExitName } from '../errors.ts';
 import type { Context, Options } from './context.ts';
 
-type Action = (context: Context, options: never, args: readonly string[]) => Promise<void>;
+type Action = (context: Context, options: never, args: readonly string[]) => Promise<Ended>;
 
 export interface CommandRow {
   /** Words: `status`, `token create`. */
@@ -17,7 +18,11 @@ export interface CommandRow {
   readonly load: () => Promise<Action>;
 }
 
-export type Run = (context: Context, options: Options, args: readonly string[]) => Promise<void>;
+/** Another exit than `ok`, for a command that has printed what there is. */
+// biome-ignore lint/suspicious/noConfusingVoidType: most commands return nothing
+export type Ended = ExitName | void;
+
+export type Run = (context: Context, options: Options, args: readonly string[]) => Promise<Ended>;
 
 const YES = ['-y, --yes', 'do not ask'] as const;
 

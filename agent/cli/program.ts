@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import { AgentError, EXIT_CODES } from '../errors.ts';
+import { AgentError, EXIT_CODES, type ExitName } from '../errors.ts';
 import { VERSION } from '../version.ts';
 import { COMMANDS, type CommandRow, type Run } from './commands.ts';
 import type { Context, Options } from './context.ts';
@@ -13,12 +13,16 @@ export function createProgram(context: Context): (argv: readonly string[]) => Pr
     .helpCommand(false)
     .version(VERSION, '-V, --version', 'the version of this program; more by the command version')
     .addHelpText('after', `\n${exitCodeHelp()}`);
-  for (const row of COMMANDS) addCommand(program, row, context);
+  let exit: ExitName = 'ok';
+  const ended = (as: ExitName) => {
+    exit = as;
+  };
+  for (const row of COMMANDS) addCommand(program, row, context, ended);
   return async (argv) => {
     try {
       if (argv.length === 0) program.outputHelp();
       else await program.parseAsync(argv, { from: 'user' });
-      return EXIT_CODES.ok.code;
+      return EXIT_CODES[exit].code;
     } catch (error) {
       if (!(error instanceof CommanderError)) throw error;
       if (error.exitCode === 0) return EXIT_CODES.ok.code;
@@ -27,7 +31,12 @@ export function createProgram(context: Context): (argv: readonly string[]) => Pr
   };
 }
 
-function addCommand(program: Command, row: CommandRow, context: Context): void {
+function addCommand(
+  program: Command,
+  row: CommandRow,
+  context: Context,
+  ended: (as: ExitName) => void,
+): void {
   const words = row.name.split(' ');
   const last = words.pop() ?? row.name;
   const parent = words.reduce(groupOf, program);
@@ -43,7 +52,7 @@ function addCommand(program: Command, row: CommandRow, context: Context): void {
   for (const [flags, meaning, usual] of row.options ?? []) command.option(flags, meaning, usual);
   command.action(async () => {
     const run = (await row.load()) as Run;
-    await run(context, command.opts<Options>(), command.args);
+    ended((await run(context, command.opts<Options>(), command.args)) ?? 'ok');
   });
 }
 

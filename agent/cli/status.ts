@@ -1,9 +1,12 @@
 import { ask } from '../api/client.ts';
+import { asLastKnown, readLastKnown } from '../api/last-known.ts';
 import { countMembers } from '../api/member-counts.ts';
 import type { RoleView, StatusDocument } from '../api/view.ts';
+import { AgentError, describeError } from '../errors.ts';
 import { clock } from '../host.ts';
 import { describeItem } from '../seed/report.ts';
 import type { Condition } from '../status.ts';
+import type { Ended } from './commands.ts';
 import { type Context, type Options, printResult } from './context.ts';
 import { memberTable } from './members.ts';
 import { ago, printable, table, wrapped } from './table.ts';
@@ -12,10 +15,38 @@ const WIDTH = 100;
 const REFUSALS = 5;
 const EVENTS = 3;
 
-/** @throws AgentError when the agent does not run */
-export async function status(context: Context, options: Options): Promise<void> {
-  const document = await ask<StatusDocument>(context.paths.socket, '/v1/status');
+/**
+ * The status as the agent says it, or else as it last knew it, with its age and the exit of an agent that does not
+ * answer.
+ *
+ * @throws AgentError when the agent does not answer and left nothing to read
+ */
+export async function status(context: Context, options: Options): Promise<Ended> {
+  const { paths, print } = context;
+  const known = await readLastKnown(paths);
+  let document: StatusDocument;
+  try {
+    document = await ask<StatusDocument>(paths.socket, '/v1/status', known?.answerMs);
+  } catch (error) {
+    if (known === undefined || !(error instanceof AgentError) || error.exit !== 'notRunning') throw error;
+    // The agent may have written once more while it was asked.
+    const last = (await readLastKnown(paths)) ?? known;
+    if (!options.json) print('stderr', `${describeError(error)}\n\n`);
+    printResult(context, options, asLastKnown(last, error), () =>
+      [
+        `last known ${ageWords(last.ageMs)} ago:`,
+        '',
+        renderStatus(last.status, new Date(clock.wallClock().getTime() - last.ageMs)),
+      ].join('\n'),
+    );
+    return error.exit;
+  }
   printResult(context, options, document, (it) => renderStatus(it, clock.wallClock()));
+}
+
+function ageWords(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  return seconds < 120 ? `${seconds} s` : `${Math.floor(seconds / 60)} min`;
 }
 
 /** The text for people: where the node and its cluster stand, then what is not as it should be. Pure. */
