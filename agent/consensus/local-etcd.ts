@@ -3,12 +3,14 @@ import { digestOfConfig } from '../engine/child-units.ts';
 import type { TlsFiles } from '../engine/resources.ts';
 import { failed, mayTry, NO_FAILURES, type RestartPolicy } from '../engine/restart.ts';
 import type { UnitState, Units } from '../engine/units.ts';
-import { clock, files } from '../host.ts';
+import { AgentError } from '../errors.ts';
+import { clock, files, programs } from '../host.ts';
 import type { Paths } from '../paths.ts';
 import { authorityFrom } from './certificates/authority.ts';
 import { certificateFiles, ensureCertificates } from './certificates/files.ts';
 import { dataFolder } from './data.ts';
-import { type MemberWish, memberArgv, memberConfig } from './etcd/config.ts';
+import { ETCD, type MemberWish, memberArgv, memberConfig } from './etcd/config.ts';
+import { type EtcdRelease, NEWEST, releaseOf } from './etcd/options.ts';
 import { tlsFromFiles } from './etcd/tls-files.ts';
 
 /** etcd on this node: its files, its unit, its restarts. */
@@ -24,7 +26,7 @@ export interface LocalEtcd {
   stop(): Promise<void>;
 }
 
-export type Wish = Omit<MemberWish, 'tls' | 'dataFolder'>;
+export type Wish = Omit<MemberWish, 'tls' | 'dataFolder' | 'release'>;
 
 const STOP_MS = 20_000;
 /** How long files that nobody else writes are believed to be there. */
@@ -42,9 +44,13 @@ export function createLocalEtcd(paths: Paths, units: Units): LocalEtcd {
   let restarts = NO_FAILURES;
   let wasStarted = false;
 
-  /** Without what only matters for the first start of a data folder. */
+  /**
+   * Without what only matters for the first start of a data folder, and without etcd's release: an upgrade of the
+   * package is no reason to stop a voter behind the others' back.
+   */
   async function digest(wish: Wish): Promise<string> {
-    const lasting = memberConfig({ ...wish, members: {}, state: 'existing', token: '', dataFolder: '', tls });
+    const first = { members: {}, state: 'existing', token: '', dataFolder: '' } as const;
+    const lasting = memberConfig({ ...wish, ...first, release: NEWEST, tls });
     return digestOfConfig(lasting, (await material())?.ca ?? '');
   }
 
@@ -80,7 +86,8 @@ export function createLocalEtcd(paths: Paths, units: Units): LocalEtcd {
       if (!force && !mayTry(restarts, nowMs, POLICY)) return;
       await files.makeFolder(run, 0o700);
       await files.makeFolder(dataFolder(paths.state), 0o700);
-      const config = memberConfig({ ...wish, tls, dataFolder: dataFolder(paths.state) });
+      const release = await installedRelease();
+      const config = memberConfig({ ...wish, tls, dataFolder: dataFolder(paths.state), release });
       const text = force ? JSON.stringify({ ...JSON.parse(config), 'force-new-cluster': true }) : config;
       await files.writeVolatile(configFile, text, 0o600);
       await units.start({ name: 'etcd', argv: memberArgv(configFile), configDigest: await digest(wish) });
@@ -96,6 +103,24 @@ export function createLocalEtcd(paths: Paths, units: Units): LocalEtcd {
       restarts = NO_FAILURES;
     },
   };
+}
+
+/** Of the program that is about to start. A missing one is told by {@link Units.start}, with what to install. */
+async function installedRelease(): Promise<EtcdRelease> {
+  const printed = await programs.run([ETCD, '--version']).catch((error: unknown) => {
+    if (programs.isMissing(error)) return undefined;
+    throw error;
+  });
+  if (printed === undefined) return NEWEST;
+  const release = releaseOf(printed.stdout);
+  if (release !== undefined) return release;
+  throw new AgentError({
+    code: 'consensus.etcd-version',
+    exit: 'internal',
+    message: `${ETCD} is no etcd that this agent can configure: it needs 3.4 or later`,
+    evidence: (printed.stdout || printed.stderr).split('\n', 1)[0],
+    fix: 'install the etcd-server of this system: apt-get install --reinstall etcd-server',
+  });
 }
 
 /** By which lists of CA keys are compared. */

@@ -13,6 +13,7 @@ const wish = {
   state: 'existing',
   token: 'uuid',
   timers: 'lan',
+  release: '3.5',
 } as const;
 
 test('a member listens on the mesh and, for clients, on loopback, with mTLS on both', () => {

@@ -1,4 +1,5 @@
 import type { CertificateFiles } from '../../engine/resources.ts';
+import { type EtcdRelease, ownOptions } from './options.ts';
 
 /** What one member of etcd needs to know. */
 export interface MemberWish {
@@ -11,12 +12,14 @@ export interface MemberWish {
   readonly tls: CertificateFiles;
   /** Node id to peer URL, this member among them. */
   readonly members: Readonly<Record<string, string>>;
-  /** `new` only for the founder, once; see facts-engines.md. */
+  /** `new` only for the founder, once: one that lost its data and starts so again would run as a foreign cluster. */
   readonly state: 'new' | 'existing';
   /** The genesis' uuid: the same URLs with another token are another cluster. */
   readonly token: string;
   readonly timers: 'lan' | 'slow';
   readonly verbose?: boolean;
+  /** Of the program that reads the file. */
+  readonly release: EtcdRelease;
 }
 
 /** Heartbeat and election in ms: etcd's own defaults, and what k3s takes for slow disks. */
@@ -26,8 +29,8 @@ export const QUOTA_BYTES = 2 * 1024 ** 3;
 export const ETCD = '/usr/bin/etcd';
 
 /**
- * The configuration file of a member, as JSON, which is YAML: the names are the `json` tags of
- * `embed.configYAML` in 3.4 and 3.5, alike for all that is used here. With a file etcd ignores its flags. Pure.
+ * The configuration file of a member, as JSON, which is YAML: the names are alike in all releases that we know, but for
+ * {@link ownOptions}. With a file etcd ignores its flags. Pure.
  */
 export function memberConfig(wish: MemberWish): string {
   const [heartbeat, election] = TIMERS[wish.timers];
@@ -63,8 +66,7 @@ export function memberConfig(wish: MemberWish): string {
     'auto-compaction-retention': '1h',
     // The leader keeps this many entries for followers that lag: fewer than etcd's 100,000 for less memory.
     'snapshot-count': 10_000,
-    'experimental-initial-corrupt-check': true,
-    'enable-v2': false,
+    ...ownOptions(wish.release),
     'enable-grpc-gateway': true,
     metrics: 'basic',
     logger: 'zap',

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import * as net from 'node:net';
 import type { TestContext } from 'node:test';
@@ -6,7 +6,8 @@ import { makeSandbox } from '../../../testing/sandbox.ts';
 import { type Authority, authorityCertificate, authorityFrom } from '../../certificates/authority.ts';
 import { mintLeaf } from '../../certificates/leaf.ts';
 import { createEtcdClient } from '../client.ts';
-import { clientUrlOf, memberArgv, memberConfig, peerUrlOf } from '../config.ts';
+import { clientUrlOf, ETCD, memberArgv, memberConfig, peerUrlOf } from '../config.ts';
+import { NEWEST, releaseOf } from '../options.ts';
 import type { EtcdClient, EtcdClientOptions, TlsMaterial } from '../types.ts';
 
 /** For tests: real etcd members with mTLS on addresses 127.x.y.z of this machine. */
@@ -149,6 +150,7 @@ function makeMember(parts: MemberParts): RigMember {
         state,
         token: parts.folder,
         timers: 'lan',
+        release: releaseOf(execFileSync(ETCD, ['--version'], { env: {} }).toString()) ?? NEWEST,
       });
       // All members have one port here, so that only one of them could have it on 127.0.0.1.
       const own = { 'listen-client-urls': endpoint };
