@@ -45,6 +45,7 @@ const tokenId = z.string().regex(/^[1-9A-HJ-NP-Za-km-z]{1,64}$/, 'expected the i
 const address = z.strictObject({ address: z.string().min(1).max(300) });
 const nobody = z.strictObject({});
 const aNode = z.strictObject({ node });
+const evictWish = z.strictObject({ node, revokeTokens: z.boolean().optional() });
 const aToken = z.strictObject({ id: tokenId });
 const { leastSeconds, mostSeconds, mostUses } = TOKEN_LIMITS;
 const tokenWish = z.strictObject({
@@ -88,9 +89,9 @@ export const ROUTES: readonly Route[] = [
   post('/v1/join', address, (does, wish) => does.join(wish.address)),
   post('/v1/join/forget', address, (does, wish) => does.forgetJoin(wish.address)),
   post('/v1/leave', nobody, (does) => does.leave()),
-  post('/v1/evict', aNode, (does, wish, parts) => {
-    const { id, name } = findMember(parts.snapshot().view?.members ?? [], wish.node);
-    return does.evict(id, name);
+  post('/v1/evict', evictWish, (does, { node, revokeTokens }, parts) => {
+    const { id, name } = findMember(parts.snapshot().view?.members ?? [], node);
+    return does.evict(id, { name, revokeTokens });
   }),
   post('/v1/readmit', aNode, (does, wish, parts) => does.readmit(evictedOf(parts, wish.node))),
   post('/v1/rotate-key', nobody, (does) => does.rotateKey()),

@@ -109,7 +109,7 @@ export const COMMANDS: readonly CommandRow[] = [
   },
   {
     name: 'token revoke',
-    summary: 'make a token worthless; who came in by it stays',
+    summary: 'revoke a token; nodes that joined with it stay',
     args: '<id>',
     examples: ['sudo node-agent token revoke 4mHw7Kzq'],
     load: async () => (await import('./token.ts')).tokenRevoke,
@@ -118,8 +118,8 @@ export const COMMANDS: readonly CommandRow[] = [
     name: 'evict',
     summary: 'remove a node everywhere, and refuse its identity from now on',
     args: '<node>',
-    options: [YES],
-    examples: ['sudo node-agent evict node-3', 'sudo node-agent evict 7Yk2 --yes'],
+    options: [['--revoke-tokens', 'end every enrolment token with it'], YES],
+    examples: ['sudo node-agent evict node-3', 'sudo node-agent evict 7Yk2 --yes --revoke-tokens'],
     load: async () => (await import('./orders.ts')).evict,
   },
   {
@@ -131,7 +131,7 @@ export const COMMANDS: readonly CommandRow[] = [
   },
   {
     name: 'key rotate',
-    summary: 'give the cluster a new key, without stopping it',
+    summary: 'give the cluster a new key without stopping it, and end every enrolment token',
     options: [YES],
     examples: ['sudo node-agent key rotate', 'sudo node-agent key rotate --yes'],
     load: async () => (await import('./orders.ts')).keyRotate,

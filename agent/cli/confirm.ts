@@ -36,6 +36,14 @@ export async function confirm(
     });
   }
   print('stderr', `${about}\n`);
-  if (/^y(es)?$/i.test((await asker.askLine('Go on? [y/N] ')).trim())) return;
+  if (await isYes({ asker }, 'Go on? [y/N] ')) return;
   throw new AgentError({ code: 'confirm.declined', exit: 'notDone', message: 'nothing was done' });
+}
+
+/** One question on the terminal; whatever is no yes is a no. */
+export async function isYes(
+  { asker = terminal }: Pick<Context, 'asker'>,
+  question: string,
+): Promise<boolean> {
+  return /^y(es)?$/i.test((await asker.askLine(question)).trim());
 }

@@ -3,7 +3,7 @@ import { type TestContext, test } from 'node:test';
 import type { Snapshot } from '../api/routes.ts';
 import { serveApi } from '../api/server.ts';
 import { AgentError } from '../errors.ts';
-import type { Operations } from '../operations/operations.ts';
+import type { EvictWish, Operations, TokenView } from '../operations/operations.ts';
 import { makeSandbox } from '../testing/sandbox.ts';
 import { createProgram } from './program.ts';
 
@@ -16,10 +16,19 @@ const MEMBERS = [
   },
 ];
 
+const OVER = { id: 'abc', expires: '2001-01-01T00:00:00Z', expired: true, usesLeft: 2, note: undefined };
+const TOKENS: readonly TokenView[] = [OVER];
+const LIVE: readonly TokenView[] = [
+  { ...OVER, id: 'over' },
+  { ...OVER, id: 'used', expired: false, usesLeft: 0 },
+  { ...OVER, id: 'live', expired: false },
+];
+
 /** An agent that only writes down what it is told, and the command line before it. */
-async function station(t: TestContext, answer: string | undefined = undefined) {
+async function station(t: TestContext, answer: string | undefined = undefined, tokens = TOKENS) {
   const { environment, paths, put } = makeSandbox(t);
   const asked: unknown[] = [];
+  const wishes: (EvictWish | undefined)[] = [];
   const operations = {
     leave: async () => asked.push('leave') && { done: 'left', note: 'come back soon' },
     reset: async () => asked.push('reset') && { done: 'forgotten' },
@@ -27,8 +36,8 @@ async function station(t: TestContext, answer: string | undefined = undefined) {
     forgetJoin: async (address: string) => ({ done: `forgets ${address}` }),
     recover: async (wish: unknown) => asked.push(wish) && { done: 'begun anew' },
     revokeToken: async (id: string) => asked.push(id) && { done: 'revoked' },
-    evict: async (id: string) => asked.push(id) && { done: 'evicted' },
-    listTokens: async () => [{ id: 'abc', expires: '2001-01-01T00:00:00Z', usesLeft: 2, note: undefined }],
+    evict: async (id: string, wish?: EvictWish) => asked.push(id) && wishes.push(wish) && { done: 'evicted' },
+    listTokens: async () => tokens,
     createToken: async (wish: { uses: number }) => ({
       id: 'a',
       token: 'a.b',
@@ -66,7 +75,7 @@ async function station(t: TestContext, answer: string | undefined = undefined) {
     await program(argv);
     return out;
   };
-  return { run, asked, put };
+  return { run, asked, wishes, put };
 }
 
 test('without a terminal what is dangerous is refused, with the command that does it', async (t) => {
@@ -114,6 +123,20 @@ test('evict finds the node before it asks, and asks with its name, id and addres
   assert.deepEqual(yes.asked, [NEW]);
   assert.match(await yes.run('evict', OLD.slice(0, 6), '--yes'), /^evicted/);
   assert.deepEqual(yes.asked, [NEW, OLD]);
+});
+
+test('evict lists the live tokens and offers to revoke them, and a script says so by a flag', async (t) => {
+  const yes = await station(t, 'y', LIVE);
+  const text = await yes.run('evict', 'n2');
+  assert.match(text, /Enrolment tokens that still let machines in[\s\S]*\nlive /);
+  assert.doesNotMatch(text, /\n(over|used) /);
+  assert.deepEqual(yes.wishes, [{ name: 'n2', revokeTokens: true }]);
+  await yes.run('evict', 'n2', '--yes');
+  await yes.run('evict', 'n2', '--yes', '--revoke-tokens');
+  assert.deepEqual(
+    yes.wishes.map((wish) => wish?.revokeTokens),
+    [true, undefined, true],
+  );
 });
 
 test('recover wants exactly one of its two ways, and takes a file or none', async (t) => {

@@ -1,11 +1,13 @@
 import { ask, order } from '../api/client.ts';
 import type { MemberView } from '../api/view.ts';
 import { AgentError } from '../errors.ts';
+import { clock } from '../host.ts';
 import { findMember } from '../operations/find-node.ts';
-import type { Done, RecoverWish } from '../operations/operations.ts';
-import { confirm } from './confirm.ts';
+import type { Done, RecoverWish, TokenView } from '../operations/operations.ts';
+import { confirm, isYes } from './confirm.ts';
 import { type Context, type Options, printResult } from './context.ts';
 import { printable } from './table.ts';
+import { tokenTable } from './token.ts';
 
 /**
  * The commands that have the running agent do something. What is dangerous asks first. A leave, a reset or a
@@ -14,6 +16,10 @@ import { printable } from './table.ts';
 
 export interface YesOptions extends Options {
   readonly yes?: boolean;
+}
+
+export interface EvictOptions extends YesOptions {
+  readonly revokeTokens?: boolean;
 }
 
 const LONG_MS = 300_000;
@@ -36,14 +42,28 @@ export async function leave(context: Context, options: YesOptions) {
 }
 
 /** Which node is meant is found first, so that a yes is said to one node; its id is what is sent. */
-export async function evict(context: Context, options: YesOptions, [node = '']: readonly string[]) {
+export async function evict(context: Context, options: EvictOptions, [node = '']: readonly string[]) {
   const { members } = await ask<{ members: readonly MemberView[] }>(context.paths.socket, '/v1/members');
   const member = findMember(members, node);
   await confirm(context, options.yes, {
     about: `${described(member)} will be removed everywhere, and its identity refused until it is readmitted.`,
     command: `node-agent evict ${member.id}`,
   });
-  await send(context, options, '/v1/evict', { node: member.id });
+  const revokeTokens = options.revokeTokens ?? (!options.yes && (await offerToRevoke(context)));
+  await send(context, options, '/v1/evict', { node: member.id, ...(revokeTokens ? { revokeTokens } : {}) });
+}
+
+/** What the node may have read lets in whoever has it. */
+async function offerToRevoke(context: Context): Promise<boolean> {
+  const { tokens } = await ask<{ tokens: readonly TokenView[] }>(context.paths.socket, '/v1/tokens');
+  const live = tokens.filter(({ expired, usesLeft }) => !expired && usesLeft > 0);
+  if (live.length === 0) return false;
+  const list = tokenTable(live, clock.wallClock()).join('\n');
+  context.print(
+    'stderr',
+    `Enrolment tokens that still let machines in, and that the node may have read:\n${list}\n`,
+  );
+  return isYes(context, `Revoke ${live.length === 1 ? 'it' : `these ${live.length}`} too? [y/N] `);
 }
 
 /** A name may be anybody's; the id and the addresses tell the machine. */
@@ -60,7 +80,7 @@ export async function readmit(context: Context, options: Options, [node = '']: r
 export async function keyRotate(context: Context, options: YesOptions) {
   await confirm(context, options.yes, {
     about:
-      'Every node that is alive gets a new cluster key; the cluster goes on meanwhile.\nSeeds and tokens made with the old key no longer let anybody in: take the new one with node-agent key show.',
+      'Every node that is alive gets a new cluster key; the cluster goes on meanwhile.\nSeeds with the old key no longer let anybody in: take the new key with node-agent key show.\nEvery enrolment token ends at once: make new ones with node-agent token create when the change is done.',
     command: 'node-agent key rotate',
   });
   await send(context, options, '/v1/rotate-key', {});

@@ -67,7 +67,7 @@ export async function tokenRevoke(
   printResult(context, options, done, (it) => it.done);
 }
 
-function tokenTable(tokens: readonly TokenView[], now: Date): string[] {
+export function tokenTable(tokens: readonly TokenView[], now: Date): string[] {
   return table(
     ['TOKEN', 'USES LEFT', 'EXPIRES', 'NOTE'],
     tokens.map(({ id, usesLeft, expires, note }) => [

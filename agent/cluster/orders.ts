@@ -37,6 +37,7 @@ export function createOrders(deps: OrderDeps): Operations {
     clusterKey: () => keyOf(store),
     consensus: () => store.get('consensus'),
     registry: () => store.get('registry'),
+    meshRange: () => store.get('facts')?.settings.settings?.mesh.range ?? '',
     now: clock.wallClock,
     random: randomBytes,
     joinsChanged: deps.joinsChanged,

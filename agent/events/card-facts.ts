@@ -14,7 +14,7 @@ export interface CardFacts {
 const remembered = new WeakMap<SignedCard, CardFacts | null>();
 
 /**
- * Read a card for display, or undefined when it is none. Its signature was checked by whoever put it into the
+ * Read a card for display only, or undefined when it is none. Its signature was checked by whoever put it into the
  * resources; this only makes sure that a shape we do not know cannot break the view.
  */
 export function cardFacts(signed: SignedCard): CardFacts | undefined {

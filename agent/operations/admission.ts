@@ -1,7 +1,8 @@
-import type { EtcdClient } from '../consensus/etcd/types.ts';
+import type { EtcdClient, Op, OpResult } from '../consensus/etcd/types.ts';
 import { AgentError } from '../errors.ts';
 import { KEYS } from '../registry/keys.ts';
-import type { Done } from './operations.ts';
+import type { Done, EvictWish } from './operations.ts';
+import { countOfTokens, END_TOKENS, endedTokens } from './token-store.ts';
 
 export interface AdmissionDeps {
   readonly etcd: Pick<EtcdClient, 'txn'>;
@@ -16,10 +17,10 @@ export interface AdmissionDeps {
  * of its mesh, and the leader takes its vote.
  *
  * @param node id
- * @param name by which it can be readmitted, when nobody else knows it any more
  * @throws AgentError `evict.self`; EtcdError without a quorum
  */
-export async function evict(deps: AdmissionDeps, node: string, name?: string): Promise<Done> {
+export async function evict(deps: AdmissionDeps, node: string, wish: EvictWish = {}): Promise<Done> {
+  const { name, revokeTokens = false } = wish;
   if (node === deps.self()) {
     throw new AgentError({
       code: 'evict.self',
@@ -30,9 +31,13 @@ export async function evict(deps: AdmissionDeps, node: string, name?: string): P
   }
   const value = JSON.stringify({ at: deps.now().toISOString(), by: deps.self(), name });
   const key = KEYS.evicted(node);
-  const { succeeded } = await deps.etcd.txn({
+  const tokens: readonly Op[] = revokeTokens
+    ? END_TOKENS
+    : [{ kind: 'range', key: KEYS.token(''), prefix: true, keysOnly: true }];
+  const { succeeded, responses } = await deps.etcd.txn({
     compare: [{ key, target: 'create', value: '0' }],
-    success: [{ kind: 'put', key, value }],
+    success: [...tokens, { kind: 'put', key, value }],
+    failure: tokens,
   });
   // Serf only shows it sooner: a node that it cannot tell now is refused all the same.
   const pruned = await deps.forceLeave(node).then(
@@ -41,8 +46,22 @@ export async function evict(deps: AdmissionDeps, node: string, name?: string): P
   );
   return {
     done: `${name === undefined ? node : `${name} (${node})`} ${succeeded ? 'is evicted' : 'was evicted before'}`,
-    note: `${pruned ? '' : 'Gossip still lists it for a while. '}node-agent readmit ${name ?? node} takes it back.\nIt still knows the cluster key: node-agent key rotate makes that worthless.`,
+    note: [
+      `${pruned ? '' : 'Gossip still lists it for a while. '}node-agent readmit ${name ?? node} takes it back.`,
+      ...tokenNote(responses[0]),
+      'It still knows the cluster key: node-agent key rotate makes that worthless.',
+    ].join('\n'),
   };
+}
+
+/** It may have read tokens, or made some. */
+function tokenNote(response: OpResult | undefined): string[] {
+  if (response?.kind !== 'range') return [`Revoked: ${countOfTokens(endedTokens(response))}.`];
+  const { length } = response.kvs;
+  if (length === 0) return [];
+  return [
+    `${countOfTokens(length)} it may have read: node-agent token list, node-agent token revoke ID; key rotate ends all.`,
+  ];
 }
 
 /** @throws AgentError `readmit.not-evicted`; EtcdError without a quorum */

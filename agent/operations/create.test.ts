@@ -2,14 +2,31 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
-import type { Consensus } from '../engine/resources.ts';
+import { makeCard } from '../discovery/card.ts';
+import type { Card, Consensus, RegisteredNode } from '../engine/resources.ts';
+import { type Identity, identityFromSeed } from '../identity/identity.ts';
+import { wireguardKeys } from '../identity/keys.ts';
 import { createMemoryEtcd } from '../testing/memory-etcd.ts';
 import { makeSandbox } from '../testing/sandbox.ts';
-import { IDS, scene } from '../testing/scene.ts';
+import { IDS, scene, sceneCard } from '../testing/scene.ts';
 import { createOperations } from './create.ts';
 import { loadJoins } from './joins.ts';
 
-function station(t: TestContext, consensus: Partial<Consensus> | undefined = {}) {
+const FOUR = [1, 2, 3, 4].map((byte) => identityFromSeed(Buffer.alloc(32, byte), new Date(0)));
+
+/** As the node itself registers: its card names the mesh key of its identity, and is signed by it. */
+function registered(identity: Identity, index: number, more: Partial<Card> = {}): RegisteredNode {
+  const plain = JSON.parse(Buffer.from(sceneCard(index).body, 'base64').toString('utf8')) as Card;
+  const meshKey = wireguardKeys(identity.seed).publicKey.toString('base64');
+  const signed = makeCard({ ...plain, id: identity.id, meshKey, ...more }, identity, Buffer.alloc(32));
+  return { id: identity.id, signed, registeredAt: '2026-01-01T00:00:00.000Z' };
+}
+
+function station(
+  t: TestContext,
+  consensus: Partial<Consensus> | undefined = {},
+  nodes: readonly RegisteredNode[] = FOUR.map((identity, index) => registered(identity, index)),
+) {
   const { paths, put } = makeSandbox(t);
   put('state/identity.json', '{}');
   const etcd = createMemoryEtcd();
@@ -21,7 +38,8 @@ function station(t: TestContext, consensus: Partial<Consensus> | undefined = {})
     self: () => IDS[0],
     clusterKey: () => Buffer.alloc(32, 1),
     consensus: () => world.consensus && { ...world.consensus, ...consensus },
-    registry: () => world.registry && { ...world.registry, evicted: [IDS[3]] },
+    registry: () => world.registry && { ...world.registry, nodes, evicted: [FOUR[3]?.id ?? ''] },
+    meshRange: () => '10.42.0.0/16',
     now: () => new Date(0),
     random: randomBytes,
     joinsChanged: (addresses) => told.push(addresses),
@@ -63,9 +81,46 @@ test('a rotation is sealed for every registered node but the evicted one', async
   const sealed = etcd.keys().filter((key) => key.includes('rotation-sealed'));
   assert.deepEqual(
     sealed.map((key) => key.split('/').at(-1)),
-    [IDS[0], IDS[1], IDS[2]],
+    FOUR.slice(0, 3)
+      .map(({ id }) => id)
+      .sort(),
   );
   await assert.rejects(operations.rotateKey(), { code: 'rotation.under-way' });
+});
+
+test('a mesh key that its node has not signed gets no copy of the new key', async (t) => {
+  const [one, two, three] = FOUR.map((identity, index) => registered(identity, index)) as [
+    RegisteredNode,
+    RegisteredNode,
+    RegisteredNode,
+  ];
+  const card = JSON.parse(Buffer.from(two.signed.body, 'base64').toString('utf8')) as Card;
+  const thief = Buffer.from(JSON.stringify({ ...card, meshKey: Buffer.alloc(32, 66).toString('base64') }));
+  const nodes = [
+    one,
+    { ...two, signed: { ...two.signed, body: thief.toString('base64') } },
+    // Signed, and by another node.
+    { ...three, signed: one.signed },
+  ];
+  const { operations, etcd } = station(t, {}, nodes);
+  assert.match((await operations.rotateKey()).done, /on 1 nodes$/);
+  const sealed = etcd.keys().filter((key) => key.includes('rotation-sealed'));
+  assert.deepEqual(
+    sealed.map((key) => key.split('/').at(-1)),
+    [one.id],
+  );
+});
+
+test('a rotation ends every enrolment token in the transaction that begins it, and says how many', async (t) => {
+  const { operations, etcd } = station(t);
+  const { token } = await operations.createToken({ ttlSeconds: 3600, uses: 2 });
+  await operations.createToken({ ttlSeconds: 3600, uses: 1 });
+  const before = etcd.transactions.length;
+  const { note } = await operations.rotateKey();
+  assert.match(note ?? '', /^Enrolment tokens that ended with the old key: 2\.$/m);
+  assert.equal(etcd.transactions.length - before, 1);
+  assert.deepEqual(await operations.listTokens(), []);
+  assert.ok(!etcd.keys().some((key) => key.includes(token.split('.')[0] ?? '')));
 });
 
 test('joined addresses are kept once each, at most 64, and only if they are some', async (t) => {

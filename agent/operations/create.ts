@@ -1,7 +1,7 @@
 import type { EtcdClient } from '../consensus/etcd/types.ts';
-import type { Consensus, Registry } from '../engine/resources.ts';
+import { verifyCard } from '../discovery/card.ts';
+import type { Consensus, RegisteredNode, Registry } from '../engine/resources.ts';
 import { AgentError } from '../errors.ts';
-import { cardFacts } from '../events/card-facts.ts';
 import { evict, readmit } from './admission.ts';
 import { addJoin, removeJoin } from './joins.ts';
 import type { Done, Operations, RecoverWish } from './operations.ts';
@@ -16,6 +16,8 @@ export interface OperationDeps {
   readonly clusterKey: () => Buffer | undefined;
   readonly consensus: () => Consensus | undefined;
   readonly registry: () => Registry | undefined;
+  /** Such as 10.42.0.0/16. */
+  readonly meshRange: () => string;
   readonly now: () => Date;
   /** From the system's generator. */
   readonly random: (bytes: number) => Buffer;
@@ -57,7 +59,7 @@ export function createOperations(deps: OperationDeps): Operations {
     createToken: withQuorum(tokens.create),
     listTokens: withQuorum(tokens.list),
     revokeToken: withQuorum(tokens.revoke),
-    evict: withQuorum((node, name) => evict(deps, node, name)),
+    evict: withQuorum((node, wish) => evict(deps, node, wish)),
     readmit: withQuorum((node) => readmit(deps, node)),
     rotateKey: withQuorum(() => rotateKey(deps)),
     reset: async () => {
@@ -75,22 +77,40 @@ export function createOperations(deps: OperationDeps): Operations {
   };
 }
 
-async function rotateKey({ etcd, clusterKey, registry, random, now }: OperationDeps): Promise<Done> {
+async function rotateKey({
+  etcd,
+  clusterKey,
+  registry,
+  meshRange,
+  random,
+  now,
+}: OperationDeps): Promise<Done> {
   const key = clusterKey();
   if (key === undefined) throw notNow('this node holds no cluster key');
   const { nodes = [], evicted = [] } = registry() ?? {};
-  const recipients = nodes.flatMap(({ id, signed }): Recipient[] => {
-    const facts = cardFacts(signed);
-    // The card speaks for the node that it names, and for no other.
-    const meshKey = facts?.id === id ? facts.meshKey : undefined;
-    return meshKey === undefined || evicted.includes(id) ? [] : [{ id, meshKey }];
-  });
+  const recipients = recipientsOf(nodes, evicted, meshRange());
   if (recipients.length === 0) throw notNow('the registry of the cluster is not known here yet');
-  const rotation = await beginRotation(etcd, recipients, key, random, now());
+  const { rotation, endedTokens } = await beginRotation(etcd, recipients, key, random, now());
   return {
     done: `the cluster key changes from ${rotation.oldFingerprint} to ${rotation.newFingerprint} on ${recipients.length} nodes`,
-    note: 'node-agent events -f shows how far it is. Nodes that are off now get the new key by themselves when they return within 30 days.',
+    note: `Enrolment tokens that ended with the old key: ${endedTokens}.\nnode-agent events -f shows how far it is. Nodes that are off now get the new key by themselves when they return within 30 days.`,
   };
+}
+
+/**
+ * Who gets the new key: registered, not evicted, with a card that its own identity has signed. What stands in etcd may
+ * have been written by anyone who held the key: an unsigned mesh key could be a thief's. Pure.
+ */
+export function recipientsOf(
+  nodes: readonly RegisteredNode[],
+  evicted: readonly string[],
+  range: string,
+): readonly Recipient[] {
+  return nodes.flatMap(({ id, signed }): Recipient[] => {
+    const card = verifyCard(signed, { keys: 'trusted', range }).known?.card;
+    // The card speaks for the node that it names, and for no other.
+    return card?.id !== id || evicted.includes(id) ? [] : [{ id, meshKey: card.meshKey }];
+  });
 }
 
 function refuseWithoutQuorum(consensus: Consensus | undefined): void {

@@ -9,11 +9,18 @@ export interface Operations {
   listTokens(): Promise<readonly TokenView[]>;
   revokeToken(id: string): Promise<Done>;
   /** @param node id */
-  evict(node: string, name?: string): Promise<Done>;
+  evict(node: string, wish?: EvictWish): Promise<Done>;
   readmit(node: string): Promise<Done>;
   rotateKey(): Promise<Done>;
   reset(): Promise<Done>;
   recover(wish: RecoverWish): Promise<Done>;
+}
+
+export interface EvictWish {
+  /** By which it can be readmitted, when nobody else knows it any more. */
+  readonly name?: string | undefined;
+  /** End every enrolment token in the same transaction. */
+  readonly revokeTokens?: boolean | undefined;
 }
 
 export interface Done {

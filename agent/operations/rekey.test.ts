@@ -19,7 +19,7 @@ const recipient = (byte: number) => ({
 /** A member that went through a change of the key from OLD, with real records and a real channel. */
 async function member(t: TestContext, recipients: readonly number[]) {
   const etcd = createMemoryEtcd();
-  const rotation = await beginRotation(etcd, recipients.map(recipient), OLD, randomBytes, new Date(0));
+  const { rotation } = await beginRotation(etcd, recipients.map(recipient), OLD, randomBytes, new Date(0));
   const evicted = new Set<string>();
   const server = await startPeer(t, 1, {
     keys: [keyOf(2)],
@@ -78,7 +78,8 @@ test('a member that does not hold the new key yet, or whose key is the same, giv
   const etcd = createMemoryEtcd();
   const deps = { etcd, fingerprints: () => ['01234567'] };
   await assert.rejects(answerRekey(deps, recipient(3).id, 'aabbccdd'), { code: 'rekey.none' });
-  const { newFingerprint } = await beginRotation(etcd, [recipient(3)], OLD, randomBytes, new Date(0));
+  const { rotation } = await beginRotation(etcd, [recipient(3)], OLD, randomBytes, new Date(0));
+  const { newFingerprint } = rotation;
   await assert.rejects(answerRekey(deps, recipient(3).id, 'aabbccdd'), { code: 'rekey.behind' });
   await assert.rejects(answerRekey(deps, recipient(3).id, newFingerprint), { code: 'rekey.same' });
   await assert.rejects(answerRekey(deps, recipient(3).id, undefined), { code: 'rekey.no-key' });

@@ -5,6 +5,7 @@ import { PREFIX } from '../registry/keys.ts';
 import { parseValue } from '../registry/records.ts';
 import { type Ack, ackSchema, type Phase, type Rotation, rotationSchema } from './rotation.ts';
 import { openSealed, seal } from './seal.ts';
+import { END_TOKENS, endedTokens } from './token-store.ts';
 
 export const ROTATION_KEY = `${PREFIX}rotation`;
 const ACKS = `${PREFIX}rotation-acks/`;
@@ -38,9 +39,15 @@ export async function readRotation(
   return rotation && { rotation, revision: kv.modRevision };
 }
 
+export interface BegunRotation {
+  readonly rotation: Rotation;
+  /** Enrolment tokens that ended with it: whoever read one would get the new key. */
+  readonly endedTokens: number;
+}
+
 /**
  * Begin: seal the new key for everybody who is registered and not evicted, then write down the rotation. A crash
- * before the last step leaves nothing but sealed copies of a key that nobody uses.
+ * before the last step leaves nothing but sealed copies of a key that nobody uses. That step ends every enrolment token.
  *
  * @param random bytes from the system's generator
  * @throws AgentError `rotation.under-way`
@@ -51,7 +58,7 @@ export async function beginRotation(
   oldKey: Buffer,
   random: (bytes: number) => Buffer,
   now: Date,
-): Promise<Rotation> {
+): Promise<BegunRotation> {
   const before = await readRotation(etcd);
   if (before !== undefined && before.rotation.phase !== 'done') throw underWay(before.rotation.phase);
   const newKey = random(32);
@@ -66,9 +73,10 @@ export async function beginRotation(
     const sealed = seal(newKey, Buffer.from(meshKey, 'base64'), rotation.id, random(32));
     await etcd.put(sealedKey(rotation.id, id), sealed);
   }
-  const { succeeded } = await etcd.txn({
+  const { succeeded, responses } = await etcd.txn({
     compare: [{ key: ROTATION_KEY, target: 'mod', value: before?.revision ?? '0' }],
     success: [
+      ...END_TOKENS,
       { kind: 'put', key: ROTATION_KEY, value: JSON.stringify(rotation) },
       { kind: 'delete', key: ACKS, prefix: true },
     ],
@@ -78,7 +86,7 @@ export async function beginRotation(
     throw underWay('distribute');
   }
   if (before !== undefined) await etcd.delete(sealedKey(before.rotation.id, ''), { prefix: true });
-  return rotation;
+  return { rotation, endedTokens: endedTokens(responses[0]) };
 }
 
 /** Our copy of the new key; undefined when there is none for us. */

@@ -235,7 +235,7 @@ test('only its own node opens a sealed key, and a second rotation must wait for 
   }
   const etcd = createMemoryEtcd();
   const meshKey = publicKeyOf('x25519', mine).toString('base64');
-  const rotation = await beginRotation(etcd, [{ id: ID(0), meshKey }], OLD, randomBytes, new Date(0));
+  const { rotation } = await beginRotation(etcd, [{ id: ID(0), meshKey }], OLD, randomBytes, new Date(0));
   const key = await takeSealed(etcd, rotation, ID(0), mine);
   assert.equal(key && fingerprint(key), rotation.newFingerprint);
   assert.equal(await takeSealed(etcd, rotation, ID(1), theirs), undefined);

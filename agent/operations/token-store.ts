@@ -1,4 +1,4 @@
-import type { EtcdClient } from '../consensus/etcd/types.ts';
+import type { EtcdClient, Op, OpResult } from '../consensus/etcd/types.ts';
 import { AgentError } from '../errors.ts';
 import { makeToken, tokenKey, tokenText } from '../identity/tokens.ts';
 import { KEYS, PREFIX } from '../registry/keys.ts';
@@ -71,7 +71,7 @@ export function createTokenStore({ etcd, now, random }: TokenStoreDeps) {
         compare: [{ key: KEYS.token(id), target: 'create', result: '!=', value: '0' }],
         success: removal(id),
       });
-      if (succeeded) return { done: `the token ${id} is revoked`, note: 'Who came in by it stays.' };
+      if (succeeded) return { done: `the token ${id} is revoked`, note: 'Nodes that joined with it stay.' };
       throw new AgentError({
         code: 'token.unknown',
         exit: 'usage',
@@ -91,7 +91,7 @@ export function createTokenStore({ etcd, now, random }: TokenStoreDeps) {
         const record = kv && parseValue(tokenRecord, kv.value);
         if (kv === undefined || record === undefined) return refused('it is unknown or was revoked');
         if (Date.parse(record.expires) <= now().getTime()) return refused(`it expired at ${record.expires}`);
-        const use = useKey(id, node);
+        const use = KEYS.tokenUse(id, node);
         if ((await etcd.range(use)).kvs.length > 0) return { outcome: 'taken' };
         if (record.usesLeft <= 0) return refused('all its uses are taken');
         const next = JSON.stringify({ ...record, usesLeft: record.usesLeft - 1 });
@@ -112,15 +112,27 @@ export function createTokenStore({ etcd, now, random }: TokenStoreDeps) {
   };
 }
 
-function removal(id: string) {
+function removal(id: string): readonly Op[] {
   return [
     { kind: 'delete', key: KEYS.token(id) },
-    { kind: 'delete', key: useKey(id, ''), prefix: true },
-  ] as const;
+    { kind: 'delete', key: KEYS.tokenUse(id, ''), prefix: true },
+  ];
 }
 
-function useKey(id: string, node: string): string {
-  return `${PREFIX}token-uses/${id}/${node}`;
+/** For a transaction: from then on no token lets anybody in. {@link endedTokens} reads its first response. */
+export const END_TOKENS: readonly Op[] = [
+  { kind: 'delete', key: `${PREFIX}tokens/`, prefix: true },
+  { kind: 'delete', key: `${PREFIX}token-uses/`, prefix: true },
+];
+
+/** How many tokens {@link END_TOKENS} ended. Pure. */
+export function endedTokens(response: OpResult | undefined): number {
+  return response?.kind === 'delete' ? response.deleted : 0;
+}
+
+/** Of people's sentences. Pure. */
+export function countOfTokens(count: number): string {
+  return count === 1 ? '1 enrolment token' : `${count} enrolment tokens`;
 }
 
 function refused(reason: string): Taken {

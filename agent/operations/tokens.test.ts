@@ -137,3 +137,18 @@ test('evicting is noted once, works although gossip cannot prune, and is undone 
   assert.deepEqual(etcd.keys(), []);
   await assert.rejects(readmit(deps, 'you'), { code: 'readmit.not-evicted' });
 });
+
+test('evicting tells of the tokens that the node may have read, and ends them when told to', async () => {
+  const { etcd, tokens } = station();
+  const deps = { etcd, self: () => 'me', now: () => new Date(START), forceLeave: async () => {} };
+  await tokens.create({ ttlSeconds: 3600, uses: 1 });
+  await tokens.create({ ttlSeconds: 3600, uses: 1 });
+  assert.match((await evict(deps, 'you')).note ?? '', /^2 enrolment tokens .*token revoke/m);
+  // Also on second thoughts: the node was evicted before.
+  assert.match(
+    (await evict(deps, 'you', { revokeTokens: true })).note ?? '',
+    /^Revoked: 2 enrolment tokens\./m,
+  );
+  assert.deepEqual(await tokens.list(), []);
+  assert.doesNotMatch((await evict(deps, 'they')).note ?? '', /token/);
+});

@@ -7,6 +7,7 @@ export const KEYS = {
   name: (name: string) => `${PREFIX}names/${name}`,
   role: (role: string) => `${PREFIX}roles/${role}`,
   token: (id: string) => `${PREFIX}tokens/${id}`,
+  tokenUse: (id: string, node: string) => `${PREFIX}token-uses/${id}/${node}`,
   evicted: (id: string) => `${PREFIX}evicted/${id}`,
   leaving: (id: string) => `${PREFIX}leaving/${id}`,
 } as const;

@@ -1,10 +1,13 @@
-import type { Compare, EtcdClient, KeyValue, Op, OpResult } from '../consensus/etcd/types.ts';
+import type { Compare, EtcdClient, KeyValue, Op, OpResult, Txn } from '../consensus/etcd/types.ts';
 
 /** The key-value part of etcd in memory, with real revisions and comparisons: enough for compare-and-swap. */
 export function createMemoryEtcd(): Pick<EtcdClient, 'range' | 'put' | 'delete' | 'txn'> & {
   readonly keys: () => string[];
+  /** All that were asked for, the oldest first. */
+  readonly transactions: readonly Txn[];
 } {
   const store = new Map<string, KeyValue>();
+  const transactions: Txn[] = [];
   let revision = 0;
   const within = (key: string, prefix = false) =>
     [...store.values()]
@@ -60,7 +63,10 @@ export function createMemoryEtcd(): Pick<EtcdClient, 'range' | 'put' | 'delete' 
       const [result] = act([{ kind: 'delete', key, ...options }]);
       return { deleted: result?.kind === 'delete' ? result.deleted : 0, revision: String(revision) };
     },
-    txn: async ({ compare, success, failure = [] }) => {
+    transactions,
+    txn: async (transaction) => {
+      transactions.push(transaction);
+      const { compare, success, failure = [] } = transaction;
       const succeeded = compare.every(holds);
       return { succeeded, revision: String(revision), responses: act(succeeded ? success : failure) };
     },

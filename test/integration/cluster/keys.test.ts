@@ -53,13 +53,16 @@ test('tokens let machines in, and the key is changed under way without losing a 
     const before = await keyOf(first);
     await fourth.powerCut();
     const { name: evicted, id: evictedId } = await fifth.agentStatus();
+    await createToken(first, ['--uses', '9', '--note', 'read by a thief']);
     await first.must(['node-agent', 'evict', evicted, '--yes']);
     const etcds = await Promise.all(voters.map(etcdOf));
     const checker = createChecker();
     await checker.write(voters);
     await checker.progress('the cluster is written to', 60_000);
     startMs = clock.monotonicMs();
-    await first.must(['node-agent', 'key', 'rotate', '--yes']);
+    const said = await first.must(['node-agent', 'key', 'rotate', '--yes']);
+    assert.match(said, /Enrolment tokens that ended with the old key: [1-9]/);
+    assert.equal((await first.must(['node-agent', 'token', 'list'])).trim(), 'no tokens');
     let longestMs = 0;
     let lastMs = clock.monotonicMs();
     let writes = await checker.acknowledged();
