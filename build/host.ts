@@ -18,3 +18,4 @@ export {
   type Write,
   which,
 } from './host/process.ts';
+export * as proxy from './host/proxy.ts';

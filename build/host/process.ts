@@ -180,11 +180,17 @@ export function interrupted(cause?: unknown): OperatorError {
   return new OperatorError({ code: 'interrupted', exit: 'interrupted', message: 'stopped', cause });
 }
 
-/** A command as one would type it, for error messages. */
+/** A command as one would type it, for error messages; names and passwords in addresses are left out. */
 export function pasteable(argv: readonly string[]): string {
-  return argv
-    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`))
-    .join(' ');
+  return withoutSecrets(
+    argv
+      .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`))
+      .join(' '),
+  );
+}
+
+function withoutSecrets(text: string): string {
+  return text.replace(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@'"]+@/gi, '$1***@');
 }
 
 /** The leader may be dead already, and the group with it. */
@@ -218,5 +224,5 @@ function eachLine(stream: NodeJS.ReadableStream | null, onLine: (line: string) =
 }
 
 function lastLines(text: string, count: number): string {
-  return text.trim().split('\n').slice(-count).join('\n');
+  return withoutSecrets(text.trim().split('\n').slice(-count).join('\n'));
 }

@@ -9,7 +9,7 @@ import * as path from 'node:path';
 import { type Cache, keyOf } from '../cache.ts';
 import type { Plan } from '../definition/plan.ts';
 import { OperatorError } from '../errors.ts';
-import { files, run } from '../host.ts';
+import { files, proxy, run } from '../host.ts';
 import { type ArchiveState, readArchive } from '../rootfs/archive.ts';
 import { ENDS_WITH_US, IN_OWN_NAMESPACES } from '../rootfs/ends-with-us.ts';
 import { type PackagesTree, packagesKey } from '../rootfs/packages.ts';
@@ -55,7 +55,9 @@ export async function buildWithPacker(plan: Plan, options: PackerOptions): Promi
     hit ??
     (await options.cache.store('packages', key, async (folder) => {
       const base = await baseImage(plan, options);
-      await make(await renderFolder(plan, { packer: version, epoch, base }), folder, options);
+      // Packer itself fetches nothing but a base image.
+      const proxies = base.image.startsWith('https://') ? await proxy.proxyEnvironment([base.image]) : {};
+      await make(await renderFolder(plan, { packer: version, epoch, base }), folder, { ...options, proxies });
     }));
   return { key, tar: path.join(entry, TAR), archive, epoch, cached: hit !== undefined };
 }
@@ -72,7 +74,10 @@ async function baseImage(plan: Plan, options: PackerOptions): Promise<BaseImage>
   return { image: path.resolve(image), checksum: `sha256:${sha256}` };
 }
 
-async function make(rendered: readonly RenderedFile[], entry: string, options: PackerOptions): Promise<void> {
+/** With the variables that name this machine's proxy. */
+type MakeOptions = PackerOptions & { readonly proxies: Readonly<Record<string, string>> };
+
+async function make(rendered: readonly RenderedFile[], entry: string, options: MakeOptions): Promise<void> {
   const work = await files.makeWorkFolder(entry, 'packer');
   const sockets = await files.makeWorkFolder(shortFolder(tmpdir()), 'cospacker');
   try {
@@ -101,7 +106,7 @@ interface PackerPlaces {
 
 async function runPacker(
   { work, output, sockets }: PackerPlaces,
-  { accel, signal, onProgress }: PackerOptions,
+  { accel, signal, onProgress, proxies }: MakeOptions,
 ): Promise<void> {
   const variables = { accelerator: accel, output, export_disk: `["${EXPORT_MIB}M"]` };
   const argv = [
@@ -120,6 +125,7 @@ async function runPacker(
         TMPDIR: sockets,
         PACKER_CACHE_DIR: path.join(work, 'cache'),
         CHECKPOINT_DISABLE: '1',
+        ...proxies,
       },
       signal,
       // A shell puts SIGTERM off until Packer has ended, and Packer until QEMU has.

@@ -30,12 +30,50 @@ test("the archive's state is a digest for each suite and the newest date", async
   ]);
 });
 
+test('a mirror that redirects is followed, by each kind of redirect and relative addresses too', async (t) => {
+  const kinds = [301, 302, 303, 307, 308];
+  const asked: string[] = [];
+  const uri = await serve(t, ({ url = '' }, response) => {
+    asked.push(url);
+    const [, hop = '0', rest = ''] = /^\/hop(\d)(.*)$/.exec(url) ?? [];
+    const next = Number(hop) < kinds.length ? `/hop${Number(hop) + 1}${rest || url}` : undefined;
+    if (next === undefined) response.end(RELEASE);
+    else response.writeHead(kinds[Number(hop)] ?? 500, { location: next }).end('moved');
+  });
+  const { releases } = await readArchive(planOf(uri).apt);
+  assert.equal(releases[0]?.sha256, sha256(RELEASE));
+  assert.ok(asked.includes('/hop5/debian/dists/trixie/InRelease'));
+});
+
+test('a mirror without InRelease is taken when it has Release and Release.gpg', async (t) => {
+  const uri = await serve(t, ({ url = '' }, response) => {
+    if (url.endsWith('InRelease')) response.writeHead(404).end();
+    else response.end(url.endsWith('.gpg') ? 'signature' : RELEASE);
+  });
+  const { releases, date } = await readArchive(planOf(uri).apt);
+  assert.equal(releases[0]?.sha256, sha256(RELEASE));
+  assert.equal(date, Date.UTC(2025, 10, 15, 10) / 1000);
+});
+
+test('a mirror whose only Release is not signed has no suite for us', async (t) => {
+  const uri = await serve(t, ({ url = '' }, response) => {
+    if (url.endsWith('/Release')) response.end(RELEASE);
+    else response.writeHead(404).end();
+  });
+  await assert.rejects(readArchive(planOf(uri).apt), { code: 'mirror.no-suite' });
+});
+
 for (const [what, code, answer] of [
   ['a mirror without the suite', 'mirror.no-suite', (response) => response.writeHead(404).end('not here')],
   [
-    'a mirror that sends one elsewhere',
-    'mirror.no-suite',
+    'a mirror that redirects in a circle',
+    'mirror.redirect',
     (response) => response.writeHead(302, { location: '/' }).end(),
+  ],
+  [
+    'a mirror that redirects to another kind of address',
+    'mirror.redirect',
+    (response) => response.writeHead(301, { location: 'ftp://mirror.example/' }).end(),
   ],
   ['a page instead of an archive', 'mirror.not-an-archive', (response) => response.end('<html>log in here')],
   ['a date that is none', 'mirror.not-an-archive', (response) => response.end('Date: soon\n')],

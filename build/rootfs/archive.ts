@@ -8,7 +8,7 @@ import { OperatorError } from '../errors.ts';
 import { network } from '../host.ts';
 
 export interface ArchiveState {
-  /** SHA-256 of each suite's InRelease, in the order of the plan's suites. */
+  /** SHA-256 of each suite's InRelease, or of its Release where there is no other, in the order of the plan's suites. */
   readonly releases: readonly { readonly suite: string; readonly sha256: string }[];
   /** The newest `Date:` of the suites, in seconds since 1970. */
   readonly date: number;
@@ -19,11 +19,10 @@ const TIMEOUT_MS = 8000;
 const LARGEST_RELEASE = 8 * 1024 * 1024;
 
 /**
- * Fetch the InRelease of each suite. apt checks the signatures later, when it uses them; here they are only a
- * fingerprint.
+ * Fetch the InRelease of each suite; from a mirror that has none, its Release, as apt does. apt checks the signatures
+ * later, when it uses them; here they are only a fingerprint.
  *
- * @throws OperatorError `mirror.unreachable`, `mirror.no-suite`, `mirror.not-an-archive`; all name the setting to
- *   change
+ * @throws OperatorError `mirror.*`, `proxy.*`; they name the setting to change
  */
 export async function readArchive(
   apt: AptSources,
@@ -32,16 +31,18 @@ export async function readArchive(
 ): Promise<ArchiveState> {
   const found = await Promise.all(
     apt.suites.map(async ({ uri, suite }) => {
-      const url = `${uri}/dists/${suite}/InRelease`;
+      const folder = `${uri}/dists/${suite}`;
+      const fetch = (name: string) =>
+        network.fetchSmall(`${folder}/${name}`, { timeoutMs, bytes: LARGEST_RELEASE }, signal);
       try {
-        const text = await network.fetchSmall(url, { timeoutMs, bytes: LARGEST_RELEASE }, signal);
+        const { name, text } = await releaseOf(fetch);
         return {
           suite,
           sha256: createHash('sha256').update(text).digest('hex'),
-          date: dateOf(text.toString('utf8'), url),
+          date: dateOf(text.toString('utf8'), `${folder}/${name}`),
         };
       } catch (cause) {
-        throw mirrorError(apt, url, cause);
+        throw mirrorError(apt, `${folder}/InRelease`, cause);
       }
     }),
   );
@@ -50,6 +51,23 @@ export async function readArchive(
     date: Math.max(...found.map(({ date }) => date)),
   };
 }
+
+/** @throws what the fetch of the InRelease threw, where the mirror has neither that nor a signed Release */
+async function releaseOf(fetch: (name: string) => Promise<Buffer>) {
+  try {
+    return { name: 'InRelease', text: await fetch('InRelease') };
+  } catch (cause) {
+    if (!isAbsent(cause)) throw cause;
+    try {
+      const [text] = await Promise.all([fetch('Release'), fetch('Release.gpg')]);
+      return { name: 'Release', text };
+    } catch (error) {
+      throw isAbsent(error) ? cause : error;
+    }
+  }
+}
+
+const isAbsent = (error: unknown) => error instanceof OperatorError && error.code === 'network.status';
 
 /** The `Date:` field of a Release file, in seconds since 1970. */
 export function dateOf(text: string, url: string): number {
@@ -69,6 +87,7 @@ export function dateOf(text: string, url: string): number {
 const MIRROR_CODES: Readonly<Record<string, string>> = {
   'network.unreachable': 'mirror.unreachable',
   'network.status': 'mirror.no-suite',
+  'network.redirect': 'mirror.redirect',
 };
 
 function mirrorError(apt: AptSources, url: string, cause: unknown): unknown {
@@ -80,7 +99,9 @@ function mirrorError(apt: AptSources, url: string, cause: unknown): unknown {
     evidence: [cause.evidence, `asked for ${url}`, `the mirror was set by ${apt.mirrorSetBy}`]
       .filter(Boolean)
       .join('\n'),
-    fix: 'check the network, or name another mirror: --mirror URL, or base.mirror in the definition',
+    fix:
+      cause.fix ??
+      'check the network, or name another mirror: --mirror URL, or base.mirror in the definition',
     cause,
   });
 }

@@ -6,6 +6,7 @@ import * as path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { openCache } from '../cache.ts';
 import type { Plan } from '../definition/plan.ts';
+import { describeError } from '../errors.ts';
 import { packagesKey, packagesTree } from './packages.ts';
 import { planOf, RELEASE, serve } from './testing/archive.ts';
 
@@ -74,6 +75,28 @@ test("a build's work folder survives another process that opens the same cache",
     void openCache(cache.folder, () => {}).then(() => writeFileSync(go, ''));
   });
   assert.equal(await readFile(made.tar, 'utf8'), 'half\n');
+});
+
+test('mmdebstrap is given the proxy as variables, and no error shows the password', async (t) => {
+  const before = { ...process.env };
+  t.after(() => {
+    for (const name of ['http_proxy', 'no_proxy']) {
+      if (before[name] === undefined) delete process.env[name];
+      else process.env[name] = before[name];
+    }
+  });
+  Object.assign(process.env, { http_proxy: 'http://me:secret@proxy.example:3128', no_proxy: '127.0.0.1' });
+  const { plan, make } = await bench(
+    t,
+    'case "$*" in *secret*) exit 9 ;; esac; echo "E: cannot ask $http_proxy, not for $no_proxy" >&2; exit 1',
+  );
+  await assert.rejects(make(plan), (error) => {
+    assert.match(
+      describeError(error),
+      /E: cannot ask http:\/\/\*\*\*@proxy\.example:3128\/, not for 127\.0\.0\.1,127/,
+    );
+    return true;
+  });
 });
 
 for (const [what, code, script] of [

@@ -7,7 +7,7 @@ import { sourceDigest } from '../cache/source-digest.ts';
 import { type Cache, keyOf } from '../cache.ts';
 import type { Plan } from '../definition/plan.ts';
 import { OperatorError } from '../errors.ts';
-import { files, run } from '../host.ts';
+import { files, proxy, run } from '../host.ts';
 import { type ArchiveState, readArchive } from './archive.ts';
 import { ENDS_WITH_US } from './ends-with-us.ts';
 import { hookEnvironment, mmdebstrapArgv } from './mmdebstrap.ts';
@@ -72,12 +72,17 @@ async function make(plan: Plan, epoch: number, folder: string, options: Packages
   const debs = path.join(options.cache.folder, 'debs', plan.base.name);
   await files.makeFolder(debs);
   const asRoot = process.getuid?.() === 0;
+  const proxies = await proxy.proxyEnvironment(plan.apt.suites.map(({ uri }) => uri));
   await withWorkFolder(folder, async (place) => {
     try {
       await run(
         [...ENDS_WITH_US, ...mmdebstrapArgv(plan, { ...place, tar: path.join(folder, TAR) }, asRoot)],
         {
-          env: hookEnvironment(plan, epoch, { work: place.work, debs, node: asRoot ? process.execPath : '' }),
+          env: {
+            ...hookEnvironment(plan, epoch, { work: place.work, debs, node: asRoot ? process.execPath : '' }),
+            // Not as options of apt: those are arguments, which everybody can read, and a file of the image.
+            ...proxies,
+          },
           signal: options.signal,
           // unshare(1) puts SIGTERM off until its child has ended, and mmdebstrap does not pass it on into its user
           // namespace. Their mounts go with their processes.
