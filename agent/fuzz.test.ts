@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { howMany } from '../test/depth.ts';
 import { readDocument } from './config/document.ts';
 import { resolveSettings } from './config/resolve.ts';
 import { AgentError } from './errors.ts';
@@ -7,7 +8,7 @@ import { readKey } from './identity/cluster-key.ts';
 import { identityFromSeed, parseIdentity, serializeIdentity } from './identity/identity.ts';
 import { randomFrom } from './testing/chance.ts';
 
-const ROUNDS = 100_000;
+const ROUNDS = howMany(10_000, 100_000, '100,000 fuzz rounds of identities, keys and settings', 1);
 
 /** One to eight changes: a byte flipped, a piece cut, doubled, moved, or something nasty put in. */
 function mutate(original: Buffer, random: (below: number) => number): Buffer {

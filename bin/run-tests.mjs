@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * `npm test`: the set-up, then every test. `run-tests.mjs unit`, `cluster`, `integration`, `golden` (rewrites the goldens),
- * or the names of test files. See test-runner.mjs for the rest.
+ * or the names of test files. See test/runner/ for the rest.
  */
 import * as path from 'node:path';
 import { ensureHostPrograms } from './host-programs.mjs';
@@ -14,5 +14,5 @@ await runMain(async () => {
   await ensureNpmPackages();
   ensureHostPrograms({ tests: true });
   const env = args.includes('golden') ? { CLUSTEROS_GOLDEN: 'write' } : {};
-  becomePinnedNode([path.join(ROOT, 'bin', 'test-runner.mjs'), ...args], env);
+  becomePinnedNode([path.join(ROOT, 'test', 'runner', 'main.ts'), ...args], env);
 });

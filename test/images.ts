@@ -7,6 +7,8 @@ import { run } from '../build/host.ts';
 import type { BaseName } from '../image-layers/layer.ts';
 
 export const ROOT = path.join(import.meta.dirname, '..');
+/** Where the images of test runs are kept. */
+export const TEST_IMAGES = path.join(ROOT, '.cache', 'test-images');
 const CLI = path.join(ROOT, 'bin', 'clusteros-build.mjs');
 /** A cold build takes a minute; a machine under load several. */
 const BUILD_LIMIT_MS = 15 * 60_000;
@@ -78,7 +80,7 @@ export function eventsIn(stdout: string): { readonly event: string; readonly [ke
 /** The image of a base, kept in .cache/ of the clone over test runs. */
 export function testImage(base: BaseName, target: Target = 'qcow2'): Promise<TestImage> {
   return buildWithCli({
-    output: path.join(ROOT, '.cache', 'test-images'),
+    output: TEST_IMAGES,
     args: ['--base', base, '--target', target],
   });
 }

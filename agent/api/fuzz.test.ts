@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { howMany } from '../../test/depth.ts';
 import type { Operations } from '../operations/operations.ts';
 import { randomFrom } from '../testing/chance.ts';
 import { createApi } from './api.ts';
 import { ROUTES, type Snapshot } from './routes.ts';
 
-const ROUNDS = 100_000;
+const ROUNDS = howMany(10_000, 100_000, '100,000 fuzz rounds of requests to the agent', 1);
 const PIECES = [
   ...['{', '}', '[', ']', ':', ',', '"', '\\u0000', '\0', '1e999', '-1', 'null', 'true', '\xff', ' '],
   ...['"node"', '"id"', '"address"', '"ttlSeconds"', '"uses"', '"mode"', '"from-snapshot"', '"__proto__"'],

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { howMany } from '../../test/depth.ts';
 import { randomFrom } from '../testing/chance.ts';
 import { beaconFromText, beaconKey, beaconText, decodeBeacon, encodeBeacon } from './beacon.ts';
 import { parseCard, verifyCard } from './card.ts';
@@ -7,7 +8,7 @@ import { decodeAnswer, decodeRequest, encodeAnswer, encodeRequest, introduce } f
 import { exchangeSchema, pageSchema } from './known-cards.ts';
 import { cardOf, identityOf, keyOf, RANGE, signedOf } from './testing/peers.ts';
 
-const ROUNDS = 100_000;
+const ROUNDS = howMany(10_000, 100_000, '100,000 fuzz rounds of beacons, cards and requests', 1);
 
 const NASTY = [
   '\0',

@@ -3,11 +3,12 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { test } from 'node:test';
+import { howMany } from '../../test/depth.ts';
 import { checkDefinition } from './load.ts';
 import { definitionTemplate } from './template.ts';
 
 const EXAMPLES = path.join(import.meta.dirname, '..', '..', 'examples');
-const ROUNDS = 100_000;
+const ROUNDS = howMany(10_000, 100_000, '100,000 fuzz rounds of definitions', 1);
 /** Comments and the long template cost most of the time of a round, and are damaged in fewer of them. */
 const TEMPLATE_EVERY = 50;
 const SCRAPS = [

@@ -3,7 +3,7 @@ import * as path from 'node:path';
 import { readTable } from '../../agent/installer/gpt.ts';
 import { files, run } from '../../build/host.ts';
 import type { DiskSpec } from '../../qemu/argv.ts';
-import { buildWithCli, ROOT } from '../images.ts';
+import { buildWithCli, TEST_IMAGES } from '../images.ts';
 
 export type MediumKind = 'usb' | 'iso';
 
@@ -15,14 +15,16 @@ const START = 1024 * 1024;
 
 /** The artifacts of debian-13: a stick as plain bytes, and a disc. Both are made at once, and found again. */
 export async function liveMedia(): Promise<Readonly<Record<MediumKind, string>>> {
-  const output = path.join(ROOT, '.cache', 'test-images');
-  const { artifacts } = await buildWithCli({ output, args: ['--base', 'debian-13', '--target', 'usb,iso'] });
+  const { artifacts } = await buildWithCli({
+    output: TEST_IMAGES,
+    args: ['--base', 'debian-13', '--target', 'usb,iso'],
+  });
   const [usb, iso] = (['usb', 'iso'] as const).map((kind) => artifacts.find(({ target }) => target === kind));
   if (usb === undefined || iso === undefined) throw new Error('a medium was not built');
-  const raw = path.join(output, `usb-${usb.sha256.slice(0, 16)}.raw`);
+  const raw = path.join(TEST_IMAGES, `usb-${usb.sha256.slice(0, 16)}.raw`);
   if (!(await files.exists(raw))) {
-    for (const name of await files.listFolder(output)) {
-      if (/^usb-.*\.raw/.test(name)) await files.remove(path.join(output, name));
+    for (const name of await files.listFolder(TEST_IMAGES)) {
+      if (/^usb-.*\.raw/.test(name)) await files.remove(path.join(TEST_IMAGES, name));
     }
     const half = `${raw}.${process.pid}`;
     await run(['zstd', '--decompress', '--quiet', '--force', '--sparse', usb.image, '-o', half]);

@@ -1,3 +1,4 @@
+// needs: images, cpu 1.25, memory 3 GiB
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,7 +15,7 @@ import { liveThrough } from '../cluster/systemd/life.ts';
 import { told } from '../cluster/transcript.ts';
 import { eventually } from '../cluster/waits.ts';
 import { type TestEngine, testEngine } from '../docker/engine.ts';
-import { buildWithCli, cli, ROOT, type TestImage } from '../images.ts';
+import { buildWithCli, cli, TEST_IMAGES, type TestImage } from '../images.ts';
 
 const NAME = 'costest';
 const NODES = 5;
@@ -44,7 +45,7 @@ describe('the quick cluster under Docker', () => {
   before(async () => {
     folder = mkdtempSync(path.join(tmpdir(), 'cos-docker-'));
     image = await buildWithCli({
-      output: path.join(ROOT, '.cache', 'test-images'),
+      output: TEST_IMAGES,
       args: ['--base', 'debian-13', '--target', 'docker'],
     });
     engine = await testEngine();

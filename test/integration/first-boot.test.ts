@@ -1,3 +1,4 @@
+// needs: images, cpu 1.5, memory 3 GiB
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,9 +7,13 @@ import { after, before, describe, test } from 'node:test';
 import { clock, run } from '../../build/host.ts';
 import { waitUntilBooted } from '../../qemu/booted.ts';
 import type { Machine } from '../../qemu/machine.ts';
+import { chance } from '../chance.ts';
+import { howMany } from '../depth.ts';
 import { cli, type TestImage, testImage } from '../images.ts';
 import { agentStatus, bootedMachine, fileOf, makeNode, readyStatus } from '../nodes.ts';
 
+const CUTS = howMany(1, 5, 'power cuts at five moments of a first boot', 4);
+const [EARLIEST_MS, SPAN_MS] = [8_000, 42_000];
 const ID = /\bid\s+([1-9A-HJ-NP-Za-km-z]{43,44})\b/g;
 
 describe('the first boot', () => {
@@ -20,10 +25,16 @@ describe('the first boot', () => {
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  test('leaves one identity, whatever the moments at which the power goes', async (t) => {
-    const machine = await makeNode({ name: 'power-cuts', image: image.image });
-    try {
-      const moments = Array.from({ length: 5 }, () => Math.round(8_000 + Math.random() * 42_000));
+  describe('whatever the moments at which the power goes, from a seed with a broken key', () => {
+    let machine: Machine;
+    before(async () => {
+      machine = await makeNode({ name: 'power-cuts', image: image.image, seed: await brokenSeed(folder) });
+    });
+    after(() => machine?.dispose());
+
+    test('leaves one identity and a whole host key', async (t) => {
+      const random = chance(t);
+      const moments = Array.from({ length: CUTS }, () => Math.round(EARLIEST_MS + random.next() * SPAN_MS));
       t.diagnostic(`the power goes after ${moments.join(', ')} ms`);
       for (const moment of moments) {
         await machine.start();
@@ -39,9 +50,16 @@ describe('the first boot', () => {
       assert.deepEqual([...new Set([...seen, id])], [id]);
       const key = await machine.guest.run(['ssh-keygen', '-y', '-f', '/etc/ssh/ssh_host_ed25519_key']);
       assert.equal(key.exitCode, 0, 'the SSH host key is whole');
-    } finally {
-      await machine.dispose();
-    }
+    });
+
+    test('refuses the key, says why on the console, and goes on', async () => {
+      const status = await agentStatus(machine);
+      assert.notEqual(status.state, 'ready');
+      assert.match(JSON.stringify(status), /refused/);
+      const key = '/run/clusteros/seed/clusteros/cluster.key';
+      assert.equal((await machine.guest.must(['stat', '--format', '%a %U', key])).trim(), '400 root');
+      await machine.waitForConsole(/refused/, { deadlineMs: 300_000 });
+    });
   });
 
   test('takes the seed, and two machines of one image and one seed are two nodes', async () => {
@@ -79,28 +97,18 @@ describe('the first boot', () => {
       for (const machine of machines) await machine.dispose();
     }
   });
-
-  test('refuses a seed with a broken key, says why on the console, and goes on', async () => {
-    const seed = path.join(folder, 'broken.iso');
-    const content = path.join(folder, 'broken');
-    await run(['mkdir', '-p', path.join(content, 'clusteros')]);
-    await run(['tee', path.join(content, 'clusteros', 'cluster.key')], { input: 'not a key\n' });
-    // Not as `seed` makes one: it has no modes.
-    const disc = ['xorriso', '-as', 'mkisofs', '-quiet', '--norock', '-joliet', '-volid', 'CIDATA'];
-    await run([...disc, '-o', seed, content]);
-    const machine = await bootedMachine({ name: 'broken-key', image: image.image, seed });
-    try {
-      const status = await agentStatus(machine);
-      assert.notEqual(status.state, 'ready');
-      assert.match(JSON.stringify(status), /refused/);
-      const key = '/run/clusteros/seed/clusteros/cluster.key';
-      assert.equal((await machine.guest.must(['stat', '--format', '%a %U', key])).trim(), '400 root');
-      await machine.waitForConsole(/refused/, { deadlineMs: 300_000 });
-    } finally {
-      await machine.dispose();
-    }
-  });
 });
+
+/** A disc that is not made as `seed` makes one: it has no modes, and its key is none. */
+async function brokenSeed(folder: string): Promise<string> {
+  const seed = path.join(folder, 'broken.iso');
+  const content = path.join(folder, 'broken');
+  await run(['mkdir', '-p', path.join(content, 'clusteros')]);
+  await run(['tee', path.join(content, 'clusteros', 'cluster.key')], { input: 'not a key\n' });
+  const disc = ['xorriso', '-as', 'mkisofs', '-quiet', '--norock', '-joliet', '-volid', 'CIDATA'];
+  await run([...disc, '-o', seed, content]);
+  return seed;
+}
 
 /** The key is root's alone, and in no log. */
 async function keepsTheSecret(machine: Machine, secret: string): Promise<void> {

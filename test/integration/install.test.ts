@@ -1,3 +1,4 @@
+// needs: images, cpu 1.75, memory 4 GiB
 /**
  * What an operator does with a live medium: start a machine with an empty disk from it, let it be installed to, take the
  * medium away, and start the machine again. The next machine that is installed so joins the first.
@@ -10,6 +11,7 @@ import { after, before, describe, test } from 'node:test';
 import type { DiskSpec, FirmwareKind } from '../../qemu/argv.ts';
 import { waitUntilBooted } from '../../qemu/booted.ts';
 import type { Machine } from '../../qemu/machine.ts';
+import { depth } from '../depth.ts';
 import {
   blankDisk,
   INSTALL_LIMIT_MS,
@@ -34,15 +36,21 @@ type Media = Awaited<ReturnType<typeof liveMedia>>;
 type Start = readonly [MediumKind, FirmwareKind];
 
 /** Of each two the second one joins the first: once from a stick, once from a disc, once by each firmware. */
-const PAIRS: readonly (readonly [Start, Start])[] = [
-  [
-    ['usb', 'bios'],
-    ['usb', 'secureboot'],
-  ],
-  [
-    ['iso', 'secureboot'],
-    ['iso', 'bios'],
-  ],
+const PAIRS: readonly { readonly starts: readonly Start[]; readonly skip: string | false }[] = [
+  {
+    starts: [
+      ['iso', 'secureboot'],
+      ['usb', 'bios'],
+    ],
+    skip: false,
+  },
+  {
+    starts: [
+      ['usb', 'secureboot'],
+      ['iso', 'bios'],
+    ],
+    skip: depth('a stick started by Secure Boot and a disc by BIOS, installed from', 12),
+  },
 ];
 
 interface Prepared {
@@ -73,11 +81,11 @@ describe('a live medium', { concurrency: 2 }, () => {
     for (const pair of pairs) await pair.dispose();
   });
 
-  for (const [number, starts] of PAIRS.entries()) {
+  for (const [number, { starts, skip }] of PAIRS.entries()) {
     for (const [place, start] of starts.entries()) {
       const [kind, firmware] = start;
       const name = `${kind}-${firmware}`;
-      describe(`${kind}, started by ${firmware}`, { concurrency: 1 }, () => {
+      describe(`${kind}, started by ${firmware}`, { concurrency: 1, skip }, () => {
         let folder: string;
         let prepared: Prepared;
         let installed: Machine;
@@ -141,8 +149,10 @@ describe('a live medium', { concurrency: 2 }, () => {
   }
 });
 
+const HYBRID = depth('a disc that is written to a stick, started by BIOS and UEFI', 5);
+
 // A disc is hybrid: it starts as a disk too, by both firmwares.
-describe('a disc written to a stick', { concurrency: 2 }, () => {
+describe('a disc written to a stick', { concurrency: 2, skip: HYBRID }, () => {
   let media: Media;
   before(async () => {
     media = await liveMedia();

@@ -1,7 +1,7 @@
+// needs: images, cpu 1, memory 3 GiB
 /**
  * The installer and its operator: one live system, drives plugged in one after another, the dialogue on its console, and
- * power cuts. `CLUSTEROS_POWER_CUTS=20` cuts more often, `CLUSTEROS_POWER_CUT_SEED` at other moments;
- * `CLUSTEROS_PICTURES=docs/img` takes the manual's pictures.
+ * power cuts. `CLUSTEROS_PICTURES=docs/img` takes the manual's pictures.
  */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
@@ -12,7 +12,9 @@ import { run } from '../../build/host.ts';
 import type { DiskSpec } from '../../qemu/argv.ts';
 import { waitUntilBooted } from '../../qemu/booted.ts';
 import type { Machine } from '../../qemu/machine.ts';
+import { chanceSeed } from '../chance.ts';
 import { eventually } from '../cluster/waits.ts';
+import { howMany } from '../depth.ts';
 import { plugIn, pullOut, resumeState, saveState } from '../install/hot-plug.ts';
 import {
   blankDisk,
@@ -29,8 +31,7 @@ import { usedDisk } from '../install/used-disks.ts';
 
 const KEY = `${Buffer.alloc(32, 0x5a).toString('base64')}\n`;
 const SEED = { 'clusteros/cluster.key': KEY, 'clusteros/install.yaml': 'after: wait\n' };
-const CUTS = Number(process.env.CLUSTEROS_POWER_CUTS ?? 3);
-const CHANCE = process.env.CLUSTEROS_POWER_CUT_SEED ?? 'as ever';
+const CUTS = howMany(1, 20, 'power cuts at twenty moments of an installation', 35);
 const PICTURES = process.env.CLUSTEROS_PICTURES;
 
 describe('the installer at the console', () => {
@@ -139,9 +140,9 @@ describe('the installer at the console', () => {
     assert.match(await withSettings('unatended: true\n'), /install\.yaml.*unatended/);
   });
 
-  test(`power cut ${CUTS} times while installing to a drive of 4096-byte sectors: it begins again and completes`, async () => {
+  test(`power cut ${CUTS} times while installing to a drive of 4096-byte sectors: it begins again and completes`, async (t) => {
     const disk = await largeSectors('NEW');
-    for (const moment of chanceMoments(CUTS, CHANCE)) {
+    for (const moment of chanceMoments(CUTS, String(chanceSeed(t)))) {
       const started = performance.now();
       const from = await begin(disk);
       const said = await cutAt(machine, from, moment);

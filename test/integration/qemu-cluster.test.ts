@@ -1,3 +1,4 @@
+// needs: images, cpu 2, memory 5 GiB
 /**
  * The same life as in network namespaces, on three machines with their own kernels: systemd runs the engines in
  * their sandboxes, the kernel makes the mesh, and each machine has seen nothing but the image and one seed.
@@ -11,6 +12,7 @@ import { withMachines } from '../cluster/qemu/with-machines.ts';
 import { liveThrough } from '../cluster/systemd/life.ts';
 import { noUnitFailed } from '../cluster/systemd/units.ts';
 import { eventually } from '../cluster/waits.ts';
+import { depth } from '../depth.ts';
 
 /** Emulated processors are twenty times slower, on a host with much to do more. */
 const LONG_MS = 15 * 60_000;
@@ -23,11 +25,15 @@ roles:
   lease: 30
 `;
 
-test('three machines of one image and one seed are one cluster, and stay it through cable, clock, crash, lost disk and reboot', async (t) => {
+/** docker.test.ts lives it to the end, on the same units. */
+const WITHOUT_THE_END = depth('a lost disk, a reboot and one more power loss of emulated machines', 9);
+
+test('three machines of one image and one seed are one cluster, and stay it through cable, clock and crash', async (t) => {
   const key = newKey();
   await withMachines(t, { machines: 3, seed: { key, nodeYaml: NODE_YAML } }, (cluster) =>
     liveThrough(cluster, {
       deadlineMs: LONG_MS,
+      toTheCrash: WITHOUT_THE_END !== false,
       look: async (machines) => {
         await Promise.all(machines.map((machine) => isInOrder(machine, key)));
       },

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { howMany } from '../../../test/depth.ts';
 import { createSplitter, LineTooLong } from '../../host/line-splitter.ts';
 import { randomFrom } from '../../testing/chance.ts';
 import * as answers from './answers.ts';
@@ -8,7 +9,7 @@ import { endOfPrefix } from './requests.ts';
 import { EtcdError } from './types.ts';
 import { newsAfter } from './watch.ts';
 
-const ROUNDS = 100_000;
+const ROUNDS = howMany(10_000, 100_000, '100,000 fuzz rounds of answers of etcd', 1);
 
 const HEADER =
   '"header":{"cluster_id":"14841639068965178418","member_id":"1","revision":"8","raft_term":"2"}';

@@ -14,12 +14,16 @@ export interface LifeOptions<M extends Machine> {
   readonly deadlineMs: number;
   /** Called when they are one cluster, for what only these machines show. */
   readonly look?: (machines: readonly M[]) => Promise<void>;
+  /** Ends when the leader crashed and another leads: what follows is three more boots. The whole life unless told. */
+  readonly toTheCrash?: boolean;
   /** As an operator does it. Returns when it is up again. */
   readonly reboot: (machine: M) => Promise<void>;
 }
 
 const HOUR_MS = 3_600_000;
 const KEY = '/life/';
+/** In the order of a life, which is theirs by name too. */
+const WRITTEN = ['first', 'while one was cut off', 'without its first leader'] as const;
 /** etcdctl gives up on a handshake after two seconds, which an emulated machine may need. */
 const PATIENCE = ['--dial-timeout=20s', '--command-timeout=60s'];
 
@@ -30,7 +34,7 @@ const PATIENCE = ['--dial-timeout=20s', '--command-timeout=60s'];
  */
 export async function liveThrough<M extends Machine>(
   cluster: Omit<Cluster, 'machines'> & { readonly machines: readonly M[] },
-  { deadlineMs, look, reboot }: LifeOptions<M>,
+  { deadlineMs, look, toTheCrash = false, reboot }: LifeOptions<M>,
 ): Promise<void> {
   const { machines } = cluster;
   const lap = laps();
@@ -42,12 +46,21 @@ export async function liveThrough<M extends Machine>(
     return eventually(`"${what}" is written`, async () => /OK/.test(await machine.must(put)), inTime);
   };
 
+  const keptBy = async (some: readonly (readonly [Machine, StatusDocument | undefined])[]) => {
+    for (const [machine, status] of some) {
+      if (status?.consensus?.place !== 'voter') continue;
+      const get = etcdctl(machine, [...PATIENCE, 'get', '--prefix', '--print-value-only', KEY]);
+      const kept = await eventually(`${machine.name} reads`, () => machine.must(get), inTime);
+      assert.deepEqual(kept.trim().split('\n').sort(), WRITTEN, machine.name);
+    }
+  };
+
   const first = await settled(machines, { deadlineMs });
   lap('one cluster');
   await reachEachOther(machines, first, deadlineMs / 3);
   await look?.(machines);
   const leader = await leaderAmong(machines);
-  await write(leader, 'first');
+  await write(leader, WRITTEN[0]);
   lap('looked at');
 
   const others = machines.filter((machine) => machine !== leader);
@@ -57,7 +70,7 @@ export async function liveThrough<M extends Machine>(
   if (off) await late.shiftClock(HOUR_MS);
   await cluster.cutLink(cut);
   await cut.until('is cut off', ({ conditions }) => conditions.length > 0, deadlineMs);
-  await write(leader, 'while one was cut off');
+  await write(leader, WRITTEN[1]);
   await cluster.restoreLink(cut);
   assertSame(first, await settled(machines, { deadlineMs }));
   if (off) assert.ok((await secondsOf(late)) - (await secondsOf(leader)) > 3_000, 'its clock is off still');
@@ -66,8 +79,10 @@ export async function liveThrough<M extends Machine>(
   await leader.powerCut();
   const next = await leaderAmong(others);
   await holderOf(others, 'page', deadlineMs);
-  await write(next, 'without its first leader');
+  await write(next, WRITTEN[2]);
   lap('the leader crashed, another leads and holds the role');
+  if (toTheCrash)
+    return await keptBy(await Promise.all(others.map(async (each) => [each, await each.agentStatus()])));
 
   await leader.wipe();
   await cut.powerCut();
@@ -78,17 +93,7 @@ export async function liveThrough<M extends Machine>(
   lap('one cluster again');
   await reachEachOther(machines, last, deadlineMs / 3);
   for (const machine of machines) await noUnitFailed(machine);
-  for (const [index, { consensus }] of last.entries()) {
-    const machine = machines[index];
-    if (machine === undefined || consensus?.place !== 'voter') continue;
-    const get = etcdctl(machine, [...PATIENCE, 'get', '--prefix', '--print-value-only', KEY]);
-    const kept = await eventually(`${machine.name} reads`, () => machine.must(get), inTime);
-    assert.deepEqual(
-      kept.trim().split('\n').sort(),
-      ['first', 'while one was cut off', 'without its first leader'],
-      machine.name,
-    );
-  }
+  await keptBy(machines.map((machine, index) => [machine, last[index]]));
   lap('all is there');
 }
 

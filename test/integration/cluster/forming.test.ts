@@ -1,13 +1,16 @@
+// needs: cpu 0.6, memory 1.5 GiB
 /**
  * Five empty machines become one cluster without a word of where the others are, it works as an operator expects,
  * is closed towards the LAN, and grows.
  */
+
 import assert from 'node:assert/strict';
-import { randomInt } from 'node:crypto';
 import { test } from 'node:test';
 import type { StatusDocument } from '../../../agent/api/view.ts';
+import type { Random } from '../../../agent/consensus/testing/random.ts';
 import { renderSerfWrapper } from '../../../agent/gossip/operator.ts';
 import { clock } from '../../../build/host.ts';
+import { chance } from '../../chance.ts';
 import { formCluster, newKey, settled } from '../../cluster/forming.ts';
 import type { Machine } from '../../cluster/machines.ts';
 import type { NamespaceCluster } from '../../cluster/namespaces/cluster.ts';
@@ -23,8 +26,7 @@ const CLOSED = [7373, 7374, 7375, 80, 7950];
 const OPEN = [7946, 7947];
 
 test('five empty machines, started in any order, are one cluster with three voters, and seven have five', async (t) => {
-  const random = Number(process.env.CLUSTEROS_SEED ?? randomInt(2 ** 31));
-  t.diagnostic(`CLUSTEROS_SEED=${random}`);
+  const random = chance(t);
   await withCluster(t, { hosts: 5, seed: { key: newKey() } }, async (cluster) => {
     const machines = [...cluster.machines];
     const startMs = clock.monotonicMs();
@@ -48,28 +50,16 @@ test('five empty machines, started in any order, are one cluster with three vote
   });
 });
 
-/** By an order and pauses that follow from the number. */
-async function startAtRandom(machines: readonly Machine[], seed: number): Promise<void> {
-  const next = generator(seed);
+/** In an order and with pauses by chance. */
+async function startAtRandom(machines: readonly Machine[], random: Random): Promise<void> {
   const plan = machines
-    .map((machine) => ({ machine, atMs: next() * SPREAD_MS }))
+    .map((machine) => ({ machine, atMs: random.next() * SPREAD_MS }))
     .sort((a, b) => a.atMs - b.atMs);
   const beginMs = clock.monotonicMs();
   for (const { machine, atMs } of plan) {
     await clock.pause(Math.max(0, beginMs + atMs - clock.monotonicMs()));
     await machine.startAgent();
   }
-}
-
-/** mulberry32: small, and the same on every machine. */
-function generator(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 /** What an operator gets to see on this machine. */

@@ -1,15 +1,17 @@
+// needs: cpu 0.6, memory 1.5 GiB
 /**
  * The life of five machines while they are written to all the time: programs are killed at random moments, frames are
  * lost, an address and a clock change, a disk is full, a disk is wiped. The cluster heals by itself each time, and in
  * the end every acknowledged write is there.
  *
- * CLUSTEROS_KILLS: how many kills, 200 without it. CLUSTEROS_SEED: of an earlier run, to kill alike.
+ * CLUSTEROS_SEED: of an earlier run, to kill alike.
  */
+
 import assert from 'node:assert/strict';
-import { randomInt } from 'node:crypto';
 import { test } from 'node:test';
 import type { StatusDocument } from '../../../agent/api/view.ts';
 import { clock } from '../../../build/host.ts';
+import { chanceSeed } from '../../chance.ts';
 import { createChecker } from '../../cluster/checker.ts';
 import { describeReport } from '../../cluster/checker-report.ts';
 import { formCluster, newKey, settled } from '../../cluster/forming.ts';
@@ -18,9 +20,9 @@ import { leaderOf } from '../../cluster/leadership.ts';
 import type { Machine } from '../../cluster/machines.ts';
 import { step } from '../../cluster/step.ts';
 import { withCluster } from '../../cluster/with-cluster.ts';
+import { howMany } from '../../depth.ts';
 
-const KILLS = Number(process.env.CLUSTEROS_KILLS ?? 200);
-const SEED = Number(process.env.CLUSTEROS_SEED ?? randomInt(2 ** 31));
+const KILLS = howMany(30, 200, '200 programs killed in a running cluster', 9);
 const LONGEST_PAUSE_MS = 6_000;
 const HEALED_MS = 240_000;
 const LOSS_PERCENT = 30;
@@ -34,13 +36,12 @@ const OPTIONS = {
 };
 
 test('five machines live through kills, loss, new addresses, wrong clocks, full and wiped disks, and lose no write', async (t) => {
-  t.diagnostic(`CLUSTEROS_SEED=${SEED} CLUSTEROS_KILLS=${KILLS}`);
   await withCluster(t, OPTIONS, async (cluster) => {
     const { machines } = cluster;
     await formCluster(machines);
     const checker = createChecker();
     await checker.write(machines);
-    const killer = createKiller(SEED, LONGEST_PAUSE_MS);
+    const killer = createKiller(chanceSeed(t), LONGEST_PAUSE_MS);
     const heals = async (inner: Pick<typeof t, 'diagnostic'>) => {
       const startMs = clock.monotonicMs();
       await settled(machines, { deadlineMs: HEALED_MS });

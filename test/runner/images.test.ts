@@ -1,0 +1,18 @@
+/** The images of a run, made once before the files that boot or inspect them, so that none of these waits for another. */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { test } from 'node:test';
+import { buildWithCli, TEST_IMAGES, testImage } from '../images.ts';
+import { liveMedia } from '../install/media.ts';
+
+test('the images of debian-13 are built, each of the four kinds', async () => {
+  const args = ['--base', 'debian-13', '--target', 'all'];
+  const { artifacts } = await buildWithCli({ output: TEST_IMAGES, args });
+  assert.deepEqual(artifacts.map(({ target }) => target).sort(), ['docker', 'iso', 'qcow2', 'usb']);
+  const { usb, iso } = await liveMedia();
+  assert.ok(existsSync(usb) && existsSync(iso));
+});
+
+test('the image of debian-12 is built', async () => {
+  assert.ok(existsSync((await testImage('debian-12')).image));
+});
