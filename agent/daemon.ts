@@ -23,7 +23,7 @@ import { VERSION } from './version.ts';
 const PASS_MS = 2_000;
 
 /** How often we see whether the watchdog waits for a sign of life. */
-const LOOK_MS = 1_000;
+const LOOK_MS = 500;
 
 /** A stop takes at most two seconds, whether systemd listens or not. */
 const FAREWELL_MS = 1_000;

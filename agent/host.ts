@@ -24,6 +24,7 @@ export * as network from './host/network.ts';
 export * as peerTls from './host/peer-tls.ts';
 export * as processes from './host/processes.ts';
 export * as programs from './host/programs.ts';
+export * as serviceSocket from './host/service-socket.ts';
 export * as tcp from './host/tcp.ts';
 export * as terminal from './host/terminal.ts';
 export * as udpSend from './host/udp-send.ts';

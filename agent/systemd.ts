@@ -1,7 +1,7 @@
-import { processes } from './host.ts';
+import { clock, processes, serviceSocket } from './host.ts';
 import type { Environment } from './paths.ts';
 
-/** Tells systemd how we are, by systemd-notify(1): Node has no datagram sockets of AF_UNIX. */
+/** Tells systemd how we are, by sd_notify(3). */
 export interface ServiceManager {
   /** Milliseconds between two signs of life as of now, or undefined when no watchdog watches. */
   readonly watchdogMs: number | undefined;
@@ -9,7 +9,7 @@ export interface ServiceManager {
   notify(...words: string[]): Promise<string | undefined>;
   /**
    * Have a silent agent killed after this many milliseconds, or again after what the unit says: WATCHDOG_USEC= in
-   * sd_notify(3). Settles when systemd was told.
+   * sd_notify(3). Settles when it is in systemd's queue, before whatever is told later.
    */
   setWatchdog(limitMs: number | undefined): Promise<void>;
 }
@@ -21,13 +21,13 @@ export function serviceManager(environment: Environment): ServiceManager {
   }
   const usualMs = watchdogInterval(environment, processes.self().pid);
   let intervalMs = usualMs;
-  // One after the other: two programs may reach systemd in another order than they were started.
-  let telling = Promise.resolve();
   const notify = async (...words: string[]) => {
-    // Only what it needs: our environment may hold the cluster key.
-    const env = { NOTIFY_SOCKET: socket, PATH: '/usr/bin:/bin' };
-    const result = await processes.runQuietly(['systemd-notify', ...words.map(oneLine)], env, NOTIFY_MS);
-    return result === 0 ? undefined : `systemd-notify: ${result}`;
+    const message = words.map(oneLine).join('\n');
+    for (let tries = 0; tries < TRIES; tries += 1) {
+      if (await serviceSocket.send(socket, message)) return undefined;
+      await clock.pause(RETRY_MS);
+    }
+    return `nobody takes messages at ${socket}`;
   };
   return {
     get watchdogMs() {
@@ -37,16 +37,16 @@ export function serviceManager(environment: Environment): ServiceManager {
     async setWatchdog(limitMs) {
       if (usualMs === undefined) return;
       const wantedMs = limitMs === undefined ? usualMs : Math.min(usualMs, limitMs / 2);
-      if (wantedMs === intervalMs) return await telling;
+      if (wantedMs === intervalMs) return;
       intervalMs = wantedMs;
-      telling = telling.then(() => notify(`WATCHDOG_USEC=${Math.round(2_000 * wantedMs)}`)).then(() => {});
-      await telling;
+      await notify(`WATCHDOG_USEC=${Math.round(2_000 * wantedMs)}`);
     },
   };
 }
 
-/** On a machine with much to do even a small program takes its time. */
-const NOTIFY_MS = 15_000;
+/** While systemd is busy, its queue may be full. */
+const TRIES = 20;
+const RETRY_MS = 50;
 
 /** Half of WATCHDOG_USEC, as sd_watchdog_enabled(3) recommends, when it is meant for us. Pure. */
 export function watchdogInterval(environment: Environment, pid: number): number | undefined {

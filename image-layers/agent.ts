@@ -23,8 +23,7 @@ StartLimitIntervalSec=0
 
 [Service]
 Type=notify
-# systemd-notify runs as a child: Node has no datagram sockets of the AF_UNIX kind.
-NotifyAccess=all
+NotifyAccess=main
 ExecStart=${AGENT_PATH} start
 Restart=on-failure
 RestartPreventExitStatus=2 7
