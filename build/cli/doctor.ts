@@ -7,10 +7,13 @@ import { type Accelerator, probeAccelerator } from '../doctor/kvm.ts';
 import { type ProgramReport, reportPrograms } from '../doctor/programs.ts';
 import { OperatorError } from '../errors.ts';
 import { files } from '../host.ts';
+import { probeNamespaces } from '../rootfs/namespaces.ts';
 import type { Context, Register } from './context.ts';
 
 export interface DoctorReport {
   readonly programs: readonly ProgramReport[];
+  /** Whether this user may build images here, and if not, how to allow it. */
+  readonly mayBuild: { readonly ok: boolean; readonly reason: string; readonly fix?: string | undefined };
   readonly accelerator: Accelerator;
   readonly memoryBytes: number;
   readonly freeBytes: number;
@@ -45,8 +48,21 @@ async function examine(context: Context): Promise<DoctorReport> {
     availableMemory(),
     files.freeBytes(cacheFolder),
   ]);
-  const ok = programs.every(({ present, required }) => present || !required);
-  return { programs, accelerator, memoryBytes, freeBytes, cacheFolder, ok };
+  const mayBuild = await examineRights(programs, context.signal);
+  const ok = programs.every(({ present, required }) => present || !required) && mayBuild.ok;
+  return { programs, mayBuild, accelerator, memoryBytes, freeBytes, cacheFolder, ok };
+}
+
+async function examineRights(
+  programs: readonly ProgramReport[],
+  signal: AbortSignal,
+): Promise<DoctorReport['mayBuild']> {
+  const isRoot = process.getuid?.() === 0;
+  if (programs.some(({ name, present }) => name === 'mmdebstrap' && !present))
+    return { ok: true, reason: 'not tried without mmdebstrap' };
+  const refusal = await probeNamespaces(signal);
+  if (refusal === undefined) return { ok: true, reason: `as ${isRoot ? 'root' : 'an ordinary user'}: works` };
+  return { ok: false, reason: refusal.message, fix: refusal.fix };
 }
 
 function installMissing(): void {
@@ -81,12 +97,16 @@ export function reportAsText(report: DoctorReport): string {
   });
   const low = (bytes: number, enough: number) =>
     bytes < enough ? ` (low: ${humanSize(enough)} or more is better)` : '';
-  const verdict = report.ok
-    ? 'everything that is needed is here'
-    : 'programs are missing; run: npx clusteros-build doctor --fix';
+  const lacks = report.programs.some(({ present, required }) => required && !present);
+  const verdicts = [
+    ...(lacks ? ['programs are missing; run: npx clusteros-build doctor --fix'] : []),
+    ...(report.mayBuild.ok ? [] : [`images cannot be built here; fix: ${report.mayBuild.fix}`]),
+  ];
+  const verdict = verdicts.length === 0 ? 'everything that is needed is here' : verdicts.join('\n');
   return [
     ...lines,
     '',
+    `building    ${report.mayBuild.reason}`,
     `machines    ${report.accelerator.accel}: ${report.accelerator.reason}`,
     `memory      ${humanSize(report.memoryBytes)} available${low(report.memoryBytes, ENOUGH_MEMORY)}`,
     `disk        ${humanSize(report.freeBytes)} free for ${report.cacheFolder}${low(report.freeBytes, ENOUGH_DISK)}`,

@@ -55,6 +55,7 @@ test('the report says what is missing, for what, and how to get it', () => {
         install: 'y',
       },
     ],
+    mayBuild: { ok: false, reason: 'no subordinate ids', fix: 'usermod' },
     accelerator: { accel: 'tcg', reason: 'no /dev/kvm' },
     memoryBytes: 2 ** 30,
     freeBytes: 2 ** 40,
@@ -64,5 +65,6 @@ test('the report says what is missing, for what, and how to get it', () => {
   assert.match(text, /MISSING {2}zstd +sudo apt-get install zstd\n +for image/);
   assert.match(text, /absent {3}ubuntu-keyring/);
   assert.match(text, /memory +1 GiB available \(low/);
-  assert.match(text, /doctor --fix$/);
+  assert.match(text, /building +no subordinate ids/);
+  assert.match(text, /doctor --fix\nimages cannot be built here; fix: usermod$/);
 });

@@ -12,6 +12,7 @@ import { OperatorError } from '../errors.ts';
 import { files, proxy, run } from '../host.ts';
 import { type ArchiveState, readArchive } from '../rootfs/archive.ts';
 import { ENDS_WITH_US, IN_OWN_NAMESPACES } from '../rootfs/ends-with-us.ts';
+import { requireNamespaces } from '../rootfs/namespaces.ts';
 import { type PackagesTree, packagesKey } from '../rootfs/packages.ts';
 import { type BaseImage, basePlan, defaultBaseImage } from './base-image.ts';
 import { renderFolder, writeFolder } from './folder.ts';
@@ -108,6 +109,7 @@ async function runPacker(
   { work, output, sockets }: PackerPlaces,
   { accel, signal, onProgress, proxies }: MakeOptions,
 ): Promise<void> {
+  if (process.getuid?.() === 0) await requireNamespaces(signal);
   const variables = { accelerator: accel, output, export_disk: `["${EXPORT_MIB}M"]` };
   const argv = [
     // Packer, and its QEMU with it where root may.

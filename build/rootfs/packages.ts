@@ -11,6 +11,7 @@ import { files, proxy, run } from '../host.ts';
 import { type ArchiveState, readArchive } from './archive.ts';
 import { ENDS_WITH_US } from './ends-with-us.ts';
 import { hookEnvironment, mmdebstrapArgv } from './mmdebstrap.ts';
+import { requireNamespaces } from './namespaces.ts';
 import { withWorkFolder } from './work-folder.ts';
 
 export interface PackagesTree {
@@ -30,7 +31,7 @@ export interface PackagesOptions {
 }
 
 /**
- * @throws OperatorError `mirror.*`, `base.keyring`, `packages.failed`, `disk.full`, `interrupted`
+ * @throws OperatorError `mirror.*`, `base.keyring`, `namespaces.*`, `packages.failed`, `disk.full`, `interrupted`
  */
 export async function packagesTree(plan: Plan, options: PackagesOptions): Promise<PackagesTree> {
   const archive = await readArchive(plan.apt, options.signal);
@@ -69,6 +70,7 @@ export async function packagesKey(plan: Plan, archive: ArchiveState): Promise<st
 
 async function make(plan: Plan, epoch: number, folder: string, options: PackagesOptions): Promise<void> {
   await requireKeyring(plan);
+  await requireNamespaces(options.signal);
   const debs = path.join(options.cache.folder, 'debs', plan.base.name);
   await files.makeFolder(debs);
   const asRoot = process.getuid?.() === 0;
