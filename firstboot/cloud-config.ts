@@ -1,9 +1,12 @@
+/** What cloud-init may read: a copy of the seed's files, or nothing (admit-user-data in image-layers/first-boot.ts). */
+export const CLOUD_SEED = '/run/clusteros/cloud';
+
 /**
  * How the image has cloud-init behave. With a seed it does a handful of things, without one it does not run.
  *
  * - **One place for the seed.** `clusteros-seed.service` mounts the volume labelled CIDATA read-only at
- *   /run/clusteros/seed, before cloud-init. NoCloud finds it as its seed folder through the link below, and is
- *   told (`fs_label: null`) not to search and mount volumes itself: with two such volumes, cloud-init and the
+ *   /run/clusteros/seed, before cloud-init, and copies what cloud-init may read of it. NoCloud finds the copy as its
+ *   seed folder through the link below, and is told (`fs_label: null`) not to search and mount volumes itself: with two such volumes, cloud-init and the
  *   agent would choose differently. `seedfrom:` would do, but 22.4 (Debian 12) reads no network-config there.
  * - **`datasource_list: [NoCloud]`, without `None`.** A seed without user-data is then a failed unit that says
  *   so. With `None` cloud-init would take the machine for a new instance and apply its defaults.
@@ -15,7 +18,7 @@
  *
  * Holds for cloud-init 22.4 (Debian 12) to 25.x.
  */
-export const CLOUD_CONFIG = `# Cluster-OS: cloud-init reads the NoCloud seed at /run/clusteros/seed, and does nothing without it.
+export const CLOUD_CONFIG = `# Cluster-OS: cloud-init reads the NoCloud seed at ${CLOUD_SEED}, and does nothing without it.
 datasource_list: [NoCloud]
 datasource:
   NoCloud:
@@ -52,11 +55,11 @@ cloud_final_modules:
   - scripts_user
 `;
 
-/** Where NoCloud looks by itself, and where the seed is. */
-export const CLOUD_SEED_LINK = {
-  path: '/var/lib/cloud/seed/nocloud',
-  target: '/run/clusteros/seed',
-} as const;
+/** When it exists, a seed's user-data is taken on any boot and not only on the first: `seed.user_data: always`. */
+export const FOLLOW_USER_DATA = '/etc/clusteros/follow-user-data';
+
+/** Where NoCloud looks by itself, and what it may read. */
+export const CLOUD_SEED_LINK = { path: '/var/lib/cloud/seed/nocloud', target: CLOUD_SEED } as const;
 
 /** cloud-init may start when all of these exist; with only some, its NoCloud would refuse the seed. */
-export const CLOUD_CONDITIONS = ['/run/clusteros/seed/meta-data', '/run/clusteros/seed/user-data'] as const;
+export const CLOUD_CONDITIONS = [`${CLOUD_SEED}/meta-data`, `${CLOUD_SEED}/user-data`] as const;

@@ -36,8 +36,8 @@ export const SEED_LABEL = 'CIDATA';
 /**
  * The files of a seed, in a fixed order; same input, same bytes.
  *
- * The instance id follows from user-data and network-config only: cloud-init applies these anew when they
- * change. A new key or new node settings are the agent's business, which reads them at every boot.
+ * The instance id follows from user-data and network-config only: where the image takes a changed seed
+ * (`seed.user_data: always`), cloud-init applies them again. A new key or new node settings are the agent's business, which reads them at every boot.
  */
 export function seedFiles(input: SeedInput): SeedFile[] {
   const userData = render('user-data.hbs', {

@@ -1,4 +1,4 @@
-import { CLOUD_CONDITIONS } from '../firstboot/cloud-config.ts';
+import { CLOUD_CONDITIONS, CLOUD_SEED, FOLLOW_USER_DATA } from '../firstboot/cloud-config.ts';
 import type { LayerFile } from './layer.ts';
 
 /** What happens once, on the machine itself: its host key, its name, its seed. Part of the layer `base`. */
@@ -90,7 +90,9 @@ if [ -r "$live" ]; then
   medium=$(disk_of "$MEDIUM")
 fi
 best=
-for device in $(lsblk --raw --noheadings --output PATH,LABEL | sed -n 's/ \\(CIDATA\\|cidata\\)$//p'); do
+# Whoever can plug a volume in chooses its bytes. Two file systems are read, and no driver of another one.
+for device in $(lsblk --raw --noheadings --output PATH,FSTYPE,LABEL |
+  sed -n 's/ \\(vfat\\|iso9660\\) \\(CIDATA\\|cidata\\)$//p'); do
   best=\${best:-$device}
   # The stick that a live system runs from has a seed too; one on another drive comes before it.
   if [ -n "$medium" ] && [ "$(disk_of "$device")" != "$medium" ]; then
@@ -112,13 +114,63 @@ case $mounted in
 *) [ -n "$medium" ] && [ "$(disk_of "$mounted")" = "$medium" ] || exit 0 ;;
 esac
 mkdir -p -m 0700 "$seed"
-options=ro,nosuid,nodev,noexec
+type=$(blkid -p -o value -s TYPE "$best")
 # FAT knows no owners, ISO 9660 without Rock Ridge neither; the key on them is root's alone.
-case $(blkid -o value -s TYPE "$best") in
-vfat) options=$options,umask=0077 ;;
-iso9660) options=$options,mode=0400,dmode=0500 ;;
+case $type in
+vfat) owners=umask=0077 ;;
+iso9660) owners=mode=0400,dmode=0500 ;;
+*)
+  echo "clusteros: $best is labelled CIDATA and holds $type; a seed is FAT or ISO 9660" >&2
+  exit 1
+  ;;
 esac
-exec mount -o "$options" "$best" "$seed"
+exec mount -t "$type" -o "ro,nosuid,nodev,noexec,$owners" "$best" "$seed"
+`,
+  },
+  {
+    path: '/usr/lib/clusteros/admit-user-data',
+    mode: 0o755,
+    text: `#!/bin/sh
+# What cloud-init may read of the seed: a copy, made once a boot, so that nothing is judged that is then another. What
+# cloud-init reads makes whoever wrote it root. A machine takes it from the first seed; later ones bring key, token and
+# settings, which the agent judges, unless the image's definition says otherwise (seed.user_data).
+set -eu
+umask 077
+seed=/run/clusteros/seed
+own=${CLOUD_SEED}
+ignored=/run/clusteros/user-data-ignored
+taken=/var/lib/cloud/clusteros-user-data
+[ ! -e "$own" ] || exit 0
+[ -f "$seed/meta-data" ] && [ -f "$seed/user-data" ] || exit 0
+rm -rf "$own.new"
+mkdir "$own.new"
+cd "$own.new"
+for name in meta-data network-config user-data vendor-data; do
+  [ ! -f "$seed/$name" ] || cp "$seed/$name" "$name"
+done
+digest=$(sha256sum -- * | sha256sum | cut -d ' ' -f 1)
+before=$(cat "$taken" 2>/dev/null) || before=
+# Without a record: it is new while it has neither started to its end nor a cluster.
+if [ -z "$before" ] && [ -e /etc/ssh/ssh_host_ed25519_key ] && [ -e /var/lib/clusteros/cluster.key ]; then before=none; fi
+case $before in
+'' | "$digest") ;;
+*)
+  [ -e ${FOLLOW_USER_DATA} ] || {
+    rm -rf "$own.new"
+    echo 'only the first seed of a machine gives it user-data; to take this too: sudo touch ${FOLLOW_USER_DATA}, and restart' >$ignored
+    exit 0
+  }
+  ;;
+esac
+[ "$before" = "$digest" ] || {
+  mkdir -p -m 0755 "\${taken%/*}"
+  echo "$digest" >"$taken.new"
+  sync "$taken.new"
+  mv "$taken.new" "$taken"
+  sync "\${taken%/*}"
+}
+rm -f $ignored
+mv "$own.new" "$own"
 `,
   },
   {
@@ -136,6 +188,7 @@ Conflicts=shutdown.target
 # Not RemainAfterExit: udev starts it again when a seed is plugged in later.
 Type=oneshot
 ExecStart=/usr/lib/clusteros/mount-seed
+ExecStart=/usr/lib/clusteros/admit-user-data
 
 [Install]
 WantedBy=sysinit.target

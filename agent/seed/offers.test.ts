@@ -20,3 +20,12 @@ test("a seed offers what is a node's; a stranger's file is told, the installer's
     ],
   );
 });
+
+test('user-data that the image kept from cloud-init is told as ignored, with the way to take it', async (t) => {
+  const { paths } = makeSandbox(t);
+  mkdirSync(paths.run, { recursive: true });
+  writeFileSync(path.join(paths.run, 'user-data-ignored'), 'only the first seed\n');
+  const [offer] = await collectOffers(paths, {});
+  assert.equal(offer?.item, 'user-data');
+  assert.deepEqual(offer?.content, { ignored: 'only the first seed' });
+});

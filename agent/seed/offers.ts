@@ -30,6 +30,11 @@ export async function collectOffers(paths: Paths, environment: Environment): Pro
   }
   const besideConfig = await readOffer('configuration', 'cluster.key', paths.configKey, true);
   if (besideConfig !== undefined) offers.push(besideConfig);
+  const ignored = await files.readLimited(userDataIgnored(paths), OFFER_LIMIT);
+  if (ignored !== undefined) {
+    const content = { ignored: ignored.bytes.toString('utf8').trim() };
+    offers.push({ source: 'seed', item: 'user-data', place: paths.seed, content });
+  }
   const folder = path.join(paths.seed, SEED_FOLDER);
   for (const { name } of (await files.list(folder)) ?? []) {
     if (name === INSTALL_SETTINGS) continue;
@@ -52,6 +57,7 @@ export async function offersMark(paths: Paths): Promise<string> {
   const folder = path.join(paths.seed, SEED_FOLDER);
   const entries = [
     await files.look(folder),
+    await files.look(userDataIgnored(paths)),
     await files.look(paths.config),
     await files.look(paths.configKey),
     await files.look(keyFile(paths.state)),
@@ -62,6 +68,11 @@ export async function offersMark(paths: Paths): Promise<string> {
     ...entries.map((entry) => entry?.mark ?? '-'),
     ...inside.map(({ name, mark }) => `${name}=${mark}`),
   ].join('\n');
+}
+
+/** Why the seed's user-data was kept from cloud-init: admit-user-data of the image writes it. */
+function userDataIgnored({ run }: Paths): string {
+  return path.join(run, 'user-data-ignored');
 }
 
 /** @param secret refuse the file when others may read it; a seed on FAT has no modes to look at */

@@ -1,4 +1,5 @@
 import { stringify } from 'yaml';
+import { FOLLOW_USER_DATA } from '../../firstboot/cloud-config.ts';
 import {
   BASE_NAMES,
   type BaseName,
@@ -199,7 +200,9 @@ function unitsOf(layers: readonly Layer[]): LayerUnit[] {
 /** The layers' files, the settings of the node, and the definition's own, which replace a layer's. By path. */
 function filesOf(definition: Definition, layers: readonly Layer[]): LayerFile[] {
   const settings = { path: NODE_SETTINGS_FILE, mode: 0o644, text: nodeSettingsText(definition) };
-  const all = [...layers.flatMap((layer) => layer.files), settings, ...definition.files];
+  const follow = { path: FOLLOW_USER_DATA, mode: 0o644, text: '' };
+  const own = definition.seed.user_data === 'always' ? [settings, follow] : [settings];
+  const all = [...layers.flatMap((layer) => layer.files), ...own, ...definition.files];
   const byPath = new Map(all.map((file) => [file.path, file]));
   return [...byPath.values()].sort((one, other) => (one.path < other.path ? -1 : 1));
 }

@@ -109,6 +109,12 @@ const seed = z.strictObject({
     .regex(/^[A-Z][\w+-]*(\/[\w+-]+){0,2}$/, 'expected a time zone such as Europe/Berlin')
     .default('UTC')
     .describe('Time zone of the node.'),
+  user_data: z
+    .enum(['once', 'always'])
+    .default('once')
+    .describe(
+      "When a node takes a seed's user-data: from its first seed alone, or from any later one too. With always, whoever can attach a volume and restart the node is root.",
+    ),
 });
 
 const definition = {
