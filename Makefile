@@ -1,6 +1,6 @@
 # The names that operators know. Each one calls the npm script (or command) that does the work.
 .DEFAULT_GOAL := help
-.PHONY: help deps node test test-cluster test-integration test-all image release fmt lint clean
+.PHONY: help deps node test test-cluster test-coverage test-integration test-all image release fmt lint clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\): ##/\1\t/p' Makefile | expand -t 20
@@ -16,6 +16,9 @@ test: ## Run the tests that CI runs
 
 test-cluster: ## Run the cluster scenarios in network namespaces (root)
 	npm run --silent test:cluster
+
+test-coverage: ## Run the unit tests and show which lines they reach: a total, and pages in .cache/coverage
+	npm run --silent test:coverage
 
 test-all: ## Run every test there is, which takes hours without KVM
 	npm run --silent test:all
