@@ -2,7 +2,7 @@ import * as path from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { loadDefinition } from '../definition/load.ts';
 import { bringUp, listNodes, waitUntilWhole } from '../docker/cluster.ts';
-import { composeText } from '../docker/compose.ts';
+import { COMPOSE_NEEDED, composeText } from '../docker/compose.ts';
 import { findEngine } from '../docker/engine.ts';
 import { findImage, OWN_TAG } from '../docker/image.ts';
 import { addressOf, DEFAULT_SUBNET, MOST_NODES, type QuickCluster } from '../docker/spec.ts';
@@ -109,6 +109,7 @@ async function compose(context: Context, flags: UpFlags & { output: string }): P
     [
       `wrote ${path.relative(process.cwd(), file)}; the cluster key is in ${cluster.seed}`,
       `next     docker load --input dist/...-docker.tar; docker compose --file ${path.relative(process.cwd(), file)} up --detach`,
+      `needs    ${COMPOSE_NEEDED}`,
     ].join('\n'),
   );
 }

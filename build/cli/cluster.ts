@@ -131,7 +131,7 @@ function addEnds(family: Command, context: Context): void {
   named(family.command('clean'))
     .description('remove nodes, their state, the network and the key that was made for them')
     .action(async ({ name }: NameFlag) => {
-      const engine = await engineOf(context);
+      const engine = await findEngine(process.env, context.signal, 'allowed');
       const removed = await removeCluster(engine, name);
       await files.remove(stateFolderOf(name));
       context.answer({ cluster: name, removed }, () =>

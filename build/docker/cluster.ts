@@ -4,7 +4,7 @@ import { clock } from '../host.ts';
 import { type AgentStatus, agentStatus, lacking } from './agents.ts';
 import { networkArgv, runArgv, volumeArgv } from './argv.ts';
 import type { Engine } from './engine.ts';
-import { LABELS, networkOf, nodesOf, type QuickCluster } from './spec.ts';
+import { containerName, LABELS, networkOf, nodesOf, type QuickCluster } from './spec.ts';
 
 export interface RunningNode {
   readonly name: string;
@@ -177,13 +177,14 @@ async function nodeEnded(engine: Engine, { name, container }: RunningNode): Prom
 
 /** Take everything of a cluster away: containers, volumes, network. @returns what was removed */
 export async function removeCluster(engine: Engine, cluster: string): Promise<string[]> {
-  const nodes = await listNodes(engine, cluster);
-  const removed: string[] = [];
-  for (const { name, container } of nodes) {
-    await engine.run(['rm', '--force', '--volumes', container]);
-    removed.push(name);
-  }
   const filter = `label=${LABELS.cluster}=${cluster}`;
+  const list = ['ps', '--all', '--filter', filter, '--format', '{{.Names}}'];
+  const containers = (await engine.run(list)).stdout.split('\n').filter(Boolean);
+  const removed: string[] = [];
+  for (const container of containers.sort((one, other) => numberOf(one) - numberOf(other))) {
+    await engine.run(['rm', '--force', '--volumes', container]);
+    removed.push(container.slice(containerName(cluster, '').length));
+  }
   for (const kind of ['volume', 'network']) {
     const { stdout } = await engine.run([kind, 'ls', '--quiet', '--filter', filter]);
     const ids = stdout.split('\n').filter(Boolean);

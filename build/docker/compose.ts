@@ -13,6 +13,15 @@ import {
   TMPFS,
 } from './spec.ts';
 
+/** Version 1 knows neither `name` nor `cgroup`, and without the latter a node does not start on every machine. */
+export const COMPOSE_NEEDED = 'Docker Compose 2 (docker compose); docker-compose 1.x refuses this file';
+
+const HEAD = `# A Cluster-OS quick cluster, for: docker compose --file compose.yaml up --detach
+# Needs ${COMPOSE_NEEDED}.
+# Without Compose 2: npx clusteros-build cluster up starts the same nodes.
+# Written by clusteros-build cluster compose.
+`;
+
 export function composeText(cluster: QuickCluster): string {
   const nodes = nodesOf(cluster);
   const document = {
@@ -53,5 +62,5 @@ export function composeText(cluster: QuickCluster): string {
       nodes.map(({ volume }) => [volume, { name: volume, labels: { [LABELS.cluster]: cluster.name } }]),
     ),
   };
-  return `# A Cluster-OS quick cluster, for: docker compose --file compose.yaml up --detach\n# Written by clusteros-build cluster compose.\n${stringify(document, { aliasDuplicateObjects: false })}`;
+  return `${HEAD}${stringify(document, { aliasDuplicateObjects: false })}`;
 }

@@ -3,7 +3,8 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { findEngine } from './engine.ts';
+import { removeCluster } from './cluster.ts';
+import { findEngine, isPodman } from './engine.ts';
 
 const { signal } = new AbortController();
 
@@ -57,6 +58,37 @@ test('failures with a remedy have codes of their own, and others stay what they 
     await assert.rejects(engine.run([said]), { code }, said);
   }
   assert.equal((await engine.try(['something else'])).exitCode, 125);
+});
+
+test('podman under the name docker is refused, and so is podman behind the client of Docker', async (t) => {
+  await fakeDocker(t, 'case $1 in --version) echo "podman version 4.3.1";; *) echo "{}";; esac');
+  await assert.rejects(findEngine({}, signal), { code: 'docker.podman', exit: 'missing', fix: /docker\.io/ });
+  assert.equal(
+    isPodman('Docker version 28.2.2, build e6534b4', '{"Components":[{"Name":"Podman Engine"}]}'),
+    true,
+  );
+  assert.equal(isPodman('Docker version 28.2.2, build e6534b4', '{"Components":[{"Name":"Engine"}]}'), false);
+});
+
+test('clean removes what is labelled under podman too, which knows no column for one label', async (t) => {
+  await fakeDocker(
+    t,
+    `case "$*" in
+      *.Label*) echo "Error: template: ps:1: function Label not defined" >&2; exit 125;;
+      "ps "*) printf 'lab-node10\\nlab-node2\\n';;
+      "volume ls"*) echo lab-node2;;
+      "network ls"*) echo abc;;
+      "rm "*|"volume rm"*|"network rm"*) ;;
+      *) echo "podman version 4.3.1";;
+    esac`,
+  );
+  const engine = await findEngine({}, signal, 'allowed');
+  assert.deepEqual(await removeCluster(engine, 'lab'), [
+    'node2',
+    'node10',
+    'volume lab-node2',
+    'network abc',
+  ]);
 });
 
 test("the operator's choice of an engine reaches it, and nothing else of the environment does", async (t) => {

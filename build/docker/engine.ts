@@ -24,11 +24,13 @@ export interface Engine {
 /**
  * The engine, when one answers.
  *
- * @throws OperatorError `docker.absent`, `docker.not-running`, `docker.permission`
+ * @param podman `allowed` for what podman does as Docker does: to find and remove things by their labels
+ * @throws OperatorError `docker.absent`, `docker.not-running`, `docker.permission`, `docker.podman`
  */
 export async function findEngine(
   environment: Readonly<Record<string, string | undefined>>,
   signal: AbortSignal,
+  podman: 'allowed' | 'refused' = 'refused',
 ): Promise<Engine> {
   if ((await which('docker')) === undefined) {
     throw new OperatorError({
@@ -41,9 +43,13 @@ export async function findEngine(
   const env = Object.fromEntries(
     PASSED_ON.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])),
   );
-  const probe = ['docker', 'version', '--format', '{{.Server.Version}}'];
+  const probe = ['docker', 'version', '--format', '{{json .Server}}'];
   const answer = await tryRun(probe, { env, signal, timeoutMs: ANSWER_LIMIT_MS });
   if (answer.exitCode !== 0) throw unreachable(`${answer.stdout}${answer.stderr}`, probe);
+  if (podman === 'refused') {
+    const client = await tryRun(['docker', '--version'], { env, signal, timeoutMs: ANSWER_LIMIT_MS });
+    if (isPodman(client.stdout, answer.stdout)) throw podmanRefused(client.stdout.trim());
+  }
   return {
     async run(args, options = {}) {
       try {
@@ -54,6 +60,26 @@ export async function findEngine(
     },
     try: (args, options = {}) => tryRun(['docker', ...args], { env, signal, ...options }),
   };
+}
+
+/**
+ * Whether podman stands behind the name docker (the package podman-docker), or behind Docker's own client. Pure.
+ *
+ * @param client `docker --version`: podman version 4.3.1
+ * @param server what `docker version` knows of the server, as JSON: Docker's client lists its components
+ */
+export function isPodman(client: string, server: string): boolean {
+  return /^podman\b/i.test(client.trim()) || /"Name":\s*"Podman Engine"/i.test(server);
+}
+
+function podmanRefused(evidence: string): OperatorError {
+  return new OperatorError({
+    code: 'docker.podman',
+    exit: 'missing',
+    message: 'this is podman, and a quick cluster needs Docker',
+    evidence,
+    fix: 'install Docker (sudo apt-get install docker.io, in place of podman-docker), or let DOCKER_HOST name a Docker engine; for nodes without Docker: npx clusteros-build boot --nodes 3',
+  });
 }
 
 function unreachable(said: string, argv: readonly string[]): OperatorError {

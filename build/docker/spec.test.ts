@@ -67,7 +67,9 @@ test('the key is in no argument', () => {
 });
 
 test('the compose file says the same as the command lines', () => {
-  const { name, services, networks } = parse(composeText(CLUSTER));
+  const text = composeText(CLUSTER);
+  assert.match(text, /^(#.*\n)*# Needs Docker Compose 2 .*1\.x refuses/);
+  const { name, services, networks } = parse(text);
   assert.equal(name, 'lab');
   for (const node of nodesOf(CLUSTER)) {
     const service = services[node.name];
