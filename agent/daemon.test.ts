@@ -191,7 +191,7 @@ test('bad settings leave the agent up and misconfigured, with the line, until th
   const status = await agent.until('misconfigured');
   assert.match(
     status.conditions[0]?.evidence ?? '',
-    /node\.yaml:2:3: mesh\.prot: unknown setting.*did you mean "port"/,
+    /node\.yaml:2:3: mesh\.prot: unknown key.*did you mean port\?/,
   );
   assert.ok(status.id, 'the identity was made all the same');
   writeFileSync(sandbox.paths.config, 'mesh:\n  port: 1\n');

@@ -119,7 +119,7 @@ export async function readSettings(paths: Paths, environment: Environment): Prom
     if (found instanceof AgentError) {
       return { problems: [{ source: file, setting: '', expectation: found.message }] };
     }
-    if (found !== undefined) sources.push(readDocument(file, found.bytes.toString('utf8')));
+    if (found !== undefined) sources.push(readDocument(file, found.bytes));
   }
   return resolveSettings([...sources, readEnvironment(environment)]);
 }

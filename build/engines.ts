@@ -1,7 +1,8 @@
 /** The engines: what makes the root file system that the assembly takes, each with the same result. */
+
+import { nearestWord } from '../settings/mistakes.ts';
 import { TARGET_RECIPES } from './assemble/targets.ts';
 import type { Cache } from './cache.ts';
-import { nearestWord } from './definition/mistakes.ts';
 import type { Plan } from './definition/plan.ts';
 import { probeAccelerator } from './doctor/kvm.ts';
 import { OperatorError } from './errors.ts';

@@ -10,7 +10,7 @@ import { test } from 'node:test';
  */
 
 const ROOT = path.join(import.meta.dirname, '..');
-const FOLDERS = '{build,packer,image-layers,firstboot,agent,qemu,test,bench,bin}';
+const FOLDERS = '{build,packer,image-layers,firstboot,agent,settings,qemu,test,bench,bin}';
 const GATEWAYS = /^(build\/host|agent\/host)(\/|\.ts$)/;
 const EFFECTS =
   /from '(execa|undici|node:fs|node:fs\/promises|node:child_process)'|import\('(execa|undici|node:fs|node:child_process)/;

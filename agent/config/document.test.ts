@@ -30,17 +30,17 @@ discovery:
 `;
   assert.deepEqual(said(text), [
     'node.yaml:1:1: name: expected lower-case letters, digits and inner hyphens, at most 63',
-    'node.yaml:14:7: discovery.join.1: expected host, host:port or [IPv6]:port',
+    'node.yaml:3:3: mesh.prot: unknown key; expected one of port, range, interface; did you mean port?',
     'node.yaml:5:3: gossip.port: expected a whole number',
     'node.yaml:7:3: consensus.expect: expected 1 or more',
     'node.yaml:8:3: consensus.bootstrap: expected true or false',
-    'node.yaml:3:3: mesh.prot: unknown setting; expected one of port, range, interface; did you mean "port"?',
-    'node.yaml:10:3: log.level: expected one of error, warning, info, debug; did you mean "warning"?',
+    'node.yaml:10:3: log.level: expected one of error, warning, info, debug; did you mean warning?',
+    'node.yaml:14:7: discovery.join[1]: expected host, host:port or [IPv6]:port',
   ]);
 });
 
-test('a key that stands twice is a mistake at its place', () => {
-  assert.deepEqual(said('name: a\nname: b\n'), ['node.yaml:2:1: this key stands here twice']);
+test('a duplicate key is a mistake at its place', () => {
+  assert.deepEqual(said('name: a\nname: b\n'), ['node.yaml:2:1: duplicate key']);
 });
 
 test('values are not repeated: a misplaced secret must not reach a log', () => {

@@ -1,7 +1,8 @@
+import { nearestWord } from '../../settings/mistakes.ts';
 import { type Environment, PATH_VARIABLES } from '../paths.ts';
 import type { Source } from './document.ts';
 import { checkSettings } from './document.ts';
-import { type ConfigProblem, nearestWord } from './problems.ts';
+import type { ConfigProblem } from './problems.ts';
 import { settingFields } from './settings.ts';
 
 /** Names that operators know from elsewhere; `CLUSTEROS_*` wins over them. */

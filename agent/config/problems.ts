@@ -1,4 +1,4 @@
-import { closest, distance } from 'fastest-levenshtein';
+import { describe } from '../../settings/mistakes.ts';
 import { AgentError } from '../errors.ts';
 
 /** One mistake in one source of settings. Values are not repeated: a misplaced secret must not reach a log. */
@@ -15,11 +15,10 @@ export interface ConfigProblem {
   readonly nearest?: string | undefined;
 }
 
-/** `/etc/clusteros/node.yaml:3:5: mesh.prot: unknown setting; did you mean "port"?` */
+/** `/etc/clusteros/node.yaml:3:5: mesh.prot: unknown key; expected one of port, range; did you mean port?` */
 export function describeProblem(problem: ConfigProblem): string {
   const place = [problem.source, problem.line, problem.column].filter((part) => part !== undefined).join(':');
-  const nearest = problem.nearest === undefined ? '' : `; did you mean "${problem.nearest}"?`;
-  return [place, problem.setting, `${problem.expectation}${nearest}`].filter(Boolean).join(': ');
+  return describe(place, problem.setting, { text: problem.expectation, nearest: problem.nearest });
 }
 
 /** A file of another kind altogether has a mistake on each line. */
@@ -37,12 +36,4 @@ export function configError(problems: readonly ConfigProblem[]): AgentError {
     evidence: shown.join('\n'),
     fix: 'correct the lines above; the agent reads them again within seconds (the environment: on a restart)',
   });
-}
-
-/** The valid word that was probably meant, if one is near. */
-export function nearestWord(word: string, valid: readonly string[]): string | undefined {
-  if (valid.length === 0 || word.length > 64) return undefined;
-  const candidate = closest(word.toLowerCase(), valid);
-  const tolerated = Math.max(Math.min(2, Math.floor(candidate.length / 2)), Math.floor(candidate.length / 3));
-  return distance(word.toLowerCase(), candidate) <= tolerated ? candidate : undefined;
 }

@@ -59,7 +59,7 @@ test('mistakes of the environment name the variable and the nearest one', () => 
     NODE_NAME: 'UPPER',
   });
   assert.deepEqual(problems.map(describeProblem), [
-    'environment: CLUSTEROS_MESH_PROT: unknown variable; did you mean "CLUSTEROS_MESH_PORT"?',
+    'environment: CLUSTEROS_MESH_PROT: unknown variable; did you mean CLUSTEROS_MESH_PORT?',
     'environment: NODE_NAME: expected lower-case letters, digits and inner hyphens, at most 63',
     'environment: SERF_BIND_PORT: expected 65535 or less',
   ]);
@@ -70,7 +70,7 @@ test('mistakes of all sources are told together, and a conflict at the place tha
   assert.equal(both.problems?.length, 2);
   const conflict = resolveSettings([readDocument('/etc', 'name: x\nconsensus:\n  peer_port: 7946\n')]);
   assert.deepEqual(conflict.problems?.map(describeProblem), [
-    '/etc:3:3: consensus.peer_port: expected another port than that of gossip.port',
+    '/etc:3:3: consensus.peer_port: expected another port: 7946 belongs to gossip.port',
   ]);
 });
 

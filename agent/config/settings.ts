@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { LOG_LEVELS } from '../log.ts';
+import { initialPort, portConflicts } from './ports.ts';
 
 /**
  * Every setting of a node, its type, default and meaning: the only source. Settings are nouns; the cluster key
@@ -31,19 +32,25 @@ export const settingsSchema = z
           )
           .optional()
           .describe('name whose SRV records say where nodes are'),
-        port: port.default(7947).describe('cards, tcp, and the broadcast beacon, udp'),
+        port: port
+          .default(initialPort('discovery', 'port'))
+          .describe('cards, tcp, and the broadcast beacon, udp'),
       })
       .prefault({}),
     gossip: z
       .strictObject({
-        port: port.default(7946).describe('Serf, tcp and udp'),
-        rpc_port: port.default(7950).describe("Serf's RPC, tcp on loopback"),
+        port: port.default(initialPort('gossip', 'port')).describe('Serf, tcp and udp'),
+        rpc_port: port.default(initialPort('gossip', 'rpc_port')).describe("Serf's RPC, tcp on loopback"),
       })
       .prefault({}),
     consensus: z
       .strictObject({
-        peer_port: port.default(7373).describe('etcd members among themselves, tcp in the mesh'),
-        client_port: port.default(7374).describe('etcd clients, tcp in the mesh'),
+        peer_port: port
+          .default(initialPort('consensus', 'peer_port'))
+          .describe('etcd members among themselves, tcp in the mesh'),
+        client_port: port
+          .default(initialPort('consensus', 'client_port'))
+          .describe('etcd clients, tcp in the mesh'),
         expect: z
           .int()
           .min(1)
@@ -67,7 +74,7 @@ export const settingsSchema = z
       .prefault({}),
     mesh: z
       .strictObject({
-        port: port.default(51820).describe('WireGuard, udp'),
+        port: port.default(initialPort('mesh', 'port')).describe('WireGuard, udp'),
         range: z
           .string()
           .refine(
@@ -104,30 +111,15 @@ export const settingsSchema = z
       })
       .prefault({}),
     metrics: z
-      .strictObject({ port: port.default(7375).describe('Prometheus metrics, tcp in the mesh') })
+      .strictObject({
+        port: port.default(initialPort('metrics', 'port')).describe('Prometheus metrics, tcp in the mesh'),
+      })
       .prefault({}),
     log: z.strictObject({ level: z.enum(LOG_LEVELS).default('info') }).prefault({}),
   })
   .superRefine((settings, context) => {
-    const taken = new Map<number, string>();
-    for (const [name, number] of [
-      ['gossip.port', settings.gossip.port],
-      ['gossip.rpc_port', settings.gossip.rpc_port],
-      ['discovery.port', settings.discovery.port],
-      ['metrics.port', settings.metrics.port],
-      ['consensus.peer_port', settings.consensus.peer_port],
-      ['consensus.client_port', settings.consensus.client_port],
-    ] as const) {
-      const other = taken.get(number);
-      if (other !== undefined) {
-        context.addIssue({
-          code: 'custom',
-          path: name.split('.'),
-          message: `expected another port than that of ${other}`,
-        });
-      }
-      taken.set(number, name);
-    }
+    for (const { path, text } of portConflicts(settings))
+      context.addIssue({ code: 'custom', path: [...path], message: text });
   });
 
 export type Settings = z.infer<typeof settingsSchema>;
@@ -152,16 +144,6 @@ export function settingFields(): SettingField[] {
       schema: leaf as z.ZodType,
     }));
   });
-}
-
-/** The words that may stand below a path, for suggestions; none below a leaf. */
-export function keysBelow(path: readonly PropertyKey[]): string[] {
-  const prefix = path.join('.');
-  const keys = settingFields()
-    .map((field) => field.path)
-    .filter((field) => prefix === '' || field.slice(0, path.length).join('.') === prefix)
-    .map((field) => field[path.length]);
-  return [...new Set(keys.filter((key) => key !== undefined))];
 }
 
 function isJoinAddress(text: string): boolean {

@@ -66,7 +66,7 @@ test('two empty disks are refused, with both names', () => {
 
 test('a rule that fits two disks is refused, also when one of them holds data', () => {
   const choice = choose([disk('sda'), full('sdb')], { disk: { size: '500GB' } });
-  assert.equal(choice.reason, 'the rule fits several disks: /dev/sda, /dev/sdb');
+  assert.equal(choice.reason, 'the rule matches several disks: /dev/sda, /dev/sdb');
 });
 
 test('a disk is named by serial, model, size or path, and all that is said must hold', () => {
@@ -85,7 +85,8 @@ test('a disk is named by serial, model, size or path, and all that is said must 
     [{ model: 'INTEL X', size: '480GB' }, undefined],
     [{ model: 'samsung' }, undefined],
     [{ model: 'S.*' }, undefined],
-    [{ serial: 's-sdb' }, undefined],
+    [{ serial: ' s-SDB ' }, 'sdb'],
+    [{ serial: 'S-sd' }, undefined],
   ] as const) {
     const choice = choose(disks, { disk: rule }, { resolved: { '/dev/disk/by-path/x': '/dev/sdb' } });
     assert.equal(choice.chosen?.name, name, JSON.stringify(rule));
@@ -100,7 +101,7 @@ test('data is kept unless wipe names the disk by serial, or says all', () => {
   assert.equal(refused.reason, 'no disk is empty and large enough');
   assert.equal(choose([held], { wipe: 'S-sdb' }).chosen, undefined);
   assert.equal(choose([held], { disk: { path: '/dev/sda' } }).chosen, undefined);
-  for (const wipe of ['S-sda', ['x', 'S-sda'], 'all']) {
+  for (const wipe of ['S-sda', ['x', 's-SDA'], 'all', 'ALL', ['All']]) {
     const choice = choose([held], { wipe });
     assert.equal(choice.chosen?.name, 'sda');
     assert.deepEqual(choice.judged[0]?.wipes, held.contents);
@@ -112,7 +113,7 @@ test('data is kept unless wipe names the disk by serial, or says all', () => {
 test('with leave to wipe, an empty disk still comes first, and two full ones are refused', () => {
   assert.equal(choose([full('sda'), disk('sdb')], { wipe: 'all' }).chosen?.name, 'sdb');
   const choice = choose([full('sda'), full('sdb')], { wipe: 'all' });
-  assert.equal(choice.reason, 'the leave to wipe holds for several disks: /dev/sda, /dev/sdb');
+  assert.equal(choice.reason, 'the wipe setting matches several disks: /dev/sda, /dev/sdb');
 });
 
 test('small, read-only and used disks are refused, each with its reason, whatever wipe says', () => {
@@ -139,13 +140,60 @@ test('settings with mistakes are told with their lines, all of them', () => {
   assert.ok('mistakes' in read);
   assert.match(
     read.mistakes.join('\n'),
-    /yaml:2: disk.size: expected a size.*\n.*yaml:3: disk.path.*\n.*yaml:4: after/,
+    /yaml:2:3: disk.size: expected a size.*found "big"\n.*yaml:3:3: disk.path.*\n.*yaml:4:1: after: expected one of/,
   );
   assert.match(read.mistakes.join('\n'), /x/);
   assert.ok('mistakes' in parseInstallSettings('install.yaml', 'a: [\n'));
   assert.deepEqual(parseInstallSettings('install.yaml', '# nothing\n'), {
     settings: installSchema.parse({}),
   });
+});
+
+test('an empty disk: and an empty wipe: say nothing; an empty rule below disk: is a mistake', () => {
+  for (const text of ['disk:\n#  size: 480GB\n', 'wipe:\n', '---\n', 'disk: {}\n'])
+    assert.deepEqual(parseInstallSettings('f', text), { settings: installSchema.parse({}) }, text);
+  const read = parseInstallSettings('f', 'disk:\n  serial:\nwipe: all\n');
+  assert.deepEqual(read, { mistakes: ['f:2:3: disk.serial: expected a value, found an empty value'] });
+  assert.deepEqual(parseInstallSettings('f', 'unattended: yes\nwipe: {sda: 1}\n'), {
+    mistakes: [
+      'f:1:1: unattended: expected true or false, found "yes"',
+      'f:2:1: wipe: expected a string or a list, found a map',
+    ],
+  });
+});
+
+test('one disk by two paths is one disk; two that only look alike are two', () => {
+  const array = { model: 'IBM 2145', serial: '600507680c80', transport: 'fc' };
+  const paths = [disk('sda', array), disk('sdb', array)];
+  for (const rule of [{}, { disk: { serial: '600507680C80' } }, { disk: { path: '/dev/sdb' } }]) {
+    const choice = choose(paths, rule);
+    assert.equal(choice.chosen?.path, '/dev/sda', JSON.stringify(rule));
+    assert.deepEqual(choice.chosen?.otherPaths, ['/dev/sdb']);
+  }
+  const inUse = choose([paths[0] as Disk, disk('sdb', { ...array, uses: ['mpath mpatha is on it'] })]);
+  assert.equal(refusals('sda', inUse), 'in use: mpath mpatha is on it');
+  assert.equal(choose(paths, {}, { medium: ['sdb'] }).chosen, undefined);
+  for (const [one, two] of [
+    [array, { ...array, contents: ['a partition table (gpt)'] }],
+    [array, { ...array, size: 400 * GB }],
+    [array, { ...array, model: 'IBM 2146' }],
+    [array, { ...array, serial: undefined }],
+    [
+      { ...array, transport: 'usb' },
+      { ...array, transport: 'usb' },
+    ],
+    [
+      { ...array, model: undefined },
+      { ...array, model: undefined },
+    ],
+  ] as const)
+    assert.equal(choose([disk('sda', one), disk('sdb', two)]).judged.length, 2, JSON.stringify(two));
+  const wwn = { model: 'X', serial: 'S', transport: 'sas' };
+  const named = (one: string, two: string) =>
+    choose([disk('sda', { ...wwn, wwn: one }), disk('sdb', { ...wwn, wwn: two })]);
+  assert.equal(named('0x5', '0x5').judged.length, 1);
+  assert.equal(named('0x5', '0x6').reason, 'there are several empty disks: /dev/sda, /dev/sdb');
+  assert.match(named('0x5', '0x6').fix ?? '', /by-path/);
 });
 
 test('a size is within 5 % or a range', () => {

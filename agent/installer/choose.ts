@@ -1,6 +1,7 @@
 /** Which disk is installed to. An explicit rule, and a reason for every disk that is not taken. Pure. */
 import type { Disk } from './disks.ts';
 import { bytesText } from './progress.ts';
+import { isSerialOf, onePathEach } from './same-disk.ts';
 import { type InstallSettings, sizeRange } from './settings.ts';
 
 /** The smallest disk: 8 GB as sold, of which some lack a little. */
@@ -37,7 +38,7 @@ export function chooseDisk(
   settings: Pick<InstallSettings, 'disk' | 'wipe'>,
   surroundings: Surroundings,
 ): Choice {
-  const judged = disks.map((disk) => judge(disk, settings, surroundings));
+  const judged = onePathEach(disks).map((disk) => judge(disk, settings, surroundings));
   const asked = Object.values(settings.disk).some((value) => value !== undefined);
   const candidates = judged.filter(({ matches }) => matches);
   const usable = candidates.filter(({ refusals }) => refusals.length === 0);
@@ -55,12 +56,9 @@ export function chooseDisk(
     if (one !== undefined && another === undefined) {
       return { judged, chosen: one.disk, reason: undefined, fix: undefined };
     }
-    const what = asked ? 'the rule fits' : empty.length > 0 ? 'there are' : 'the leave to wipe holds for';
+    const what = asked ? 'the rule matches' : empty.length > 0 ? 'there are' : 'the wipe setting matches';
     const kind = !asked && empty.length > 0 ? 'empty disks' : 'disks';
-    return none(
-      `${what} several ${kind}: ${names(meant)}`,
-      'name one by serial: install.yaml, disk: {serial: ...}',
-    );
+    return none(`${what} several ${kind}: ${names(meant)}`, nameOneBy(meant));
   }
   if (judged.every((it) => isMedium(it, surroundings))) {
     const but = disks.length === 0 ? '' : ' but the one that the installer runs from';
@@ -108,7 +106,7 @@ function isMedium({ disk }: Judged, { medium }: Surroundings): boolean {
 /** `all` is a word of its own: a disk whose serial is `all` gets no exception. */
 function mayWipe(disk: Disk, wipe: InstallSettings['wipe']): boolean {
   const said = wipe === undefined ? [] : [wipe].flat();
-  return said.includes('all') || (disk.serial !== undefined && said.includes(disk.serial));
+  return said.some((word) => word.toLowerCase() === 'all' || isSerialOf(disk, word));
 }
 
 function fits(disk: Disk, rule: InstallSettings['disk'], { resolved = {} }: Surroundings): boolean {
@@ -117,8 +115,10 @@ function fits(disk: Disk, rule: InstallSettings['disk'], { resolved = {} }: Surr
     if (disk.size < from || disk.size > to) return false;
   }
   if (rule.model !== undefined && !likeModel(disk.model ?? '', rule.model)) return false;
-  if (rule.serial !== undefined && disk.serial !== rule.serial.trim()) return false;
-  return rule.path === undefined || (resolved[rule.path] ?? rule.path) === disk.path;
+  if (rule.serial !== undefined && !isSerialOf(disk, rule.serial)) return false;
+  return (
+    rule.path === undefined || [disk.path, ...disk.otherPaths].includes(resolved[rule.path] ?? rule.path)
+  );
 }
 
 /** `*` stands for anything; letters may be large or small. */
@@ -128,6 +128,15 @@ function likeModel(model: string, pattern: string): boolean {
     .split('*')
     .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
   return new RegExp(`^${escaped.join('.*')}$`, 'i').test(model);
+}
+
+/** By what they differ in: serials first, since names change from boot to boot. */
+function nameOneBy(list: readonly Judged[]): string {
+  const serials = list.map(({ disk }) => disk.serial?.toLowerCase());
+  const differ = !serials.includes(undefined) && new Set(serials).size === list.length;
+  return differ
+    ? 'name one by serial: install.yaml, disk: {serial: ...}'
+    : 'name one by its place: install.yaml, disk: {path: /dev/disk/by-path/...}';
 }
 
 function names(list: readonly Judged[]): string {

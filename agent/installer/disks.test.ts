@@ -55,6 +55,7 @@ test('what lsblk says of a disk is understood, also as older versions say it', (
   assert.deepEqual(disk, {
     name: 'sdb',
     path: '/dev/sdb',
+    otherPaths: [],
     size: 15_931_539_456,
     logicalSector: 4096,
     physicalSector: 4096,

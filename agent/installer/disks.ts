@@ -5,6 +5,8 @@ export interface Disk {
   /** `nvme0n1` */
   readonly name: string;
   readonly path: string;
+  /** Other ways to the same disk, which the choice finds. */
+  readonly otherPaths: readonly string[];
   /** Bytes. */
   readonly size: number;
   readonly logicalSector: number;
@@ -120,6 +122,7 @@ function diskOf(device: Device): Disk {
   return {
     name: device.name,
     path: device.path ?? `/dev/${device.name}`,
+    otherPaths: [],
     size: device.size,
     logicalSector: device['log-sec'] || 512,
     physicalSector: device['phy-sec'] || device['log-sec'] || 512,

@@ -143,7 +143,7 @@ async function realPath(device: string): Promise<string> {
 async function readSettings(paths: Paths): Promise<InstallSettings> {
   const file = path.join(paths.seed, 'clusteros', INSTALL_SETTINGS);
   const found = await files.readLimited(file, 65_536);
-  const read = parseInstallSettings(file, found?.bytes.toString('utf8') ?? '');
+  const read = parseInstallSettings(file, found?.bytes ?? '');
   if ('settings' in read) return read.settings;
   throw new AgentError({
     code: 'install.settings',

@@ -26,8 +26,12 @@ export function diskScreen({ judged, chosen }: Choice): string[] {
 
 function stateLines(it: Judged | undefined): string[] {
   if (it === undefined) return [];
+  const { otherPaths } = it.disk;
   const said = it.refusals.length > 0 ? it.refusals : it.wipes.map((what) => `WILL BE DESTROYED: ${what}`);
-  return (said.length > 0 ? said : ['empty']).flatMap((text) => folded(`     - ${text}`, '       '));
+  const also = otherPaths.length > 0 ? [`the same disk as ${otherPaths.join(', ')}`] : [];
+  return [...also, ...(said.length > 0 ? said : ['empty'])].flatMap((text) =>
+    folded(`     - ${text}`, '       '),
+  );
 }
 
 /** A choice that was not made, and what to do. */

@@ -1,6 +1,8 @@
 /** What a seed says about installing: `clusteros/install.yaml`, one schema for type, default and meaning. */
-import { LineCounter, parseDocument } from 'yaml';
 import * as z from 'zod';
+import { checkDocument } from '../../settings/check.ts';
+import { describeMistake, type Mistake, valueAt } from '../../settings/mistakes.ts';
+import { readYaml } from '../../settings/yaml.ts';
 
 const GB = 1e9;
 
@@ -12,12 +14,14 @@ const sizeText = z
     'expected a size or a range: 480GB, 1.9TB, 400GB-600GB',
   );
 
+const someText = z.string().trim().min(1, 'expected at least one character');
+
 export const installSchema = z.strictObject({
   disk: z
     .strictObject({
       size: sizeText.optional().describe('within 5 %, or a range: 480GB, 400GB-600GB'),
-      model: z.string().min(1).optional().describe('as the disk says it, or with * at an end'),
-      serial: z.string().min(1).optional().describe('as the disk says it'),
+      model: someText.optional().describe('as the disk says it, or with * at an end'),
+      serial: someText.optional().describe('as the disk says it'),
       path: z
         .string()
         .regex(/^\/dev\/[\w./:@+-]+$/, 'expected a path such as /dev/nvme0n1 or /dev/disk/by-path/...')
@@ -26,7 +30,7 @@ export const installSchema = z.strictObject({
     .prefault({})
     .describe('all that is said must hold; without any, the only empty disk is taken'),
   wipe: z
-    .union([z.string().min(1), z.array(z.string().min(1))])
+    .union([someText, z.array(someText)])
     .optional()
     .describe('serials of disks whose data may be destroyed, or all'),
   unattended: z.boolean().default(false).describe('ask nothing'),
@@ -38,24 +42,26 @@ export type InstallSettings = z.infer<typeof installSchema>;
 /** @returns the settings, or all that is wrong, each with its line */
 export function parseInstallSettings(
   name: string,
-  document: string,
+  content: Uint8Array | string,
 ): { readonly settings: InstallSettings } | { readonly mistakes: readonly string[] } {
-  const lines = new LineCounter();
-  const parsed = parseDocument(document, { lineCounter: lines, prettyErrors: false, logLevel: 'silent' });
-  if (parsed.errors.length > 0) {
-    return {
-      mistakes: parsed.errors.map(({ pos, message }) => `${name}:${lines.linePos(pos[0]).line}: ${message}`),
-    };
-  }
-  const result = installSchema.safeParse(parsed.toJS({ maxAliasCount: 16 }) ?? {});
-  if (result.success) return { settings: result.data };
-  return {
-    mistakes: result.error.issues.map(({ path, message }) => {
-      const node = parsed.getIn(path, true) as { range?: [number] } | undefined;
-      const at = node?.range === undefined ? '' : `:${lines.linePos(node.range[0]).line}`;
-      return `${name}${at}: ${path.join('.') || 'the document'}: ${message}`;
-    }),
-  };
+  const document = readYaml(typeof content === 'string' ? Buffer.from(content) : content);
+  const { settings, mistakes } = checkDocument(document, installSchema, {
+    showFound: true,
+    more: () => emptyRules(document.value),
+  });
+  if (mistakes === undefined) return { settings };
+  return { mistakes: mistakes.map((mistake) => describeMistake(name, mistake)) };
+}
+
+/**
+ * Elsewhere a key with nothing behind it sets nothing. A rule that names the disk must not vanish so: the leave to
+ * wipe would then hold for another one.
+ */
+function emptyRules(value: unknown): Mistake[] {
+  return ['size', 'model', 'serial', 'path']
+    .map((key) => ['disk', key])
+    .filter((path) => valueAt(value, path) === null)
+    .map((path) => ({ path, text: 'expected a value, found an empty value' }));
 }
 
 /** Bytes from and to, both inclusive. */

@@ -53,7 +53,7 @@ test('settings with a mistake are refused with its line, and those held stay', (
   const before = { key: undefined, settings: Buffer.from('name: old\n') };
   const { decisions, held } = judgeOffers(before, [settingsOffer('a: 1\nmesh: 3\n')]);
   assert.equal(held.settings, before.settings);
-  assert.match(decisions[0]?.reason ?? '', /seed\/node.yaml:2:1: mesh: expected a map of settings/);
+  assert.match(decisions[0]?.reason ?? '', /seed\/node.yaml:2:1: mesh: expected a map/);
 });
 
 test('what was decided alike keeps its time, a taken thing outlives its volume, a refused one does not', () => {

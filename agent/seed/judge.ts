@@ -90,7 +90,7 @@ function judgeOffer(
     const key = verdict.outcome === 'taken' ? verdict.key : held.key;
     return { decision: { outcome: 'taken' }, next: { ...held, key } };
   }
-  const { problems } = readDocument(place, content.bytes.toString('utf8'));
+  const { problems } = readDocument(place, content.bytes);
   if (problems.length > 0) return stay('refused', problems.slice(0, 8).map(describeProblem).join('; '));
   const same = held.settings?.equals(content.bytes) ?? false;
   return { decision: { outcome: 'taken' }, next: same ? held : { ...held, settings: content.bytes } };

@@ -1,4 +1,6 @@
-import { type Mistake, valueAt } from './mistakes.ts';
+import { portConflicts } from '../../agent/config/ports.ts';
+import { settingsSchema } from '../../agent/config/settings.ts';
+import { type Mistake, valueAt } from '../../settings/mistakes.ts';
 import { networkOf, overlap } from './ranges.ts';
 
 /**
@@ -7,7 +9,7 @@ import { networkOf, overlap } from './ranges.ts';
  */
 export function crossChecks(document: unknown): Mistake[] {
   return [
-    ...portMistakes(document),
+    ...nodeMistakes(document),
     ...rangeMistakes(document),
     ...archiveMistakes(document),
     ...fileMistakes(document),
@@ -17,38 +19,29 @@ export function crossChecks(document: unknown): Mistake[] {
   ];
 }
 
-/** The ports of a node: where they are set, what they are when they are not, and which protocols they use. */
-export const NODE_PORTS = [
-  { path: ['gossip', 'port'], name: 'gossip', initial: 7946, protocol: 'tcp+udp', scope: 'lan' },
-  { path: ['discovery', 'port'], name: 'cards', initial: 7947, protocol: 'tcp+udp', scope: 'lan' },
-  { path: ['consensus', 'peer_port'], name: 'raft peers', initial: 7373, protocol: 'tcp', scope: 'mesh' },
-  { path: ['consensus', 'client_port'], name: 'etcd clients', initial: 7374, protocol: 'tcp', scope: 'mesh' },
-  { path: ['mesh', 'port'], name: 'wireguard', initial: 51820, protocol: 'udp', scope: 'lan' },
-  { path: ['metrics', 'port'], name: 'metrics', initial: 7375, protocol: 'tcp', scope: 'mesh' },
-] as const;
-
-const TAKEN_PORTS: ReadonlyMap<unknown, string> = new Map([
+const TAKEN_PORTS: readonly (readonly [number, string])[] = [
   [22, 'SSH'],
   [2379, "k3s's own etcd"],
   [2380, "k3s's own etcd"],
   [6443, 'the Kubernetes API'],
-]);
+];
 
 const TAKEN_RANGES = [
   { range: '10.43.0.0/16', of: 'the services of Kubernetes' },
   { range: '10.44.0.0/16', of: 'the pods of Kubernetes' },
 ] as const;
 
-function portMistakes(document: unknown): Mistake[] {
-  const owners = new Map(TAKEN_PORTS);
-  return NODE_PORTS.flatMap(({ path, initial }) => {
-    const full = ['node', ...path];
-    const port = valueAt(document, full) ?? initial;
-    const owner = owners.get(port);
-    owners.set(port, full.join('.'));
-    if (owner === undefined) return [];
-    return [{ path: full, text: `expected another port: ${String(port)} belongs to ${owner}` }];
-  });
+/** What every node would refuse, in the agent's own words, and the ports of what comes later. */
+function nodeMistakes(document: unknown): Mistake[] {
+  const node = valueAt(document, ['node']);
+  const ports = portConflicts(node, TAKEN_PORTS);
+  const known = new Set(ports.map(({ path }) => path.join('.')));
+  const refused = settingsSchema.safeParse(node ?? {}).error?.issues ?? [];
+  const rules = refused.filter(({ code, path }) => code === 'custom' && !known.has(path.join('.')));
+  return [...ports, ...rules.map(({ path, message }) => ({ path, text: message }))].map((mistake) => ({
+    ...mistake,
+    path: ['node', ...mistake.path],
+  }));
 }
 
 function rangeMistakes(document: unknown): Mistake[] {
@@ -115,7 +108,7 @@ function twice(document: unknown, path: readonly string[], nameOf: (item: unknow
   return itemsAt(document, path).flatMap((item, index): Mistake[] => {
     const name = nameOf(item);
     if (typeof name !== 'string') return [];
-    if (seen.has(name)) return [{ path: [...path, index], text: `${name} stands in the list twice` }];
+    if (seen.has(name)) return [{ path: [...path, index], text: `${name} is listed twice` }];
     seen.add(name);
     return [];
   });

@@ -1,10 +1,11 @@
 import * as path from 'node:path';
-import { z } from 'zod';
+import { checkDocument } from '../../settings/check.ts';
+import { describeMistake, type PlacedMistake } from '../../settings/mistakes.ts';
+import { readText } from '../../settings/text.ts';
+import { LARGEST_DOCUMENT, readYaml } from '../../settings/yaml.ts';
 import { OperatorError } from '../errors.ts';
 import { files } from '../host.ts';
 import { crossChecks } from './cross-checks.ts';
-import { LARGEST_DEFINITION, type PlacedMistake, parseDocument } from './document.ts';
-import { type Mistake, mistakesOf } from './mistakes.ts';
 import { definitionSchema, type Settings } from './schema.ts';
 
 /** A definition without a mistake, every default filled in and every file read. */
@@ -50,7 +51,7 @@ export async function loadDefinition(file?: string): Promise<Definition> {
   }
   // A larger file is refused by its size; there is no need to read it for that.
   const bytes =
-    status.size > LARGEST_DEFINITION ? new Uint8Array(LARGEST_DEFINITION + 1) : await files.readBytes(found);
+    status.size > LARGEST_DOCUMENT ? new Uint8Array(LARGEST_DOCUMENT + 1) : await files.readBytes(found);
   const checked = checkDefinition(bytes);
   if ('mistakes' in checked) throw invalid(found, checked.mistakes);
   const sources = await readSources(checked.settings, path.dirname(found));
@@ -80,24 +81,14 @@ export function checkDefinition(bytes: Uint8Array):
       readonly placeOf: (path: readonly PropertyKey[]) => { line: number; column: number };
     }
   | { readonly mistakes: readonly PlacedMistake[] } {
-  const document = parseDocument(bytes);
-  if (!('placeOf' in document)) return { mistakes: document };
-  const { placeOf } = document;
-  const value = withoutEmpty(document.value);
-  const result = definitionSchema.safeParse(value);
-  const own = result.success ? [] : mistakesOf(result.error.issues, value, validKeys);
-  const mistakes = [...own, ...crossChecks(value)]
-    .map((mistake) => ({ ...mistake, place: placeOf(mistake.path) }))
-    .sort((one, other) => one.place.line - other.place.line || one.place.column - other.place.column);
-  if (result.success && mistakes.length === 0) return { settings: result.data, placeOf };
-  return { mistakes };
-}
-
-/** `cluster.yaml:12:5: node.mesh.prot: unknown key; expected port, range; did you mean port?` */
-export function describeMistake(file: string, mistake: PlacedMistake): string {
-  const where = mistake.path.length > 0 ? `${dotted(mistake)}: ` : '';
-  const hint = mistake.nearest === undefined ? '' : `; did you mean ${mistake.nearest}?`;
-  return `${file}:${mistake.place.line}:${mistake.place.column}: ${where}${mistake.text}${hint}`;
+  const document = readYaml(bytes);
+  if (document.empty) {
+    const text = 'the file is empty: expected at least a name, such as name: my-cluster';
+    return { mistakes: [{ path: [], text, place: { line: 1, column: 1 } }] };
+  }
+  const checked = checkDocument(document, definitionSchema, { showFound: true, more: crossChecks });
+  if (checked.mistakes !== undefined) return { mistakes: checked.mistakes };
+  return { settings: checked.settings, placeOf: document.placeOf };
 }
 
 function invalid(file: string, mistakes: readonly PlacedMistake[]): OperatorError {
@@ -111,45 +102,6 @@ function invalid(file: string, mistakes: readonly PlacedMistake[]): OperatorErro
   });
 }
 
-function dotted({ path: steps }: Mistake): string {
-  const text = steps.map((step) => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`)).join('');
-  const word = text.replace(/^\./, '').replace(/[^\x20-\x7e]/g, '?');
-  return word.length > 100 ? `${word.slice(0, 97)}...` : word;
-}
-
-/** A key with nothing behind it (all lines below commented out) sets nothing. */
-function withoutEmpty(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-  const kept = Object.entries(value).filter(([, inner]) => inner !== null && inner !== undefined);
-  return Object.fromEntries(kept.map(([key, inner]) => [key, withoutEmpty(inner)]));
-}
-
-/** The keys that the schema knows at a path. */
-function validKeys(steps: readonly PropertyKey[]): readonly string[] {
-  let schemas: JsonSchema[] = [jsonSchema()];
-  for (const step of steps) {
-    schemas = schemas.flatMap((schema) =>
-      [schema, ...(schema.anyOf ?? [])].flatMap((branch) => {
-        const inner = typeof step === 'number' ? branch.items : branch.properties?.[String(step)];
-        return inner === undefined ? [] : [inner];
-      }),
-    );
-  }
-  return schemas.flatMap((schema) =>
-    [schema, ...(schema.anyOf ?? [])].flatMap((branch) => Object.keys(branch.properties ?? {})),
-  );
-}
-
-interface JsonSchema {
-  readonly properties?: Readonly<Record<string, JsonSchema>>;
-  readonly items?: JsonSchema;
-  readonly anyOf?: readonly JsonSchema[];
-}
-
-function jsonSchema(): JsonSchema {
-  return z.toJSONSchema(definitionSchema, { io: 'input' }) as JsonSchema;
-}
-
 /** Each file with its text, or in words why its source cannot be used. */
 async function readSources(settings: Settings, folder: string): Promise<(DefinedFile | string)[]> {
   return Promise.all(
@@ -161,7 +113,8 @@ async function readSources(settings: Settings, folder: string): Promise<(Defined
         const status = await files.statOrUndefined(file);
         if (!status?.isFile()) return `expected a file to copy, and there is none at ${file}`;
         if (status.size > LARGEST_SOURCE) return `expected at most 1 MiB, and ${file} is larger`;
-        const content = new TextDecoder('utf-8', { fatal: true }).decode(await files.readBytes(file));
+        const { text: content, reason } = readText(await files.readBytes(file));
+        if (content === undefined) return `${reason} in ${file}`;
         if (content.includes('PRIVATE KEY-----')) return `expected no private key, and ${file} is one`;
         return { path: target, mode: bits, text: content };
       } catch (error) {

@@ -1,4 +1,5 @@
 import { stringify } from 'yaml';
+import { NODE_PORTS } from '../../agent/config/ports.ts';
 import { FOLLOW_USER_DATA } from '../../firstboot/cloud-config.ts';
 import {
   BASE_NAMES,
@@ -8,13 +9,12 @@ import {
   type LayerUnit,
 } from '../../image-layers/layer.ts';
 import { layersFor } from '../../image-layers/layers.ts';
+import { nearestWord, valueAt } from '../../settings/mistakes.ts';
 import { OperatorError } from '../errors.ts';
 import { hostMirrorOf, securityMirrorBeside } from './apt-sources.ts';
 import { BASES, type BaseProfile } from './bases.ts';
-import { NODE_PORTS } from './cross-checks.ts';
 import type { HostFacts } from './host-facts.ts';
 import type { Definition } from './load.ts';
-import { nearestWord, valueAt } from './mistakes.ts';
 import { type AptSources, type Plan, type Port, TARGETS, type Target } from './plan.ts';
 import { sizeInBytes } from './size.ts';
 
@@ -90,7 +90,7 @@ function wrongFlag(flag: string, found: string, valid: readonly string[]): Opera
   const nearest = nearestWord(found, valid);
   return new OperatorError({
     code: 'flag.invalid',
-    message: `${flag} does not know "${found}"${nearest === undefined ? '' : `; did you mean ${nearest}?`}`,
+    message: `invalid value for ${flag}: "${found}"${nearest === undefined ? '' : `; did you mean ${nearest}?`}`,
     fix: `choose one of: ${valid.join(', ')}`,
   });
 }
@@ -148,7 +148,7 @@ function mirrorsOf(
     if (!/^https?:\/\/[^\s/?#@]+(\/[^\s?#]*)?$/.test(flag)) {
       throw new OperatorError({
         code: 'flag.invalid',
-        message: `--mirror does not understand "${flag}"`,
+        message: `invalid value for --mirror: "${flag}"`,
         fix: `give an http or https address, such as ${base.mirror}`,
       });
     }

@@ -57,6 +57,6 @@ export interface Port {
   readonly name: string;
   readonly port: number;
   readonly protocol: 'tcp' | 'udp' | 'tcp+udp';
-  /** Where the port is open: on every network, or only inside the mesh. */
-  readonly scope: 'lan' | 'mesh';
+  /** Where the port is open: on every network, only inside the mesh, or only on the node itself. */
+  readonly scope: 'lan' | 'mesh' | 'node';
 }

@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { test } from 'node:test';
-import { settingsSchema } from '../../agent/config/settings.ts';
+import { NODE_PORTS } from '../../agent/config/ports.ts';
+import { DEFAULT_SETTINGS, settingFields, settingsSchema } from '../../agent/config/settings.ts';
+import { keysBelow } from '../../settings/check.ts';
+import { valueAt } from '../../settings/mistakes.ts';
 import { checkDefinition } from './load.ts';
 import { definitionSchema, jsonSchemaText } from './schema.ts';
 import { definitionTemplate } from './template.ts';
@@ -47,4 +50,27 @@ test('what a definition says about nodes is what the agent understands', () => {
   assert.equal(settings.mesh.port, 5182);
   assert.equal(settings.consensus.expect, 3);
   assert.equal(settings.cluster.name, 'lab');
+});
+
+test('every setting of a node but name, cluster and the order to begin may stand below node:', () => {
+  const own = settingFields().map(({ path }) => path.join('.'));
+  const below = own.filter((name) => {
+    const path = name.split('.');
+    return keysBelow(definitionSchema, ['node', ...path.slice(0, -1)]).includes(path.at(-1) ?? '');
+  });
+  assert.deepEqual(
+    own.filter((name) => !below.includes(name)),
+    ['name', 'cluster.name', 'consensus.bootstrap'],
+  );
+  const text = 'node: {firewall: {open: [tcp/80]}, roles: {lease: 20}, metrics: {port: 9000}}';
+  assert.deepEqual(settingsOf(text).node.firewall.open, ['tcp/80']);
+});
+
+test('the table of ports has every port of the settings, with its default', () => {
+  const ports = settingFields().filter(({ path }) => path.at(-1)?.endsWith('port'));
+  assert.deepEqual(
+    ports.map(({ path }) => path.join('.')).sort(),
+    NODE_PORTS.map(({ path }) => path.join('.')).sort(),
+  );
+  for (const { path, initial } of NODE_PORTS) assert.equal(valueAt(DEFAULT_SETTINGS, path), initial);
 });

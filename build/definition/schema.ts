@@ -71,14 +71,11 @@ const file = z
   .describe('A file, owned by root. No secrets: an image is not a safe place for them.');
 
 // The agent's own schema says what a node understands. What would be wrong in an image that every node boots,
-// such as one node's name or the order to begin a cluster, stays out.
-const agent = settingsSchema.shape;
+// such as one node's name or the order to begin a cluster, stays out; the cluster's name is that of the definition.
+const { name: _name, cluster: _cluster, ...agent } = settingsSchema.shape;
 const node = z.strictObject({
-  gossip: agent.gossip,
+  ...agent,
   consensus: agent.consensus.unwrap().omit({ bootstrap: true }).prefault({}),
-  mesh: agent.mesh,
-  discovery: agent.discovery,
-  log: agent.log,
 });
 
 const seed = z.strictObject({

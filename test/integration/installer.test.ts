@@ -126,7 +126,7 @@ describe('the installer at the console', () => {
     const serial = await withSettings('wipe: DATA\n');
     assert.match(serial, />\d \S+ .* DATA usb - WILL BE DESTROYED: a partition table \(gpt\)/);
     assert.match(serial, /Type the serial of the disk \(DATA\) to install/);
-    assert.match(await withSettings('wipe: all\n'), /the leave to wipe holds for several disks: \/dev\/sd/);
+    assert.match(await withSettings('wipe: all\n'), /the wipe setting matches several disks: \/dev\/sd/);
     const all = await withSettings('wipe: all\ndisk: {serial: RAID}\n');
     assert.match(all, />\d \S+ .* RAID usb - WILL BE DESTROYED: a member of a RAID/);
     assert.match(await withSettings('wipe: OTHER\n'), /Nothing is installed: no disk is empty/);

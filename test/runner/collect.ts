@@ -7,7 +7,7 @@ export type Kind = (typeof KINDS)[number];
 
 const PATTERNS: Readonly<Record<Kind, readonly string[]>> = {
   unit: [
-    '{bin,build,packer,image-layers,firstboot,agent,qemu}/**/*.test.ts',
+    '{bin,build,packer,image-layers,firstboot,agent,settings,qemu}/**/*.test.ts',
     'test/*.test.ts',
     'test/runner/!(images).test.ts',
   ],

@@ -46,10 +46,7 @@ test('trouble of one node is told, and ends by itself with its cause', async (t)
         await node.writeFile(node.paths.config, 'name: n3\nmesh:\n  prot: 51821\n');
         const found = await shows(node, 'config.invalid');
         assert.equal(found.state, 'misconfigured');
-        assert.match(
-          found.evidence ?? '',
-          /node\.yaml:3:3: mesh\.prot: unknown setting.* did you mean "port"\?/,
-        );
+        assert.match(found.evidence ?? '', /node\.yaml:3:3: mesh\.prot: unknown key.* did you mean port\?/);
         const { gossip, consensus } = await node.agentStatus();
         assert.deepEqual([gossip?.alive, consensus?.quorum], [3, true]);
         await node.writeFile(node.paths.config, 'name: n3\n');
