@@ -233,8 +233,9 @@ export interface Token {
   readonly id: string;
   /** base64 of the pre-shared key derived from the token's secret. */
   readonly key: string;
-  /** ISO 8601. */
+  /** ISO 8601, by the clock of the node that made it. */
   readonly expires: string;
+  readonly ttlSeconds?: number | undefined;
   readonly usesLeft: number;
   readonly note?: string | undefined;
 }

@@ -33,7 +33,7 @@ export async function evict(deps: AdmissionDeps, node: string, wish: EvictWish =
   const key = KEYS.evicted(node);
   const tokens: readonly Op[] = revokeTokens
     ? END_TOKENS
-    : [{ kind: 'range', key: KEYS.token(''), prefix: true, keysOnly: true }];
+    : [{ kind: 'range', key: KEYS.tokenLife(''), prefix: true, keysOnly: true }];
   const { succeeded, responses } = await deps.etcd.txn({
     compare: [{ key, target: 'create', value: '0' }],
     success: [...tokens, { kind: 'put', key, value }],

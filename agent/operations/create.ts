@@ -10,7 +10,7 @@ import { beginRotation, type Recipient } from './rotation-records.ts';
 import { createTokenStore } from './token-store.ts';
 
 export interface OperationDeps {
-  readonly etcd: Pick<EtcdClient, 'range' | 'put' | 'delete' | 'txn'>;
+  readonly etcd: Pick<EtcdClient, 'range' | 'put' | 'delete' | 'txn' | 'grantLease'>;
   readonly paths: { readonly state: string };
   readonly self: () => string | undefined;
   readonly clusterKey: () => Buffer | undefined;

@@ -15,12 +15,13 @@ import { rekeyController } from './rekey-controller.ts';
 import { keysInUse } from './rotation.ts';
 import { rotationController } from './rotation-controller.ts';
 import { type RotationEtcd, readRotation } from './rotation-records.ts';
-import { createTokenStore } from './token-store.ts';
+import { tokenClock } from './token-clock.ts';
+import { createTokenStore, type TokenEtcd } from './token-store.ts';
 
 export interface KeyChangeDeps {
   readonly state: string;
   readonly keys: KeyHolder;
-  readonly etcd: RotationEtcd;
+  readonly etcd: RotationEtcd & TokenEtcd;
   readonly discovery: {
     readonly channel: PeerChannel;
     readonly hints: { list(): readonly Hint[] };
@@ -97,6 +98,7 @@ export function createKeyChanges(deps: KeyChangeDeps): KeyChanges {
   return {
     mayRestart: () => keys.now()?.next !== undefined || now() - replacedMs < REPLACED_MS,
     controllers: [
+      tokenClock({ etcd, state: deps.state, wallClock: deps.wallClock }),
       rotationController({
         ...common,
         etcd,

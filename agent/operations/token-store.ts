@@ -5,9 +5,11 @@ import { KEYS, PREFIX } from '../registry/keys.ts';
 import { parseValue, tokenRecord } from '../registry/records.ts';
 import type { CreatedToken, Done, TokenView, TokenWish } from './operations.ts';
 
+export type TokenEtcd = Pick<EtcdClient, 'range' | 'txn' | 'grantLease'>;
+
 export interface TokenStoreDeps {
-  readonly etcd: Pick<EtcdClient, 'range' | 'txn'>;
-  /** The clock of this node decides what has expired: one that is far off shows in `status`. */
+  readonly etcd: TokenEtcd;
+  /** For people to read: no clock of a node decides that a token is good. */
   readonly now: () => Date;
   readonly random: (bytes: number) => Uint8Array;
 }
@@ -20,19 +22,34 @@ const ATTEMPTS = 16;
 
 export type TokenStore = ReturnType<typeof createTokenStore>;
 
-/** The tokens in etcd, `tokens/<id>`. A use is taken by compare-and-swap, so that none is taken twice. */
+/**
+ * The tokens in etcd, `tokens/<id>`. A use is taken by compare-and-swap, so that none is taken twice.
+ *
+ * A token is good as long as its life, `token-lives/<id>`, is there. That key hangs on a lease of etcd's, so that it
+ * goes after the token's time whatever the clocks of the nodes say. A lease begins anew with each leader and each
+ * start of etcd's: voters that have known the token for its time by their own clocks end it then, see token-clock.ts.
+ */
 export function createTokenStore({ etcd, now, random }: TokenStoreDeps) {
   const all = async () => {
-    const { kvs } = await etcd.range(KEYS.token(''), { prefix: true });
-    return kvs.flatMap(({ key, value }) => {
+    const { responses } = await etcd.txn({
+      compare: [],
+      success: [
+        { kind: 'range', key: KEYS.token(''), prefix: true },
+        { kind: 'range', key: KEYS.tokenLife(''), prefix: true, keysOnly: true },
+      ],
+    });
+    const [records = [], lives = []] = responses.map((found) => (found.kind === 'range' ? found.kvs : []));
+    const live = new Set(lives.map(({ key }) => key.slice(KEYS.tokenLife('').length)));
+    return records.flatMap(({ key, value }) => {
+      const id = key.slice(KEYS.token('').length);
       const record = parseValue(tokenRecord, value);
-      return record === undefined ? [] : [{ id: key.slice(KEYS.token('').length), record }];
+      return record === undefined ? [] : [{ id, record, expired: !live.has(id) }];
     });
   };
 
   const forgetOld = async () => {
     const old = (await all()).filter(
-      ({ record }) => Date.parse(record.expires) + FORGET_MS < now().getTime(),
+      ({ record, expired }) => expired && Date.parse(record.expires) + FORGET_MS < now().getTime(),
     );
     for (const { id } of old) await etcd.txn({ compare: [], success: removal(id) });
   };
@@ -42,23 +59,27 @@ export function createTokenStore({ etcd, now, random }: TokenStoreDeps) {
       await forgetOld();
       const token = makeToken(random);
       const expires = new Date(now().getTime() + ttlSeconds * 1000).toISOString();
-      const record = { key: tokenKey(token).toString('base64'), expires, usesLeft: uses, note };
+      const secret = tokenKey(token).toString('base64');
+      const record = { key: secret, expires, ttlSeconds, usesLeft: uses, note };
+      const { id: lease } = await etcd.grantLease(ttlSeconds);
       const key = KEYS.token(token.id);
       const { succeeded } = await etcd.txn({
         compare: [{ key, target: 'create', value: '0' }],
-        success: [{ kind: 'put', key, value: JSON.stringify(record) }],
+        success: [
+          { kind: 'put', key, value: JSON.stringify(record) },
+          { kind: 'put', key: KEYS.tokenLife(token.id), value: '', lease },
+        ],
       });
       if (!succeeded) throw new Error('a token of that id exists: the random numbers repeat themselves');
       return { id: token.id, token: tokenText(token), expires, uses };
     },
 
     async list(): Promise<TokenView[]> {
-      const time = now().getTime();
       return (await all())
-        .map(({ id, record: { expires, usesLeft, note } }) => ({
+        .map(({ id, expired, record: { expires, usesLeft, note } }) => ({
           id,
           expires,
-          expired: Date.parse(expires) <= time,
+          expired,
           usesLeft,
           note,
         }))
@@ -90,7 +111,8 @@ export function createTokenStore({ etcd, now, random }: TokenStoreDeps) {
         const [kv] = (await etcd.range(KEYS.token(id))).kvs;
         const record = kv && parseValue(tokenRecord, kv.value);
         if (kv === undefined || record === undefined) return refused('it is unknown or was revoked');
-        if (Date.parse(record.expires) <= now().getTime()) return refused(`it expired at ${record.expires}`);
+        const life = KEYS.tokenLife(id);
+        if ((await etcd.range(life)).kvs.length === 0) return refused(`it expired at ${record.expires}`);
         const use = KEYS.tokenUse(id, node);
         if ((await etcd.range(use)).kvs.length > 0) return { outcome: 'taken' };
         if (record.usesLeft <= 0) return refused('all its uses are taken');
@@ -99,6 +121,7 @@ export function createTokenStore({ etcd, now, random }: TokenStoreDeps) {
           compare: [
             { key: kv.key, target: 'mod', value: kv.modRevision },
             { key: use, target: 'create', value: '0' },
+            { key: life, target: 'create', result: '!=', value: '0' },
           ],
           success: [
             { kind: 'put', key: kv.key, value: next },
@@ -114,6 +137,7 @@ export function createTokenStore({ etcd, now, random }: TokenStoreDeps) {
 
 function removal(id: string): readonly Op[] {
   return [
+    { kind: 'delete', key: KEYS.tokenLife(id) },
     { kind: 'delete', key: KEYS.token(id) },
     { kind: 'delete', key: KEYS.tokenUse(id, ''), prefix: true },
   ];
@@ -121,11 +145,12 @@ function removal(id: string): readonly Op[] {
 
 /** For a transaction: from then on no token lets anybody in. {@link endedTokens} reads its first response. */
 export const END_TOKENS: readonly Op[] = [
+  { kind: 'delete', key: KEYS.tokenLife(''), prefix: true },
   { kind: 'delete', key: `${PREFIX}tokens/`, prefix: true },
   { kind: 'delete', key: `${PREFIX}token-uses/`, prefix: true },
 ];
 
-/** How many tokens {@link END_TOKENS} ended. Pure. */
+/** How many tokens {@link END_TOKENS} ended that had not expired. Pure. */
 export function endedTokens(response: OpResult | undefined): number {
   return response?.kind === 'delete' ? response.deleted : 0;
 }

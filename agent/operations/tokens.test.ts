@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
+import type { Controller, View } from '../engine/controller.ts';
 import { makeToken, parseToken, tokenKey, tokenText } from '../identity/tokens.ts';
 import { createMemoryEtcd } from '../testing/memory-etcd.ts';
+import { makeSandbox } from '../testing/sandbox.ts';
 import { evict, readmit } from './admission.ts';
 import { createEnrolServer, ENROL_KIND, enrol } from './enrol.ts';
+import { agedTokens, tokenClock } from './token-clock.ts';
 import { createTokenStore } from './token-store.ts';
 
 const START = Date.parse('2026-01-01T00:00:00Z');
@@ -75,6 +78,7 @@ test('an expired or revoked token lets nobody in, and is forgotten in the end', 
   const { token, id } = await tokens.create({ ttlSeconds: 60, uses: 2, note: 'rack' });
   await join(token, 'a');
   time.ms += 60_000;
+  etcd.pass(60);
   await assert.rejects(join(token, 'b'), { evidence: /expired at 2026-01-01T00:01:00/ });
   assert.deepEqual(await tokens.list(), [
     { id, expires: '2026-01-01T00:01:00.000Z', expired: true, usesLeft: 1, note: 'rack' },
@@ -85,8 +89,69 @@ test('an expired or revoked token lets nobody in, and is forgotten in the end', 
   await assert.rejects(join(other.token, 'a'), { evidence: /revoked/ });
   await assert.rejects(tokens.revoke(other.id), { code: 'token.unknown' });
   time.ms += 8 * 86_400_000;
+  etcd.pass(8 * 86_400);
   await tokens.create({ ttlSeconds: 60, uses: 1 });
-  assert.equal(etcd.keys().length, 1);
+  assert.equal(etcd.keys().length, 2);
+});
+
+test('no clock of a member decides that a token is good: one that is off changes nothing', async () => {
+  const { etcd, tokens, time, join } = station();
+  const { token } = await tokens.create({ ttlSeconds: 60, uses: 3 });
+  time.ms = Date.parse('2036-01-01T00:00:00Z');
+  await join(token, 'a');
+  time.ms = 0;
+  etcd.pass(59);
+  await join(token, 'b');
+  etcd.pass(1);
+  await assert.rejects(join(token, 'c'), { evidence: /expired/ });
+  assert.equal((await tokens.list())[0]?.expired, true);
+});
+
+test('a token that ends while a machine asks for a use of it lets nobody in', async () => {
+  const { etcd, tokens } = station();
+  const { id } = await tokens.create({ ttlSeconds: 60, uses: 1 });
+  const { txn } = etcd;
+  const late = async (asked: Parameters<typeof txn>[0]) => {
+    etcd.pass(60);
+    return txn(asked);
+  };
+  Object.assign(etcd, { txn: late });
+  assert.equal((await tokens.take(id, 'a')).outcome, 'refused');
+});
+
+test('a voter counts the time of a token by its own clock, wherever that stands', () => {
+  const tokens = [{ id: 'a', ttlSeconds: 60 }, { id: 'b', ttlSeconds: 600 }, { id: 'older' }];
+  const first = agedTokens({ gone: 5 }, tokens, 1_000);
+  assert.deepEqual(first, { seen: { a: 1_000, b: 1_000, older: 1_000 }, over: [] });
+  assert.deepEqual(agedTokens(first.seen, tokens, 60_999).over, []);
+  assert.deepEqual(agedTokens(first.seen, tokens, 61_000).over, ['a']);
+  // A clock that was set back.
+  assert.deepEqual(agedTokens(first.seen, tokens, 0).over, []);
+});
+
+test('a voter ends a token whose lease was begun anew, also after a restart of its agent', async (t) => {
+  const { etcd, tokens } = station();
+  const { id } = await tokens.create({ ttlSeconds: 60, uses: 1 });
+  const { paths, put } = makeSandbox(t);
+  put('state/identity.json', '{}');
+  let nowMs = 1_000;
+  const voter = () => tokenClock({ etcd, state: paths.state, wallClock: () => new Date(nowMs) });
+  const resources: Record<string, unknown> = {
+    facts: { identity: { id: 'me' } },
+    consensus: { voters: ['me'], quorum: true },
+    registry: { tokens: [{ id, ttlSeconds: 60 }] },
+  };
+  const view: View = { get: (name) => resources[name] as never, nudge: () => {} };
+  const look = (controller: Controller) => controller.reconcile(view, new AbortController().signal);
+  await look(voter());
+  assert.equal((await tokens.list())[0]?.expired, false);
+  nowMs += 60_000;
+  resources.consensus = { voters: ['another'], quorum: true };
+  await look(voter());
+  assert.equal((await tokens.list())[0]?.expired, false);
+  resources.consensus = { voters: ['me'], quorum: true };
+  await look(voter());
+  assert.equal((await tokens.list())[0]?.expired, true);
 });
 
 test('the store holds nothing by which the token could be written down again', async () => {

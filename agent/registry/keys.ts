@@ -7,6 +7,8 @@ export const KEYS = {
   name: (name: string) => `${PREFIX}names/${name}`,
   role: (role: string) => `${PREFIX}roles/${role}`,
   token: (id: string) => `${PREFIX}tokens/${id}`,
+  /** Bound to a lease: the token is good as long as it is there. */
+  tokenLife: (id: string) => `${PREFIX}token-lives/${id}`,
   tokenUse: (id: string, node: string) => `${PREFIX}token-uses/${id}/${node}`,
   evicted: (id: string) => `${PREFIX}evicted/${id}`,
   leaving: (id: string) => `${PREFIX}leaving/${id}`,

@@ -48,7 +48,9 @@ export const evictedRecord = z.object({ name: nodeName.optional() });
 
 export const tokenRecord = z.object({
   key: base64(128),
+  /** By the clock of the node that made it: for people. */
   expires: moment,
+  ttlSeconds: z.int().min(1).max(100_000_000).optional(),
   usesLeft: z.int().min(0).max(1_000_000),
   note: z.string().max(200).optional(),
 });

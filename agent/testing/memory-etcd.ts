@@ -1,13 +1,17 @@
 import type { Compare, EtcdClient, KeyValue, Op, OpResult, Txn } from '../consensus/etcd/types.ts';
 
 /** The key-value part of etcd in memory, with real revisions and comparisons: enough for compare-and-swap. */
-export function createMemoryEtcd(): Pick<EtcdClient, 'range' | 'put' | 'delete' | 'txn'> & {
+export function createMemoryEtcd(): Pick<EtcdClient, 'range' | 'put' | 'delete' | 'txn' | 'grantLease'> & {
+  /** Let the time of leases pass. */
+  readonly pass: (seconds: number) => void;
   readonly keys: () => string[];
   /** All that were asked for, the oldest first. */
   readonly transactions: readonly Txn[];
 } {
   const store = new Map<string, KeyValue>();
   const transactions: Txn[] = [];
+  /** Seconds that each still has. */
+  const leases = new Map<string, number>();
   let revision = 0;
   const within = (key: string, prefix = false) =>
     [...store.values()]
@@ -64,6 +68,15 @@ export function createMemoryEtcd(): Pick<EtcdClient, 'range' | 'put' | 'delete' 
       return { deleted: result?.kind === 'delete' ? result.deleted : 0, revision: String(revision) };
     },
     transactions,
+    grantLease: async (ttl) => {
+      const id = String(leases.size + 1);
+      leases.set(id, ttl);
+      return { id, ttl };
+    },
+    pass: (seconds) => {
+      for (const [id, left] of leases) leases.set(id, left - seconds);
+      for (const { key, lease } of store.values()) if ((leases.get(lease) ?? 1) <= 0) store.delete(key);
+    },
     txn: async (transaction) => {
       transactions.push(transaction);
       const { compare, success, failure = [] } = transaction;

@@ -1,0 +1,90 @@
+import * as path from 'node:path';
+import * as z from 'zod';
+import { type EtcdClient, EtcdError } from '../consensus/etcd/types.ts';
+import type { Controller, Outcome } from '../engine/controller.ts';
+import type { Token } from '../engine/resources.ts';
+import { AgentError } from '../errors.ts';
+import { files } from '../host.ts';
+import { KEYS } from '../registry/keys.ts';
+
+export interface TokenClockDeps {
+  readonly etcd: Pick<EtcdClient, 'txn'>;
+  readonly state: string;
+  readonly wallClock: () => Date;
+}
+
+/** By token id: ms of our own time of day at which we saw it first. */
+export type FirstSeen = Readonly<Record<string, number>>;
+
+const LOOK_MS = 10_000;
+const LIMIT = 1024 * 1024;
+const fileSchema = z.record(z.string().max(64), z.number());
+
+/**
+ * Which tokens have had their time by our clock. Only differences of one clock count, so that it does not matter what
+ * day a node believes it is. Pure.
+ */
+export function agedTokens(
+  before: FirstSeen,
+  tokens: readonly Pick<Token, 'id' | 'ttlSeconds'>[],
+  nowMs: number,
+): { readonly seen: FirstSeen; readonly over: readonly string[] } {
+  const seen = Object.fromEntries(tokens.map(({ id }) => [id, before[id] ?? nowMs]));
+  const over = tokens.flatMap(({ id, ttlSeconds }) =>
+    ttlSeconds !== undefined && nowMs - (seen[id] ?? nowMs) >= ttlSeconds * 1000 ? [id] : [],
+  );
+  return { seen, over };
+}
+
+/**
+ * Each voter ends the tokens that have had their time by its own clock, counted since it saw them first, over restarts.
+ * So the earliest clock of the voters ends a token, and no clock that is behind prolongs it.
+ */
+export function tokenClock({ etcd, state, wallClock }: TokenClockDeps): Controller {
+  const file = path.join(state, 'tokens-seen.json');
+  let seen: FirstSeen | undefined;
+  let saved = '';
+  const ended = new Set<string>();
+  return {
+    name: 'token-clock',
+    inputs: ['facts', 'consensus', 'registry'],
+    outputs: [],
+    async reconcile(view): Promise<Outcome> {
+      const identity = view.get('facts')?.identity;
+      const { voters = [], quorum = false } = view.get('consensus') ?? {};
+      const tokens = view.get('registry')?.tokens ?? [];
+      if (!identity || identity instanceof AgentError || !voters.includes(identity.id)) return {};
+      seen ??= await load(file);
+      const aged = agedTokens(seen, tokens, wallClock().getTime());
+      seen = aged.seen;
+      const text = JSON.stringify(seen);
+      if (text !== saved) await files.writeDurable(file, `${text}\n`, 0o600);
+      saved = text;
+      if (quorum) await end(aged.over.filter((id) => !ended.has(id)));
+      return tokens.length > 0 ? { againMs: LOOK_MS } : {};
+    },
+  };
+
+  async function end(over: readonly string[]): Promise<void> {
+    try {
+      for (const id of over) {
+        await etcd.txn({ compare: [], success: [{ kind: 'delete', key: KEYS.tokenLife(id) }] });
+        ended.add(id);
+      }
+    } catch (error) {
+      // The next look does it; so do the other voters, and the lease.
+      if (!(error instanceof EtcdError)) throw error;
+    }
+  }
+}
+
+/** Without the file every token is new to us: it ends by the others' clocks and by its lease. */
+async function load(file: string): Promise<FirstSeen> {
+  const found = await files.readLimited(file, LIMIT);
+  try {
+    return fileSchema.safeParse(JSON.parse(found?.bytes.toString('utf8') ?? '{}')).data ?? {};
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return {};
+  }
+}
