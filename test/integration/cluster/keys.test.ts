@@ -18,14 +18,15 @@ import { withCluster } from '../../cluster/with-cluster.ts';
 const LONG_MS = 180_000;
 
 test('tokens let machines in, and the key is changed under way without losing a write or a sleeper', async (t) => {
-  await withCluster(t, { hosts: 3, seed: { key: newKey() } }, async (cluster) => {
+  await withCluster(t, { hosts: 3, agentClock: true, seed: { key: newKey() } }, async (cluster) => {
     const voters = [...cluster.machines];
     const [first] = voters;
     assert.ok(first);
     await formCluster(voters);
 
-    // The shortest life there is: over by the time it is needed.
+    // The shortest life there is: over by the time it is needed, whatever day the voters believe it is.
     const brief = await createToken(first, ['--ttl', '60s', '--note', 'brief']);
+    for (const machine of voters) await machine.shiftClock(-48 * 3_600_000);
     // One use: the first machine takes it, the second is told so.
     const once = await createToken(first, ['--uses', '1']);
     const fourth = await cluster.add({ seed: { token: once } });
@@ -47,6 +48,7 @@ test('tokens let machines in, and the key is changed under way without losing a 
     });
     await fifth.setSeed({ token: brief });
     await refusedFor(fifth, /expired at/);
+    for (const machine of voters) await machine.shiftClock(0);
     await fifth.setSeed({ token: await createToken(first, []) });
     await settled([...voters, fourth, fifth]);
 
