@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { howMany } from '../../test/depth.ts';
 import { type LeaseTiming, timingOf } from './lease.ts';
 import { type Arena, createArena, type Machine } from './testing/arena.ts';
 
@@ -7,7 +8,7 @@ import { type Arena, createArena, type Machine } from './testing/arena.ts';
  * Five candidates with clocks that differ, messages that are lost or six seconds late, paths that are cut, agents
  * and whole machines that sleep, crashes, sick units, resignations: in virtual time, the same for each seed.
  */
-const SCHEDULES = 1_000;
+const SCHEDULES = howMany(250, 1_000, '1,000 schedules of trouble for leases', 1);
 const TROUBLE_MS = 60_000;
 const PEACE_MS = 60_000;
 
