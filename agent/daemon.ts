@@ -95,6 +95,7 @@ export async function runDaemon({
   let announced: string | undefined;
   let told = status;
   let consoleFailure: string | undefined;
+  let starting = true;
   let lastKnownFailure: string | undefined;
 
   while (!stop.aborted) {
@@ -136,6 +137,8 @@ export async function runDaemon({
       });
       announced = line;
     }
+    if (starting) memory.keepSmall();
+    starting = false;
     lastPassMs = clock.monotonicMs();
     await clock.pause(PASS_MS, stop);
   }

@@ -1,5 +1,5 @@
 import { AgentError } from '../errors.ts';
-import { processes } from '../host.ts';
+import { memory, processes } from '../host.ts';
 import { servePage } from '../roles/page/serve.ts';
 import type { Context, Options } from './context.ts';
 
@@ -16,6 +16,7 @@ export async function page({ paths }: Context, options: Options): Promise<void> 
     lease = '',
   } = options as Record<string, string>;
   const stop = processes.stopSignal();
+  memory.keepSmall();
   const why = await servePage({ address, port: Number(port), socket, leaseFile: lease }, stop);
   if (why === 'stopped') return;
   throw new AgentError({

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { cleanRuns, fileMappings, releaseUnused } from './memory.ts';
@@ -11,6 +12,28 @@ test('a process that lets go of its program holds less memory, and goes on', asy
   assert.ok(after < 0.6 * before, `${before} kB before, ${after} kB after`);
   assert.equal(JSON.parse(JSON.stringify({ still: ['here', 1.5] })).still[1], 1.5);
 });
+
+for (const [what, argument] of [
+  ['optimizes what is called often until it is told to keep small', 'usual'],
+  ['told to keep small compiles no code for what is called often', 'small'],
+] as const) {
+  test(`a process that ${what}`, () => {
+    const { stdout, stderr } = spawnSync(
+      process.execPath,
+      ['--allow-natives-syntax', '--input-type=module', '--eval', HOT, argument],
+      { encoding: 'utf8' },
+    );
+    assert.equal(stdout, `${argument === 'small'}\n`, stderr);
+  });
+}
+
+const HOT = `
+import { keepSmall } from '${new URL('memory.ts', import.meta.url)}';
+if (process.argv[1] === 'small') keepSmall();
+function sum(n) { let s = 0; for (let i = 0; i < n; i += 1) s = (s + i * i) % 1000003; return s; }
+for (let round = 0; round < 100; round += 1) sum(10000);
+console.log(%ActiveTierIsIgnition(sum));
+`;
 
 test('only private mappings of files that nobody writes to are looked at', () => {
   const maps = [

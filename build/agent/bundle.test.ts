@@ -20,7 +20,7 @@ import { after, before, type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { makeSandbox, type Sandbox } from '../../agent/testing/sandbox.ts';
 import { openCache } from '../cache.ts';
-import { type BuiltAgent, buildAgent } from './bundle.ts';
+import { type BuiltAgent, buildAgent, V8_FLAGS } from './bundle.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'bundle-test.'));
 let agent: BuiltAgent;
@@ -113,6 +113,21 @@ test('the executable holds no path of the machine that built it', () => {
     assert.equal(bytes.indexOf(text), -1, text);
   assert.equal(statSync(agent.file).mode & 0o777, 0o755);
 });
+
+test('V8 takes the compiled code that the executable brings', (t) => {
+  assert.equal(call(makeSandbox(t), 'version').stderr, '');
+});
+
+test("no flag of the agent makes V8 refuse the compiled code of Node's own modules", () => {
+  const flagsIn = (flags: readonly string[]) =>
+    spawnSync(process.execPath, [...flags, '--print', FLAG_HASH], { encoding: 'utf8' }).stdout;
+  assert.match(flagsIn([]), /^\d+\n$/);
+  assert.equal(flagsIn(V8_FLAGS), flagsIn([]));
+  assert.notEqual(flagsIn(['--no-opt']), flagsIn([]));
+});
+
+/** The fourth word of a code cache (V8's SerializedCodeData) is a hash of the flags that count. */
+const FLAG_HASH = 'new vm.Script("1").createCachedData().readUInt32LE(12)';
 
 test('it says its version, and makes one identity however often it is initialised', (t) => {
   const sandbox = makeSandbox(t);
