@@ -71,6 +71,7 @@ export function createDiscovery(deps: DiscoveryDeps): Discovery {
   const keyring = createKeyring();
   let seen: ChannelSelf | undefined;
   let heldKey: Buffer | undefined;
+  let known: ReadonlySet<string> = new Set();
   const keysNow = (): readonly DiscoveryKey[] => {
     if (deps.silent?.()) return [];
     return keyring(deps.clusterKeys?.() ?? (heldKey === undefined ? [] : [heldKey]));
@@ -96,6 +97,7 @@ export function createDiscovery(deps: DiscoveryDeps): Discovery {
     metOurself: clones.met,
     toldDuplicate: clones.told,
     admit: (peer) => cards.admit(peer),
+    isKnown: (address) => known.has(address),
   });
   const presence = createPresence(() => channel, now);
   const cards = createCards({
@@ -118,11 +120,14 @@ export function createDiscovery(deps: DiscoveryDeps): Discovery {
   });
   const channelController: Controller = {
     name: 'peer-channel',
-    inputs: ['facts', 'ownCard', 'registry', 'consensus'],
+    inputs: ['facts', 'ownCard', 'registry', 'consensus', 'cards'],
     outputs: [],
     whileHalted: true,
     async reconcile(view): Promise<Outcome> {
       seen = selfFrom(view, keys(view));
+      known = new Set(
+        (view.get('cards') ?? []).flatMap(({ card, address = '' }) => [...card.addresses, address]),
+      );
       const port = view.get('facts')?.settings.settings?.discovery.port;
       if (seen === undefined || port === undefined || seen.keys.length === 0) {
         await channel.stop();

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { RequestOptions, Server } from 'node:https';
-import type { Socket } from 'node:net';
+import type { RequestOptions } from 'node:https';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { loadHttps } from './http-modules.ts';
+import { boundPlaces, type PlaceLimits } from './places.ts';
 
 /**
  * HTTPS with pre-shared keys in place of certificates (RFC 4279, RFC 5489). TLS 1.2, because there the name of
@@ -38,8 +38,9 @@ export interface PskServerOptions {
   readonly bodyBytes: number;
   /** For the handshake, and again for the whole request. */
   readonly timeoutMs: number;
-  readonly connections: number;
-  readonly connectionsOfOneAddress: number;
+  readonly places: PlaceLimits;
+  /** Whether a member is at this address: places are kept for them. */
+  readonly isKnown: (address: string) => boolean;
 }
 
 export interface PskServer {
@@ -63,8 +64,7 @@ export async function serve(options: PskServerOptions): Promise<PskServer> {
     connectionsCheckingInterval: 1_000,
     maxHeaderSize: 8 * 1024,
   });
-  server.maxConnections = options.connections;
-  boundEachAddress(server, options.connectionsOfOneAddress);
+  boundPlaces(server, options.places, ({ remoteAddress }) => plain(remoteAddress), options.isKnown);
   server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
     options.onRefused(plain(socket.remoteAddress), error.code ?? 'UNKNOWN');
     socket.destroy();
@@ -208,23 +208,6 @@ function end(response: ServerResponse, status: number, body: Buffer): void {
   });
   response.end(body, () => {
     if (status !== 200) response.destroy();
-  });
-}
-
-/** One machine cannot take all places: those above its share are closed before any work is done for them. */
-function boundEachAddress(server: Server, most: number): void {
-  const counts = new Map<string, number>();
-  server.prependListener('connection', (socket: Socket) => {
-    const address = plain(socket.remoteAddress);
-    const count = (counts.get(address) ?? 0) + 1;
-    counts.set(address, count);
-    socket.once('close', () => {
-      const left = (counts.get(address) ?? 1) - 1;
-      if (left <= 0) counts.delete(address);
-      else counts.set(address, left);
-    });
-    socket.on('error', () => {});
-    if (count > most) socket.destroy();
   });
 }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { request as plainRequest } from 'node:http';
 import * as net from 'node:net';
 import { test } from 'node:test';
@@ -215,4 +216,26 @@ test('nobody there is a failure in words', async (t) => {
   const peer = await startPeer(t, 1);
   const called = await peer.channel.call({ address: '127.0.0.1', port: 1 }, 'card', {});
   assert.equal(called.failed, 'nobody listens there');
+});
+
+test('members reach each other while strangers hold every place with connections that say nothing', async (t) => {
+  const [a, b] = [await startPeer(t, 1), await startPeer(t, 2)];
+  // Of 127.0.0.2 and its neighbours, as many machines would: none takes more than its share.
+  const idle = Array.from({ length: 90 }, (_, index) =>
+    net.connect({ port: b.port, host: '127.0.0.1', localAddress: `127.0.0.${2 + (index % 6)}` }),
+  );
+  t.after(() => {
+    for (const socket of idle) socket.destroy();
+  });
+  for (const socket of idle) socket.on('error', () => {});
+  await Promise.all(idle.map((socket) => once(socket, 'connect')));
+  assert.equal((await a.channel.call(b.target, 'card', { n: 1 })).peer?.id, b.id);
+  // The same from the address of one stranger: it may share ours.
+  const near = Array.from({ length: 30 }, () => net.connect({ port: b.port, host: '127.0.0.1' }));
+  t.after(() => {
+    for (const socket of near) socket.destroy();
+  });
+  for (const socket of near) socket.on('error', () => {});
+  await Promise.all(near.map((socket) => once(socket, 'connect')));
+  assert.equal((await a.channel.call(b.target, 'card', { n: 2 })).peer?.id, b.id);
 });

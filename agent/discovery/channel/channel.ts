@@ -76,6 +76,8 @@ export interface ChannelDeps {
   readonly toldDuplicate: (address: string) => void;
   /** The last word on a proven peer, on both sides; `undefined` lets it in. */
   readonly admit: (peer: Peer) => Promise<Refused | undefined>;
+  /** Whether the card of a member names this address: places are kept for those. */
+  readonly isKnown?: ((address: string) => boolean) | undefined;
   readonly timeoutMs?: number;
 }
 
@@ -104,9 +106,8 @@ export interface CallOptions {
 }
 
 const TIMEOUT_MS = 5_000;
-const CONNECTIONS = 64;
 /** A rack behind one address (NAT, containers) must get through; one hostile machine must not take all. */
-const CONNECTIONS_OF_ONE = 24;
+const PLACES = { connections: 64, connectionsOfOneAddress: 24 };
 
 /**
  * The channel between agents on the LAN: HTTPS under a key derived from the cluster's, in which both sides prove
@@ -146,8 +147,8 @@ export function createPeerChannel(deps: ChannelDeps): PeerChannel {
           },
           bodyBytes: BODY_BYTES,
           timeoutMs,
-          connections: CONNECTIONS,
-          connectionsOfOneAddress: CONNECTIONS_OF_ONE,
+          places: PLACES,
+          isKnown: (address) => deps.isKnown?.(address) ?? false,
         });
       } catch (cause) {
         throw notListening(port, cause);
