@@ -1,5 +1,6 @@
 import { settingsSchema } from '../agent/config/settings.ts';
 import { readKey } from '../agent/identity/cluster-key.ts';
+import { NO_LOGIN_BY_CERTIFICATE, readPublicKey } from '../settings/ssh-keys.ts';
 import type { SeedInput } from './seed.ts';
 
 /** What is wrong with the values of a seed: all of it. Empty when nothing is. Never repeats a secret. */
@@ -27,38 +28,11 @@ function checkHostname(name: string): string[] {
     : [`host name ${shown(name)}: expected small letters, digits and inner dashes, 63 at most`];
 }
 
-const KEY_TYPES =
-  /^(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com)$/;
-
-/**
- * One line of an authorized_keys file, without options: type, base64, comment. The blob repeats the type
- * (RFC 4253, section 6.6), which tells a key from other base64.
- */
-export function checkPublicKey(line: string): string[] {
-  if (/PRIVATE KEY/.test(line)) {
-    return ['SSH key: this is a private key; give the public one, which ends in .pub'];
-  }
-  if (/[\r\n\0]/.test(line)) return ['SSH key: expected one line'];
-  const [type = '', text = ''] = line.trim().split(' ');
-  if (!KEY_TYPES.test(type)) {
-    return [`SSH key ${shown(line)}: expected a line such as ~/.ssh/id_ed25519.pub holds`];
-  }
-  const blob = Buffer.from(text, 'base64');
-  const length = blob.length > 4 ? blob.readUInt32BE(0) : 0;
-  const inside = blob.subarray(4, 4 + length).toString('latin1');
-  const whole = blob.toString('base64').replace(/=+$/, '') === text.replace(/=+$/, '');
-  return whole && inside === type && blob.length > 4 + length + 32
-    ? []
-    : [`SSH key ${shown(line)}: it is damaged; the key does not say ${type} inside`];
-}
-
-/** The lines of a .pub or authorized_keys file that hold keys. */
-export function keyLines(text: string): string[] {
-  if (/PRIVATE KEY/.test(text)) return [text];
-  return text
-    .split(/\r?\n/)
-    .map((line) => line.trim())
-    .filter((line) => line !== '' && !line.startsWith('#'));
+/** By its place in the list: what is no key may be anybody's secret, and is not shown. */
+function checkPublicKey(line: string, index: number): string[] {
+  const reading = readPublicKey(line);
+  if ('mistake' in reading) return [`SSH key ${index + 1}: ${reading.mistake}`];
+  return 'certificate' in reading ? [`SSH key ${index + 1}: ${NO_LOGIN_BY_CERTIFICATE}`] : [];
 }
 
 /**

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { after, test } from 'node:test';
 import { files } from '../build/host.ts';
-import { readClusterKey, readPublicKeys } from './secrets.ts';
+import { readClusterKey, readJoinToken, readPublicKeys } from './secrets.ts';
 
 const folder = await files.makeWorkFolder(tmpdir(), 'coskeys');
 after(() => files.remove(folder));
@@ -45,8 +45,32 @@ test('a key that is not there, or a folder in its place, is told with what to do
   await assert.rejects(readClusterKey(folder), { code: 'key.missing' });
 });
 
-test('a file without a public key is told by name', async () => {
-  const empty = path.join(folder, 'empty.pub');
-  await files.writeAtomic(empty, '# nothing\n');
-  await assert.rejects(readPublicKeys(empty), { code: 'seed.invalid', message: /empty\.pub/ });
+test('a file without a public key, a huge one and a secret are mistakes that show nothing of them', async () => {
+  const other = path.join(folder, 'other');
+  for (const text of [
+    '# nothing\n',
+    `${'x'.repeat(100)}\n`.repeat(20_000),
+    `${key}\n`,
+    '12345678.secret\n',
+  ]) {
+    await files.writeAtomic(other, text);
+    const { keys, mistakes } = await readPublicKeys(other);
+    assert.deepEqual([keys.length, mistakes.length], [0, 1]);
+    assert.doesNotMatch(mistakes[0]?.text ?? '', /secret|xxx|Bwc/);
+  }
+});
+
+test('a cluster key and a token are read however an editor saves them', async () => {
+  const token = `${'A'.repeat(8)}.${'b'.repeat(24)}`;
+  for (const text of [`\ufeff${key}\r\n`, `\ufeff${token}\r\nIt lets one machine in.\r\n`]) {
+    for (const bytes of [
+      Buffer.from(text),
+      Buffer.from(text, 'utf16le'),
+      Buffer.from(text, 'utf16le').swap16(),
+    ]) {
+      await files.writeAtomic(file, bytes, 0o600);
+      const read = text.includes(key) ? await readClusterKey(file) : await readJoinToken(file);
+      assert.equal(read, text.includes(key) ? key : token);
+    }
+  }
 });

@@ -1,8 +1,8 @@
 import { readKey } from '../agent/identity/cluster-key.ts';
-import { parseToken, tokenText } from '../agent/identity/tokens.ts';
+import { parseTokenFile, tokenText } from '../agent/identity/tokens.ts';
 import { OperatorError } from '../build/errors.ts';
 import { files } from '../build/host.ts';
-import { keyLines } from './checks.ts';
+import { type KeyFile, readKeyFile } from '../settings/ssh-keys.ts';
 
 /**
  * The cluster key of a file, as canonical base64.
@@ -48,9 +48,7 @@ export async function readJoinToken(file: string): Promise<string> {
       fix: 'make one on a member: sudo node-agent token create > FILE',
     });
   }
-  // The command says more below the token, which people save with it.
-  const [line = ''] = (await files.readText(file)).trimStart().split('\n', 1);
-  const token = parseToken(line);
+  const token = parseTokenFile(await files.readBytes(file));
   if (token !== undefined) return tokenText(token);
   throw new OperatorError({
     code: 'token.invalid',
@@ -59,13 +57,15 @@ export async function readJoinToken(file: string): Promise<string> {
   });
 }
 
-/** The public SSH keys of a .pub or authorized_keys file. They are checked with the rest of the seed. */
-export async function readPublicKeys(file: string): Promise<string[]> {
-  const lines = keyLines(await files.readText(file));
-  if (lines.length > 0) return lines;
-  throw new OperatorError({
-    code: 'seed.invalid',
-    message: `there is no SSH key in ${file}`,
-    fix: 'name a public key, such as ~/.ssh/id_ed25519.pub',
-  });
+/** What `--ssh-key` reads at most: thousands of keys. */
+const LARGEST_KEY_FILE = 1024 * 1024;
+
+/** The public SSH keys of a .pub or authorized_keys file, or all that is wrong with it, by line. */
+export async function readPublicKeys(file: string): Promise<KeyFile> {
+  const { size = 0 } = (await files.statOrUndefined(file)) ?? {};
+  const wrong = (text: string) => ({ keys: [], certificates: [], mistakes: [{ line: 1, text }] });
+  if (size > LARGEST_KEY_FILE) return wrong('the file is too large for public keys');
+  const found = readKeyFile(await files.readBytes(file));
+  const { keys, certificates, mistakes } = found;
+  return keys.length + certificates.length + mistakes.length > 0 ? found : wrong('there is no SSH key in it');
 }

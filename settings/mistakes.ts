@@ -19,7 +19,7 @@ export interface PlacedMistake extends Mistake {
 export interface MistakeOptions {
   /** The keys that are valid at a path, for suggestions. */
   readonly keysAt: (path: readonly PropertyKey[]) => readonly string[];
-  /** Repeat what was found? Not of a file in which a misplaced secret may stand and whose mistakes reach a log. */
+  /** Repeat what was found, but for custom issues with `params: {secret: true}`? Not of a file in which a misplaced secret may stand and whose mistakes reach a log. */
   readonly showFound: boolean;
 }
 
@@ -51,7 +51,8 @@ export function mistakesOf(
       const nearest = typeof word === 'string' ? nearestWord(word, words) : undefined;
       return [{ path: issue.path, text: `${expectedOneOf(words)}${found(issue.path)}`, nearest }];
     }
-    return [{ path: issue.path, text: `${expectation(issue)}${found(issue.path)}` }];
+    const secret = issue.code === 'custom' && issue.params?.secret === true;
+    return [{ path: issue.path, text: `${expectation(issue)}${secret ? '' : found(issue.path)}` }];
   });
 }
 

@@ -1,3 +1,4 @@
+import { readText } from '../../settings/text.ts';
 import { AgentError } from '../errors.ts';
 import { decodeKey } from './identity.ts';
 import { fingerprint } from './keys.ts';
@@ -8,13 +9,13 @@ export type KeyReading =
   | { readonly key?: undefined; readonly reason: string };
 
 /**
- * Read a cluster key: base64 of exactly 32 bytes, not all zero. White space round it and a byte order mark are
- * allowed, since people edit the seed by hand on any system. Pure.
+ * Read a cluster key: base64 of exactly 32 bytes, not all zero. White space round it, a byte order mark and UTF-16
+ * are allowed, since people edit the seed by hand on any system. Pure.
  */
 export function readKey(bytes: Uint8Array | string): KeyReading {
-  const text = (typeof bytes === 'string' ? bytes : Buffer.from(bytes).toString('latin1'))
-    .replace(/^(\u00ef\u00bb\u00bf|\ufeff)/, '')
-    .trim();
+  const reading = typeof bytes === 'string' ? { text: bytes } : readText(bytes);
+  const text = reading.text?.replace(/^\ufeff/, '').trim();
+  if (text === undefined) return { reason: 'it is not text; expected base64 of 32 bytes (44 characters)' };
   if (text === '') return { reason: 'it is empty; expected base64 of 32 bytes' };
   if (/^[0-9a-fA-F]{64}$/.test(text))
     return { reason: 'it is hexadecimal; expected base64 of 32 bytes (44 characters)' };

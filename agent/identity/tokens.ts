@@ -1,4 +1,5 @@
 import { hkdfSync } from 'node:crypto';
+import { readText } from '../../settings/text.ts';
 
 /**
  * Enrolment tokens: `<id>.<secret>`, shown once. The cluster keeps a key derived from the secret, which is
@@ -30,6 +31,12 @@ export function tokenText({ id, secret }: TokenText): string {
 export function parseToken(text: string): TokenText | undefined {
   const [, id, secret] = TEXT.exec(text.replace(/^\ufeff/, '').trim()) ?? [];
   return id === undefined || secret === undefined ? undefined : { id, secret };
+}
+
+/** The same in a file, as `node-agent token create` printed it: it says more below the token, which people save too. */
+export function parseTokenFile(bytes: Uint8Array): TokenText | undefined {
+  const [line = ''] = (readText(bytes).text ?? '').trimStart().split('\n', 1);
+  return parseToken(line);
 }
 
 /** The pre-shared key of the enrolment's channel: 32 bytes, HKDF-SHA256 with the id as salt. */

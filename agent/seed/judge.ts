@@ -2,7 +2,7 @@ import { readDocument } from '../config/document.ts';
 import { describeProblem } from '../config/problems.ts';
 import { judgeKey, readKey } from '../identity/cluster-key.ts';
 import { fingerprint } from '../identity/keys.ts';
-import { parseToken, tokenText } from '../identity/tokens.ts';
+import { parseTokenFile, tokenText } from '../identity/tokens.ts';
 import type { Decision, SeedItem } from './report.ts';
 
 /** Files larger than this are refused unread. */
@@ -63,7 +63,7 @@ function judgeOffer(
   if ('refusal' in content) return stay('refused', content.refusal);
   if ('ignored' in content) return stay('ignored', content.ignored);
   if (item === 'cluster.token') {
-    const token = parseToken(content.bytes.toString('utf8'));
+    const token = parseTokenFile(content.bytes);
     if (token === undefined) return stay('refused', NO_TOKEN);
     if (held.key !== undefined) {
       return held.enrolledBy === token.id

@@ -2,8 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { homedir, tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { Option } from 'commander';
-import { checkPublicKey, keyLines } from '../../firstboot/checks.ts';
-import { readClusterKey } from '../../firstboot/secrets.ts';
+import { readClusterKey, readPublicKeys } from '../../firstboot/secrets.ts';
 import { type SeedInput, seedFiles } from '../../firstboot/seed.ts';
 import { writeVolume } from '../../firstboot/volume.ts';
 import { chooseAccelerator } from '../../qemu/accel.ts';
@@ -198,8 +197,8 @@ async function trialKey(definition: Definition, work: string): Promise<string> {
 async function ownPublicKeys(): Promise<string[]> {
   const folder = path.join(homedir(), '.ssh');
   const names = (await files.listFolder(folder)).filter((name) => name.endsWith('.pub'));
-  const texts = await Promise.all(names.map((name) => files.readText(path.join(folder, name))));
-  return texts.flatMap(keyLines).filter((line) => checkPublicKey(line).length === 0);
+  const found = await Promise.all(names.map((name) => readPublicKeys(path.join(folder, name))));
+  return found.flatMap(({ keys }) => keys);
 }
 
 async function newestImage(): Promise<string> {

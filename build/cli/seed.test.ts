@@ -5,6 +5,7 @@ import { after, test } from 'node:test';
 import { Command } from 'commander';
 import { seedFiles } from '../../firstboot/seed.ts';
 import { loadDefinition } from '../definition/load.ts';
+import type { OperatorError } from '../errors.ts';
 import { files, run, which } from '../host.ts';
 import type { Context } from './context.ts';
 import { keyFile, registerSeed, seedInput } from './seed.ts';
@@ -63,6 +64,21 @@ test('every mistake in the flags is told at once', async () => {
     code: 'seed.invalid',
     message: /2 mistakes/,
     evidence: /host name "No"[\s\S]*discovery\.join/,
+  });
+});
+
+test('no file that --ssh-key names is repeated, and each bad line has its file and number', async () => {
+  const [mixed, none] = [path.join(folder, 'mixed.pub'), path.join(folder, 'cluster.key')];
+  const good = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEl0TDtlxsTFutZ3ux0r+9acPHZCntaOJ4j5LEtVGS8b x';
+  await files.writeAtomic(mixed, `${good}\n# more\nnonsense here\n`);
+  const flags = { format: 'iso', key: true, sshKey: [mixed, none], hostname: 'No' } as const;
+  await assert.rejects(seedInput(definition, flags), (error: OperatorError) => {
+    assert.match(
+      error.evidence ?? '',
+      /mixed\.pub:3: expected a public key[\s\S]*cluster\.key:1: [\s\S]*host name/,
+    );
+    assert.ok(!error.evidence?.includes('nonsense') && !error.evidence?.includes(clusterKey.slice(0, 6)));
+    return true;
   });
 });
 

@@ -4,6 +4,7 @@ import { checkSeed } from '../../firstboot/checks.ts';
 import { readClusterKey, readJoinToken, readPublicKeys } from '../../firstboot/secrets.ts';
 import { type SeedInput, seedFiles } from '../../firstboot/seed.ts';
 import { SEED_FORMATS, type SeedFormat, writeVolume } from '../../firstboot/volume.ts';
+import { NO_LOGIN_BY_CERTIFICATE } from '../../settings/ssh-keys.ts';
 import { type Definition, loadDefinition } from '../definition/load.ts';
 import { OperatorError } from '../errors.ts';
 import type { Context, Register } from './context.ts';
@@ -52,7 +53,7 @@ Examples:
 
 async function seed(context: Context, flags: SeedFlags): Promise<void> {
   const definition = await loadDefinition(context.globals().definition);
-  const input = await seedInput(definition, flags);
+  const input = await seedInput(definition, flags, context.note);
   const output = path.resolve(flags.output ?? OUTPUTS[flags.format]);
   await writeVolume(seedFiles(input), flags.format, output, context.signal);
   if (input.authorizedKeys.length === 0) {
@@ -78,20 +79,33 @@ async function seed(context: Context, flags: SeedFlags): Promise<void> {
  *
  * @throws OperatorError `seed.invalid` with every mistake; `key.*`
  */
-export async function seedInput(definition: Definition, flags: SeedFlags): Promise<SeedInput> {
-  const fromFiles = await Promise.all((flags.sshKey ?? []).map(readPublicKeys));
+export async function seedInput(
+  definition: Definition,
+  flags: SeedFlags,
+  note: (line: string) => void = () => undefined,
+): Promise<SeedInput> {
+  const fromFiles = await Promise.all(
+    (flags.sshKey ?? []).map(async (file) => ({ file, ...(await readPublicKeys(file)) })),
+  );
   const input: SeedInput = {
     clusterName: definition.name,
     hostname: flags.hostname ?? definition.seed.hostname,
     user: definition.seed.user,
-    authorizedKeys: [...new Set([...definition.seed.ssh_authorized_keys, ...fromFiles.flat()])],
+    authorizedKeys: [
+      ...new Set([...definition.seed.ssh_authorized_keys, ...fromFiles.flatMap(({ keys }) => keys)]),
+    ],
     timezone: definition.seed.timezone,
     network: definition.seed.network,
     ...(await membership(definition, flags)),
     expect: flags.expect ?? definition.node.consensus.expect,
     join: [...new Set([...definition.node.discovery.join, ...(flags.join ?? [])])],
   };
-  assertSeed(input);
+  const inFiles = fromFiles.flatMap(({ file, mistakes }) =>
+    mistakes.map(({ line, text }) => `${file}:${line}: ${text}`),
+  );
+  assertSeed(input, inFiles);
+  for (const { file, certificates } of fromFiles)
+    for (const line of certificates) note(`clusteros: ignored ${file}:${line}: ${NO_LOGIN_BY_CERTIFICATE}`);
   return input;
 }
 
@@ -111,9 +125,12 @@ async function membership(
   });
 }
 
-/** @throws OperatorError `seed.invalid` with every mistake */
-export function assertSeed(input: SeedInput): void {
-  const mistakes = checkSeed(input);
+/**
+ * @param inFiles what is wrong with the files that the flags name
+ * @throws OperatorError `seed.invalid` with every mistake
+ */
+export function assertSeed(input: SeedInput, inFiles: readonly string[] = []): void {
+  const mistakes = [...inFiles, ...checkSeed(input)];
   if (mistakes.length === 0) return;
   throw new OperatorError({
     code: 'seed.invalid',

@@ -130,9 +130,9 @@ for (const [name, text, expected] of [
   ['a small disk', 'disk: {size: 1GiB}', /from 2GiB to 16TiB/],
   ['root as user', 'seed: {user: root}', /expected a user other than root/],
   [
-    'a private key as public',
+    'what is no public key',
     'seed: {ssh_authorized_keys: ["AAAA"]}',
-    /expected one line of a public SSH key/,
+    /^1:30: seed.ssh_authorized_keys\[0\]: expected a public key[^"]*$/,
   ],
 ] as const) {
   test(`${name} is a mistake that says what was expected`, () => {

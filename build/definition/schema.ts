@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { settingsSchema } from '../../agent/config/settings.ts';
 import { BASE_NAMES } from '../../image-layers/layer.ts';
+import { NO_LOGIN_BY_CERTIFICATE, readPublicKey } from '../../settings/ssh-keys.ts';
 import { TARGETS } from './plan.ts';
 import { sizeInBytes } from './size.ts';
 
@@ -88,15 +89,15 @@ const seed = z.strictObject({
     .describe('Account for administrators; it may use sudo, and logs in by key only.'),
   ssh_authorized_keys: z
     .array(
-      z
-        .string()
-        .regex(
-          /^(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com) [A-Za-z0-9+/]+=*( [^\n\r]*)?$/,
-          'expected one line of a public SSH key, such as ~/.ssh/id_ed25519.pub holds',
-        ),
+      z.string().superRefine((line, context) => {
+        const reading = readPublicKey(line);
+        if ('key' in reading) return;
+        const message = 'mistake' in reading ? reading.mistake : NO_LOGIN_BY_CERTIFICATE;
+        context.addIssue({ code: 'custom', message, params: { secret: true } });
+      }),
     )
     .default([])
-    .describe('Public keys that may log in.'),
+    .describe('Lines of authorized_keys: public keys that may log in.'),
   network: z
     .union([z.literal('dhcp'), z.looseObject({ version: z.literal(2) })])
     .default('dhcp')
