@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import * as fs from 'node:fs/promises';
-import { type BlockDevice, DeviceFault, faultOf } from '../installer/device.ts';
+import { type BlockDevice, DeviceFault, type DeviceIdentity, faultOf } from '../installer/device.ts';
 
 /** Bytes that go to the device in one call. */
 const CHUNK = 4 * 1024 * 1024;
@@ -38,6 +38,7 @@ export async function openBlockDevice(path: string, options: OpenOptions): Promi
     await handle.close();
     throw new DeviceFault('source', `${path}: is not a block device`);
   }
+  const identity = await identify(status.rdev);
   const pages = CHUNK / WASM_PAGE;
   const memory = Buffer.from(new wasm.Memory({ initial: pages, maximum: pages }).buffer);
 
@@ -52,6 +53,7 @@ export async function openBlockDevice(path: string, options: OpenOptions): Promi
     path,
     size,
     sector,
+    identity,
     async read(offset, length) {
       aligned(offset, length);
       if (length > CHUNK) throw new Error(`at most ${CHUNK} bytes are read at once`);
@@ -90,5 +92,22 @@ export async function openBlockDevice(path: string, options: OpenOptions): Promi
       });
     },
     close: () => handle.close(),
+  };
+}
+
+/** Of an open device: its number is not given to another disk meanwhile. See sysfs-block in the kernel's ABI. */
+async function identify(rdev: number): Promise<DeviceIdentity> {
+  // makedev(3)
+  const number = `${(rdev >>> 8) & 0xfff}:${(rdev & 0xff) | ((rdev >>> 12) & 0xfff00)}`;
+  const attribute = async (name: string) => {
+    const text = await fs.readFile(`/sys/dev/block/${number}/${name}`, 'utf8').catch(() => undefined);
+    return text?.trim() || undefined;
+  };
+  const sectors = await attribute('size');
+  return {
+    number,
+    sequence: await attribute('diskseq'),
+    // In units of 512 bytes, whatever the disk's sectors are.
+    size: sectors === undefined ? undefined : Number(sectors) * 512,
   };
 }

@@ -6,6 +6,8 @@ export interface BlockDevice {
   readonly size: number;
   /** Bytes; offsets and lengths of reads and writes are multiples of it. */
   readonly sector: number;
+  /** Which disk was opened; while it is open, its name leads to no other. */
+  readonly identity: DeviceIdentity;
   /** What the medium holds, and not what the page cache does. The bytes are overwritten by the next call. */
   readonly read: (offset: number, length: number) => Promise<Buffer>;
   readonly write: (bytes: Uint8Array, offset: number) => Promise<void>;
@@ -14,7 +16,25 @@ export interface BlockDevice {
   readonly close: () => Promise<void>;
 }
 
-export type FaultKind = 'gone' | 'io' | 'busy' | 'read-only' | 'too-small' | 'mismatch' | 'source' | 'denied';
+export interface DeviceIdentity {
+  /** Major and minor number: `8:16`. */
+  readonly number: string;
+  /** Counts the disks and media that this kernel has seen; undefined before Linux 5.15. */
+  readonly sequence: string | undefined;
+  /** Bytes, as the kernel says now. */
+  readonly size: number | undefined;
+}
+
+export type FaultKind =
+  | 'exchanged'
+  | 'gone'
+  | 'io'
+  | 'busy'
+  | 'read-only'
+  | 'too-small'
+  | 'mismatch'
+  | 'source'
+  | 'denied';
 
 /** A failure of the device or of what is written to it. The callers make it an error for their operator. */
 export class DeviceFault extends Error {

@@ -62,6 +62,7 @@ test('what lsblk says of a disk is understood, also as older versions say it', (
     model: 'Ultra_Fit',
     serial: '4C53',
     wwn: undefined,
+    number: undefined,
     transport: 'usb',
     removable: true,
     readOnly: false,

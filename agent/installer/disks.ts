@@ -1,5 +1,6 @@
 /** What lsblk(8) and wipefs(8) say of the machine's disks, as values. Pure. */
 import * as z from 'zod';
+import type { DeviceIdentity } from './device.ts';
 
 export interface Disk {
   /** `nvme0n1` */
@@ -14,6 +15,10 @@ export interface Disk {
   readonly model: string | undefined;
   readonly serial: string | undefined;
   readonly wwn: string | undefined;
+  /** Which disk it is to the kernel; undefined when it was not opened to be looked at. */
+  readonly identity?: DeviceIdentity | undefined;
+  /** Major and minor number: `8:16`; undefined when lsblk does not say. */
+  readonly number?: string | undefined;
   /** `nvme`, `sata`, `usb`, `virtio`, `mmc`; undefined when the kernel does not say. */
   readonly transport: string | undefined;
   /** It can be pulled out: a stick, a card, a disk in a hot-plug bay of USB. */
@@ -59,6 +64,7 @@ const number = z
 const deviceSchema = z.object({
   name: z.string(),
   kname: text,
+  'maj:min': text,
   path: text,
   type: text,
   size: number,
@@ -129,6 +135,7 @@ function diskOf(device: Device): Disk {
     model: device.model,
     serial: device.serial,
     wwn: device.wwn,
+    number: device['maj:min'],
     transport,
     removable:
       device.rm || (device.hotplug && transport !== 'nvme' && transport !== 'sata') || transport === 'usb',

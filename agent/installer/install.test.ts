@@ -24,7 +24,12 @@ async function install(
   { environment, paths }: Sandbox,
   source: string,
   disks: readonly Loop[],
-  options: { readonly medium?: string; readonly typed?: readonly string[] } = {},
+  options: {
+    readonly medium?: string;
+    readonly typed?: readonly string[];
+    /** While the question to confirm stands. */
+    readonly meanwhile?: () => void;
+  } = {},
 ): Promise<Ran> {
   let [out, shown] = ['', ''];
   const typed = [...(options.typed ?? [])];
@@ -39,6 +44,7 @@ async function install(
       isInteractive: () => options.typed !== undefined,
       askLine: async (question) => {
         shown += question;
+        if (question.startsWith('Type ')) options.meanwhile?.();
         return typed.shift() ?? 'q';
       },
     },
@@ -178,6 +184,42 @@ test('at the console a disk is picked and confirmed by hand', NEEDS, async (t) =
   assert.equal(error, undefined, `${error?.message}`);
   assert.match(shown, /Type yes to install/);
   inspect(undo, folder, two, 512);
+});
+
+for (const [what, exchange, evidence] of [
+  ['was exchanged for another empty one', () => {}, /its sequence number was \d+ and is \d+/],
+  [
+    'was exchanged for one with data',
+    (file: string) => execFileSync('mkfs.ext4', ['-q', '-F', file, '64M']),
+    /its contents was nothing and is a file system or volume \(ext4\)/,
+  ],
+] as const) {
+  test(`a disk that ${what} while the question stood is not written`, NEEDS, async (t) => {
+    const { undo, sandbox, folder, source } = prepare(t, 'after: wait\n');
+    const [one, two] = [loopDisk(undo, folder, 8 * GB), loopDisk(undo, folder, 8 * GB)];
+    exchange(two.file);
+    execFileSync('losetup', ['--detach', two.path]);
+    const blocks = () => spawnSync('du', ['--block-size=1', two.file], { encoding: 'utf8' }).stdout;
+    const before = blocks();
+    const meanwhile = () => {
+      execFileSync('losetup', ['--detach', one.path]);
+      execFileSync('losetup', [one.path, two.file]);
+    };
+    const { error } = await install(sandbox, source, [one], { typed: ['yes'], meanwhile });
+    assert.equal(error?.code, 'install.exchanged', String(error));
+    assert.match(error?.message ?? '', evidence);
+    assert.equal(blocks(), before);
+  });
+}
+
+test('a disk that something was written to while the question stood is not written', NEEDS, async (t) => {
+  const { undo, sandbox, folder, source } = prepare(t, 'after: wait\n');
+  const disk = loopDisk(undo, folder, 8 * GB);
+  const meanwhile = () => writeFileSync(disk.path, 'what nobody saw\n', { flag: 'r+' });
+  const { error } = await install(sandbox, source, [disk], { typed: ['yes'], meanwhile });
+  assert.equal(error?.code, 'install.exchanged', String(error));
+  assert.match(error?.message ?? '', /its contents was nothing and is unknown data/);
+  assert.match(spawnSync('head', ['-c', '20', disk.path], { encoding: 'utf8' }).stdout, /^what nobody saw/);
 });
 
 test('a damaged image on the medium leaves the disk without a system', NEEDS, async (t) => {

@@ -6,6 +6,7 @@ import { blockDevice, clock, files, programs } from '../host.ts';
 import type { Paths } from '../paths.ts';
 import { INSTALL_SETTINGS } from '../seed/offers.ts';
 import { chooseDisk } from './choose.ts';
+import { assertChosenDisk } from './chosen-disk.ts';
 import { DeviceFault } from './device.ts';
 import { answer, begin, type Dialogue, type Scene } from './dialogue.ts';
 import type { Disk } from './disks.ts';
@@ -15,7 +16,7 @@ import { type DiskPrograms, devicesBehind, listDisks, lookAt } from './read-disk
 import { doneScreen, refusalScreen } from './screens.ts';
 import { type Moved, moveSeedTo } from './seed-move.ts';
 import { type InstallSettings, parseInstallSettings } from './settings.ts';
-import { finish, type Phase, placeOn, writeContents } from './write.ts';
+import { finish, type InstallImage, type Phase, placeOn, writeContents } from './write.ts';
 
 export interface InstallOptions {
   /** The folder with `install.json`. */
@@ -57,32 +58,30 @@ export async function install(options: InstallOptions): Promise<Installed | unde
   }
 }
 
-async function writeSystem(
-  options: InstallOptions,
-  disk: Disk,
-  image: ReturnType<Awaited<ReturnType<typeof openImageFolder>>['forSector']>,
-): Promise<Moved> {
+async function writeSystem(options: InstallOptions, disk: Disk, image: InstallImage): Promise<Moved> {
   const shown = { signal: options.signal, ...meters(options) };
+  // One descriptor from the first look to the last sector: while it is open, no other disk takes the name.
   const written = await openDisk(disk, true);
+  let moved: Moved;
   try {
+    await assertChosenDisk(disks, disk, written, { loops: options.loops !== undefined });
     await writeContents(written, image, shown);
+    moved = await moveSeed(options, disk, image);
+    await finish(written, image, shown);
   } finally {
     await written.close();
-  }
-  const root = placeOn(image, disk).at(-1);
-  if (root === undefined) throw new Error('the image has no partitions');
-  const report = { version: 1, name: image.name, disk: disk.path, at: clock.wallClock().toISOString() };
-  options.sayProgress('Moving the seed');
-  const moved = await moveSeedTo(disk.path, root, options.paths, `${JSON.stringify(report, undefined, 2)}\n`);
-  const finished = await openDisk(disk, true);
-  try {
-    await finish(finished, image, shown);
-  } finally {
-    await finished.close();
   }
   // For whoever looks at the disk before the restart; what uses the disk already keeps the old table, which is fine.
   await programs.run(['blockdev', '--rereadpt', disk.path]);
   return moved;
+}
+
+async function moveSeed(options: InstallOptions, disk: Disk, image: InstallImage): Promise<Moved> {
+  const root = placeOn(image, disk).at(-1);
+  if (root === undefined) throw new Error('the image has no partitions');
+  const report = { version: 1, name: image.name, disk: disk.path, at: clock.wallClock().toISOString() };
+  options.sayProgress('Moving the seed');
+  return await moveSeedTo(disk.path, root, options.paths, `${JSON.stringify(report, undefined, 2)}\n`);
 }
 
 async function settleDisk(

@@ -22,24 +22,34 @@ export async function listDisks(
 
 /** A disk with what it holds, read from the disk itself: udev may not have looked yet, or not at all. */
 export async function lookAt(programs: DiskPrograms, disk: Disk): Promise<Disk> {
-  const signatures = parseWipefs(await programs.run(['wipefs', '--json', '--no-act', disk.path]));
-  return withLook(disk, { ...(await lookAtBytes(programs, disk)), signatures });
-}
-
-async function lookAtBytes(
-  { open }: DiskPrograms,
-  disk: Disk,
-): Promise<Pick<Look, 'unfinished' | 'unknownData'>> {
-  const device = await open(disk);
+  const device = await programs.open(disk);
   try {
-    const start = Buffer.from(await device.read(0, Math.min(MIB, disk.size)));
-    const unfinished = start.length >= 4096 && isUnfinished(start);
-    const end = Math.floor(Math.max(0, disk.size - MIB) / device.sector) * device.sector;
-    const last = await device.read(end, disk.size - end - ((disk.size - end) % device.sector));
-    return { unfinished, unknownData: !isBlank(start) || !isBlank(last) };
+    return await lookAtOpened(programs, disk, device);
   } finally {
     await device.close();
   }
+}
+
+/** The same for a disk that is open, and stays so. While it is, its path leads to no other. */
+export async function lookAtOpened(
+  { run }: Pick<DiskPrograms, 'run'>,
+  disk: Disk,
+  device: BlockDevice,
+): Promise<Disk> {
+  const signatures = parseWipefs(await run(['wipefs', '--json', '--no-act', disk.path]));
+  return {
+    ...withLook(disk, { ...(await lookAtBytes(device)), signatures }),
+    identity: device.identity,
+  };
+}
+
+async function lookAtBytes(device: BlockDevice): Promise<Pick<Look, 'unfinished' | 'unknownData'>> {
+  const { size, sector } = device;
+  const start = Buffer.from(await device.read(0, Math.min(MIB, size)));
+  const unfinished = start.length >= 4096 && isUnfinished(start);
+  const end = Math.floor(Math.max(0, size - MIB) / sector) * sector;
+  const last = await device.read(end, size - end - ((size - end) % sector));
+  return { unfinished, unknownData: !isBlank(start) || !isBlank(last) };
 }
 
 /** Zeros, or the ones of erased flash. */

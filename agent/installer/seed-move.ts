@@ -27,7 +27,10 @@ export interface Moved {
   readonly refused: readonly string[];
 }
 
-/** @param disk whose handle is closed: the mount opens it; @param state in the installed system, from its root */
+/**
+ * @param disk that the caller holds open, so that its name leads to no other; what was written to it is flushed
+ * @param report for `install.json` of the installed system
+ */
 export async function moveSeedTo(
   disk: string,
   root: Partition,

@@ -10,6 +10,7 @@ interface Written {
 /** A disk in memory that remembers each write, for looking at what a power cut would have left. */
 export class MemoryDevice implements BlockDevice {
   readonly path = '/dev/memory';
+  readonly identity = { number: '0:0', sequence: undefined, size: undefined };
   readonly size: number;
   readonly sector: number;
   readonly log: Written[] = [];
