@@ -1,11 +1,16 @@
 import type { ConsoleText } from './console.ts';
 
-/** What an operator sees of a boot: in this order, each told once, some perhaps never seen. */
+/**
+ * What an operator sees of a boot: in this order, each told once, some perhaps never seen. Each is named by what was
+ * seen and not by what it lets us guess: a kernel that starts with `quiet`, as ours does, says nothing of itself, and
+ * the first time stamp on the console may be half a minute old, or another program's.
+ */
 const MILESTONES: readonly { readonly text: string; readonly pattern: RegExp }[] = [
   { text: 'firmware started', pattern: /SeaBIOS|BdsDxe|UEFI/ },
-  { text: 'boot loader started', pattern: /GRUB|Booting `/ },
-  { text: 'kernel started', pattern: /Linux version |\[ +\d+\.\d+\] / },
-  { text: 'systemd started', pattern: /systemd\[1\]:|Welcome to / },
+  { text: 'boot loader started', pattern: /GRUB/ },
+  { text: 'boot loader loads the kernel', pattern: /Booting `/ },
+  { text: 'kernel started', pattern: /Linux version |\[ +0\.\d+\] / },
+  { text: 'systemd starts services', pattern: /systemd\[1\]:|Welcome to |^ +Starting |^\[ +OK +\] /m },
   { text: 'login prompt', pattern: / login: / },
 ];
 
