@@ -14,6 +14,7 @@ import { clock, run } from '../build/host.ts';
 import { sourceLines } from '../build/rootfs/mmdebstrap.ts';
 import { buildWithCli, ROOT } from '../test/images.ts';
 import { bootFigures } from './boot.ts';
+import { firstBoot } from './first-boot.ts';
 import { vmdb2Seconds } from './vmdb2.ts';
 
 const folder = mkdtempSync(path.join(process.env.CLUSTEROS_BENCH_FOLDER ?? tmpdir(), 'cos-bench-'));
@@ -34,6 +35,7 @@ async function bench(): Promise<void> {
   const rebuild = await rebuildFigures();
   const vmdb2 = await vmdb2Seconds(plan, folder);
   const boot = await bootFigures(warm.image);
+  const first = await firstBoot(warm.image, folder);
 
   say('');
   say('| what | seconds | ratio | aim |');
@@ -49,6 +51,9 @@ async function bench(): Promise<void> {
   );
   say(
     `| boot to multi-user.target, agent disabled (median of ${boot.rounds}) | ${boot.plain.toFixed(1)} | 1 | |`,
+  );
+  say(
+    `| first boot with a seed, power to ready (npm run bench:boot compares) | ${first.ready.toFixed(1)} | | |`,
   );
   say(`| boot to agent ready | ${boot.agent.toFixed(1)} | ${(boot.agent / boot.plain).toFixed(2)} | 1.15 |`);
 }
