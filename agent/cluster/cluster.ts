@@ -7,6 +7,7 @@ import { unitsFor } from '../engine/choose-units.ts';
 import { type Engine, runControllers } from '../engine/controller.ts';
 import type { Resources } from '../engine/resources.ts';
 import { createStore } from '../engine/store.ts';
+import { EXIT_CODES } from '../errors.ts';
 import { createEvents } from '../events/recorder.ts';
 import type { Facts } from '../gather.ts';
 import { gossipService } from '../gossip/controller.ts';
@@ -173,7 +174,11 @@ export async function startCluster(inputs: ClusterInputs): Promise<ClusterPart> 
     etcd: client,
     forceLeave: gossip.evict,
   });
-  engine = runControllers({ controllers, store, log, stop, halted: () => halted() !== undefined });
+  const giveUp = (reason: string) => {
+    log.error('this process ends, since a part of it hangs; systemd starts it again', { reason });
+    processes.endNow(EXIT_CODES.internal.code);
+  };
+  engine = runControllers({ controllers, store, log, stop, halted: () => halted() !== undefined, giveUp });
   return {
     takeFacts: (facts) => {
       if (store.set('facts', facts)) void keys.load();

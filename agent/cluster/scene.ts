@@ -52,10 +52,9 @@ export function createScene(deps: SceneDeps): Scene {
   };
   const observed = () => ({ ...resourcesOf(store), conditions: conditions(), refusals: refusals() });
   const view = () => {
-    const seen = halted() === undefined ? observed() : apart(observed());
     const key = deps.key();
     const own = { events: events.recent(EVENTS_SHOWN), keyFingerprint: key && fingerprint(key) };
-    return viewOf({ ...seen, ...own }, clock.monotonicMs(), clock.wallClock());
+    return viewOf({ ...observed(), ...own }, clock.monotonicMs(), clock.wallClock());
   };
   const state = () => {
     const facts = store.get('facts');
@@ -97,10 +96,4 @@ function withHalt(
     endedBy: 'a few seconds',
   };
   return [stopping, ...found];
-}
-
-/** Of a node that takes no part: what it knew of the others is what it last saw, and nobody looks any more. */
-function apart(seen: Observed): Observed {
-  const { gossip, mesh, consensus, registry, roles, ...own } = seen;
-  return own;
 }

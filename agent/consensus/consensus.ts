@@ -67,6 +67,8 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
   let evicted: readonly string[] = [];
   let leaving = false;
   let turn: Promise<unknown> = Promise.resolve();
+  let orders = 0;
+  let last: Outcome = {};
   let nudge = () => {};
 
   for (const kind of KINDS) {
@@ -82,6 +84,17 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
     const mine = turn.then(work);
     turn = mine.catch(() => {});
     return mine;
+  }
+
+  /** While an order is carried out no pass waits for its end: an order may take longer than a pass may. */
+  async function order<T>(work: () => Promise<T>): Promise<T> {
+    orders += 1;
+    try {
+      return await exclusive(work);
+    } finally {
+      orders -= 1;
+      nudge();
+    }
   }
 
   const sight = (now: Life) =>
@@ -229,14 +242,21 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
       inputs: ['facts', 'cards', 'gossip', 'mesh', 'registry'],
       outputs: ['consensus'],
       timeoutMs: 180_000,
-      reconcile: (view, signal) => exclusive(() => pass(view, signal)),
+      async reconcile(view, signal) {
+        if (orders > 0) return { ...last, againMs: SOON_MS };
+        last = await exclusive(() => pass(view, signal));
+        return last;
+      },
       close: async () => life?.member.client.close(),
     },
     async leave() {
       const { keeper, member, inputs } = living();
       leaving = true;
       try {
-        return await leaveCluster({ keeper, member, self: inputs.self, exclusive, state: paths.state, log });
+        return await leaveCluster({
+          ...{ keeper, member, self: inputs.self, state: paths.state, log },
+          exclusive: order,
+        });
       } finally {
         leaving = false;
         nudge();
@@ -248,9 +268,8 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
       await keeper.change((durable) => ({ ...durable, left: undefined }));
       nudge();
     },
-    recoverFromSnapshot: (file) =>
-      exclusive(() => recoverFromSnapshot(recovery(), file)).finally(() => nudge()),
-    forceNewCluster: () => exclusive(() => forceNewCluster(recovery())).finally(() => nudge()),
+    recoverFromSnapshot: (file) => order(() => recoverFromSnapshot(recovery(), file)),
+    forceNewCluster: () => order(() => forceNewCluster(recovery())),
     hasApplied: (keys) => life?.member.hasApplied(keys) ?? false,
     wake: () => nudge(),
   };

@@ -53,7 +53,10 @@ export function ownCardController(deps: OwnCardDeps): Controller {
       const settings = facts?.settings.settings;
       const meshAddress = view.get('mesh')?.address;
       const [key] = deps.keys(view);
-      if (!identity || identity instanceof AgentError || !settings || !meshAddress || !key) return {};
+      if (!identity || identity instanceof AgentError) return {};
+      // What we said last stands while we cannot say more: a node that is halted has no place in the mesh.
+      const said = signed?.card.id === identity.id ? { outputs: { ownCard: signed.value } } : {};
+      if (!settings || !meshAddress || !key) return said;
       // Not there yet, or too slow to say so while much else started: once more, as those of one release vote.
       const incomplete = [versions?.serf, versions?.etcd].some(
         (each) => each === 'missing' || each === 'unknown',

@@ -3,23 +3,32 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AgentError } from '../errors.ts';
 import { createLog } from '../log.ts';
-import { type Controller, runControllers } from './controller.ts';
-import type { Gossip, Resources } from './resources.ts';
+import { type Controller, type Outcome, runControllers } from './controller.ts';
+import type { Gossip, Mesh, Resources } from './resources.ts';
 import { createStore } from './store.ts';
 
 const GOSSIP: Gossip = { running: true, members: [] };
+const MESH: Mesh = { ready: true, driver: 'kernel', address: '10.42.0.1', peers: [] };
 
 function engineFor(t: TestContext, controllers: readonly Controller[], halted = () => false) {
   const store = createStore<Resources>();
   const end = new AbortController();
   const lines: string[] = [];
   const log = createLog({ write: (line) => lines.push(line), format: 'text' });
-  const engine = runControllers({ controllers, store, log, stop: end.signal, halted });
+  const gaveUp: string[] = [];
+  const engine = runControllers({
+    controllers,
+    store,
+    log,
+    stop: end.signal,
+    halted,
+    giveUp: (reason) => gaveUp.push(reason),
+  });
   t.after(async () => {
     end.abort();
     await engine.done;
   });
-  return { store, engine, lines, end };
+  return { store, engine, lines, end, gaveUp };
 }
 
 async function eventually(check: () => boolean): Promise<void> {
@@ -97,20 +106,26 @@ test('a failure becomes a condition with its fix, is told once, and goes when it
   assert.equal(lines.filter((line) => line.includes('broken')).length, 1);
 });
 
-test('a pass that never ends is aborted, and the others go on', async (t) => {
-  let others = 0;
+test('a pass that takes too long is aborted and waited for: the next one never runs beside it', async (t) => {
+  let [running, most, passes, others] = [0, 0, 0, 0];
   let aborted = false;
-  const { engine } = engineFor(t, [
+  let end = () => {};
+  const { engine, gaveUp } = engineFor(t, [
     {
-      name: 'hung',
+      name: 'slow',
       inputs: [],
       outputs: [],
       timeoutMs: 50,
-      reconcile: (_view, signal) => {
+      reconcile: async (_view, signal) => {
+        passes += 1;
+        running += 1;
+        most = Math.max(most, running);
         signal.addEventListener('abort', () => {
           aborted = true;
         });
-        return new Promise(() => {});
+        if (passes === 1) await new Promise<void>((resolve) => (end = resolve));
+        running -= 1;
+        return {};
       },
     },
     {
@@ -123,9 +138,119 @@ test('a pass that never ends is aborted, and the others go on', async (t) => {
       },
     },
   ]);
-  await eventually(() => engine.conditions().some(({ summary }) => /no end after/.test(summary)));
+  await eventually(() => engine.conditions().some(({ summary }) => /no end after 0.05 s/.test(summary)));
   assert.ok(aborted);
-  await eventually(() => others > 3);
+  const before = others;
+  await eventually(() => others > before + 100);
+  assert.deepEqual([passes, running], [1, 1]);
+  end();
+  await eventually(() => passes === 2 && engine.conditions().length === 0);
+  assert.deepEqual([most, gaveUp], [1, []]);
+});
+
+test('a pass that goes on long after it was aborted ends the process, and says which', async (t) => {
+  let [passes, end] = [0, () => {}];
+  const { gaveUp } = engineFor(t, [
+    {
+      name: 'hung',
+      inputs: [],
+      outputs: [],
+      timeoutMs: 20,
+      abortedMs: 30,
+      reconcile: async () => {
+        passes += 1;
+        await new Promise<void>((resolve) => (end = resolve));
+        return {};
+      },
+    },
+  ]);
+  await eventually(() => gaveUp.length === 1);
+  assert.deepEqual(gaveUp, ['hung was aborted after 0.02 s and has not ended 0.03 s later']);
+  assert.equal(passes, 1);
+  end();
+});
+
+test('an output that a pass no longer produces is removed; a failed pass leaves it', async (t) => {
+  let say: () => Outcome = () => ({ outputs: { gossip: GOSSIP } });
+  const seen: (Gossip | undefined)[] = [];
+  let nudge = () => {};
+  const { store, engine } = engineFor(t, [
+    {
+      name: 'writer',
+      inputs: [],
+      outputs: ['gossip'],
+      reconcile: async (view) => {
+        nudge = view.nudge;
+        return say();
+      },
+    },
+    {
+      name: 'reader',
+      inputs: ['gossip'],
+      outputs: [],
+      reconcile: async (view) => {
+        seen.push(view.get('gossip'));
+        return {};
+      },
+    },
+  ]);
+  await eventually(() => seen.at(-1) !== undefined);
+  say = () => {
+    throw new Error('not now');
+  };
+  nudge();
+  await eventually(() => engine.conditions().length === 1);
+  assert.deepEqual(store.get('gossip'), GOSSIP);
+  say = () => ({});
+  await eventually(() => store.get('gossip') === undefined && seen.at(-1) === undefined);
+});
+
+test('a node that is halted keeps no output but of those that go on, whatever pass is under way', async (t) => {
+  let [halted, underWay] = [false, false];
+  let release = () => {};
+  const { store } = engineFor(
+    t,
+    [
+      {
+        name: 'waits',
+        inputs: [],
+        outputs: ['gossip'],
+        reconcile: async () => ({ outputs: { gossip: GOSSIP }, againMs: 600_000 }),
+      },
+      {
+        name: 'busy',
+        inputs: [],
+        outputs: ['mesh'],
+        reconcile: async (view, signal) => {
+          if (view.get('mesh') !== undefined) {
+            underWay = true;
+            await new Promise<void>((resolve) => {
+              release = resolve;
+              signal.addEventListener('abort', () => resolve());
+            });
+          }
+          return { outputs: { mesh: MESH }, againMs: 1 };
+        },
+      },
+      {
+        name: 'goes on',
+        inputs: [],
+        outputs: ['links'],
+        whileHalted: true,
+        reconcile: async () => ({ outputs: { links: [] } }),
+      },
+    ],
+    () => halted,
+  );
+  await eventually(() => underWay && store.get('gossip') !== undefined);
+  halted = true;
+  await eventually(() => store.get('mesh') === undefined && store.get('gossip') === undefined);
+  release();
+  await delay(50);
+  assert.equal(store.get('mesh'), undefined, 'what a pass of before says is not believed');
+  assert.deepEqual(store.get('links'), []);
+  halted = false;
+  await eventually(() => store.get('mesh') !== undefined && store.get('gossip') !== undefined);
 });
 
 test('while the node is halted only those go on that may, and nothing is said to be missing', async (t) => {
@@ -165,6 +290,7 @@ test('two controllers may not write one resource', () => {
         log: createLog({ write: () => {}, format: 'text' }),
         stop: AbortSignal.abort(),
         halted: () => false,
+        giveUp: assert.fail,
       }),
     /two and one both write mesh/,
   );

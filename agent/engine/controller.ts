@@ -9,7 +9,7 @@ import type { Store } from './store.ts';
 export type { FoundCondition };
 
 export interface Outcome {
-  /** New values of the controller's own outputs. */
+  /** The values of the controller's outputs as of now. One that is left out is no more: the engine removes it. */
   readonly outputs?: Partial<Resources>;
   /** What is not as it should be, in the operator's words. Those of the last pass are forgotten. */
   readonly conditions?: readonly FoundCondition[];
@@ -21,7 +21,8 @@ export interface Outcome {
 
 /**
  * A part of the agent: reads some resources, makes the world like them, writes others. It is called when an
- * input changed, after `againMs`, and after a failure with growing pauses; never twice at once.
+ * input changed, after `againMs`, and after a failure with growing pauses; never twice at once. After a failed pass
+ * its outputs stay; while the node is halted it has none.
  */
 export interface Controller {
   readonly name: string;
@@ -33,6 +34,8 @@ export interface Controller {
   close?(): Promise<void>;
   /** For one pass; 60 s when absent. */
   readonly timeoutMs?: number;
+  /** For an aborted pass to end, before the process is ended; 60 s when absent. */
+  readonly abortedMs?: number;
   /** Goes on while the node is halted: what is needed to see whether it may go on. */
   readonly whileHalted?: boolean;
 }
@@ -44,9 +47,14 @@ export interface EngineInputs {
   readonly stop: AbortSignal;
   /** The node must not take part (it left, is reset, is a clone): most controllers then do nothing. */
   readonly halted: () => boolean;
+  /** End the process: a pass goes on long after it was aborted, and the next one must not run beside it. */
+  readonly giveUp: (reason: string) => void;
 }
 
 const HALTED_MS = 500;
+const PASS_MS = 60_000;
+/** What a pass has begun has limits of its own, which are over by then. */
+const ABORTED_MS = 60_000;
 
 /** The inputs as they are now. */
 export interface View {
@@ -68,7 +76,7 @@ export interface Engine {
  * @throws Error when two controllers have one output
  */
 export function runControllers(inputs: EngineInputs): Engine {
-  const { controllers } = inputs;
+  const { controllers, store, halted } = inputs;
   const writers = new Map<keyof Resources, string>();
   for (const { name, outputs } of controllers) {
     for (const output of outputs) {
@@ -78,21 +86,38 @@ export function runControllers(inputs: EngineInputs): Engine {
     }
   }
   const conditions = new Map<string, readonly FoundCondition[]>();
-  const loops = controllers.map((controller) =>
-    loop(controller, inputs, (found) => conditions.set(controller.name, found)),
+  const rests = ({ whileHalted }: Controller) => whileHalted !== true && halted();
+  const bells = new Map(controllers.map((controller) => [controller, createBell()]));
+  const loops = [...bells].map(([controller, bell]) =>
+    loop(
+      controller,
+      inputs,
+      bell,
+      () => rests(controller),
+      (found) => conditions.set(controller.name, found),
+    ),
   );
+  // At once, also while a pass of before is under way or a controller waits for its next one.
+  const stopLooking = clock.every(HALTED_MS, () => {
+    for (const controller of controllers.filter(rests)) {
+      conditions.delete(controller.name);
+      for (const output of controller.outputs) store.remove(output);
+      bells.get(controller)?.ring();
+    }
+  });
   return {
     conditions: () => controllers.flatMap(({ name }) => conditions.get(name) ?? []),
-    done: Promise.all(loops).then(() => {}),
+    done: Promise.all(loops).then(stopLooking),
   };
 }
 
 async function loop(
   controller: Controller,
-  { store, log, stop, halted }: EngineInputs,
+  { store, log, stop, giveUp }: EngineInputs,
+  bell: Bell,
+  rests: () => boolean,
   found: (conditions: readonly FoundCondition[]) => void,
 ): Promise<void> {
-  const bell = createBell();
   const unwatch = store.watch(controller.inputs, bell.change);
   const view: View = {
     get: (name) => store.get(name),
@@ -100,9 +125,19 @@ async function loop(
   };
   let restart = NO_FAILURES;
   let lastFailure = '';
+  const tell = (error: unknown) => {
+    const condition = failureOf(controller.name, error);
+    found([condition]);
+    if (lastFailure !== condition.summary) {
+      log.warning(`${controller.name}: ${condition.summary}`, {
+        evidence: condition.evidence,
+        fix: condition.endedBy,
+      });
+    }
+    lastFailure = condition.summary;
+  };
   while (!stop.aborted) {
-    if (halted() && !controller.whileHalted) {
-      found([]);
+    if (rests()) {
       await clock.pause(HALTED_MS, stop);
       continue;
     }
@@ -110,10 +145,12 @@ async function loop(
     let againMs: number | undefined;
     let restMs = 0;
     try {
-      const outcome = await limited(controller, view, stop);
+      const outcome = await limited(controller, view, stop, tell, giveUp);
+      if (rests()) continue;
       for (const output of controller.outputs) {
         const value = outcome.outputs?.[output];
-        if (value !== undefined) store.set(output, value as never);
+        if (value === undefined) store.remove(output);
+        else store.set(output, value as never);
       }
       found(outcome.conditions ?? []);
       ({ againMs, restMs = 0 } = outcome);
@@ -121,17 +158,10 @@ async function loop(
       if (mayTry(restart, clock.monotonicMs() - DEFAULT_POLICY.forgiveMs)) restart = NO_FAILURES;
     } catch (error) {
       if (stop.aborted) break;
+      if (rests()) continue;
       restart = failed(restart, clock.monotonicMs());
       againMs = pauseOf(restart);
-      const condition = failureOf(controller.name, error);
-      found([condition]);
-      if (lastFailure !== condition.summary) {
-        log.warning(`${controller.name}: ${condition.summary}`, {
-          evidence: condition.evidence,
-          fix: condition.endedBy,
-        });
-      }
-      lastFailure = condition.summary;
+      tell(error);
       await clock.pause(againMs, stop);
       continue;
     }
@@ -141,23 +171,42 @@ async function loop(
   await controller.close?.();
 }
 
-async function limited(controller: Controller, view: View, stop: AbortSignal): Promise<Outcome> {
+/**
+ * One pass, to its end: one that takes too long is aborted and waited for.
+ *
+ * @param late told at once when it takes too long
+ * @throws Error when it took too long, whatever came of it
+ */
+async function limited(
+  controller: Controller,
+  view: View,
+  stop: AbortSignal,
+  late: (error: Error) => void,
+  giveUp: (reason: string) => void,
+): Promise<Outcome> {
+  const { name, timeoutMs = PASS_MS, abortedMs = ABORTED_MS } = controller;
   const limit = new AbortController();
-  const timeoutMs = controller.timeoutMs ?? 60_000;
   const onStop = () => limit.abort(stop.reason);
   stop.addEventListener('abort', onStop, { once: true });
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const cancel = clock.after(timeoutMs, () => {
-    const error = new Error(`no end after ${timeoutMs / 1000} s`);
-    limit.abort(error);
-    reject(error);
+  let tooLong: Error | undefined;
+  let cancel = clock.after(timeoutMs, () => {
+    tooLong = new Error(`no end after ${timeoutMs / 1000} s`);
+    limit.abort(tooLong);
+    late(tooLong);
+    cancel = clock.after(abortedMs, () =>
+      giveUp(`${name} was aborted after ${timeoutMs / 1000} s and has not ended ${abortedMs / 1000} s later`),
+    );
   });
   try {
-    return await Promise.race([controller.reconcile(view, limit.signal), late]);
+    const outcome = await controller.reconcile(view, limit.signal);
+    if (tooLong === undefined) return outcome;
+  } catch (error) {
+    if (tooLong === undefined) throw error;
   } finally {
     cancel();
     stop.removeEventListener('abort', onStop);
   }
+  throw tooLong;
 }
 
 function failureOf(name: string, error: unknown): FoundCondition {
@@ -169,6 +218,8 @@ function failureOf(name: string, error: unknown): FoundCondition {
     endedBy: 'it is tried again by itself; journalctl -u node-agent tells more',
   };
 }
+
+type Bell = ReturnType<typeof createBell>;
 
 /** One bell per loop: rung while the loop works, it makes the next wait end at once. */
 function createBell() {

@@ -50,6 +50,11 @@ export function setExitCode(code: number): void {
   process.exitCode = code;
 }
 
+/** End this process without waiting for anything of it. Engines are processes of their own and go on. */
+export function endNow(code: number): never {
+  process.exit(code);
+}
+
 /** Aborts on SIGTERM, SIGINT or SIGHUP. A second signal ends the process, should an orderly stop hang. */
 export function stopSignal(): AbortSignal {
   const controller = new AbortController();

@@ -49,9 +49,10 @@ export function createRegistry({ client, log }: RegistryDeps): Controller {
     async reconcile(view: View): Promise<Outcome> {
       nudge = view.nudge;
       const consensus = view.get('consensus');
-      if (consensus === undefined || consensus.endpoints.length === 0) return {};
+      const last = read && { outputs: { registry: read.found.registry } };
+      if (consensus === undefined || consensus.endpoints.length === 0) return last ?? {};
       mirror ??= createMirror(client, () => nudge());
-      if (mirror.entries === undefined) return { againMs: AGAIN_MS };
+      if (mirror.entries === undefined) return { ...last, againMs: AGAIN_MS };
       if (read?.version !== mirror.version) {
         read = { version: mirror.version, found: registryOf(mirror.entries.values()) };
         complain(read.found.ignored);

@@ -2,6 +2,7 @@
  * A node on a LAN for tests: all of discovery under the real engine, telling what it sees as JSON lines. Run it
  * inside a network namespace: `node lan.ts FOLDER KEY-BYTE ID-BYTE [JOIN]`.
  */
+import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import * as path from 'node:path';
 import { DEFAULT_SETTINGS } from '../../config/settings.ts';
@@ -54,6 +55,7 @@ engine = runControllers({
   log,
   stop: stop.signal,
   halted: discovery.clones.isClone,
+  giveUp: assert.fail,
 });
 const timer = setInterval(tell, 500);
 process.on('SIGTERM', () => {

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import type { TestContext } from 'node:test';
 import { DEFAULT_SETTINGS } from '../../config/settings.ts';
@@ -98,6 +99,7 @@ export async function startNode(t: TestContext, options: TestNodeOptions): Promi
         log: createLog({ write: (line) => log.push(line) }),
         stop: stop.signal,
         halted: () => false,
+        giveUp: assert.fail,
       });
     },
     stopAgent: async () => {

@@ -2,6 +2,7 @@
  * One node's mesh in a process of its own, for tests that put it into a namespace: `mesh-node.ts FOLDER SEED_HEX
  * SETTINGS_JSON`. Reads commands as lines of JSON, writes what it has as lines of JSON.
  */
+import assert from 'node:assert/strict';
 import { createInterface } from 'node:readline';
 import { settingsSchema } from '../../config/settings.ts';
 import { childUnits } from '../../engine/child-units.ts';
@@ -70,6 +71,7 @@ const engine = runControllers({
   log,
   stop: stop.signal,
   halted: () => false,
+  giveUp: assert.fail,
 });
 setInterval(() => {
   say({ conditions: engine.conditions().map(({ code, summary }) => ({ code, summary })) });
