@@ -70,6 +70,19 @@ export function neededFor({ expect }: Pick<Genesis, 'expect'>): number {
   return expect === undefined ? 2 : majorityOf(expect);
 }
 
+/** @param carriers ids of the nodes that carry it, ourselves among them if we do */
+export function isConfirmed(genesis: Pick<Genesis, 'expect'>, carriers: readonly string[]): boolean {
+  return carriers.length >= neededFor(genesis);
+}
+
+/** Ids of the others whose newest card carries this genesis. Pure. */
+export function carriersOf(
+  { uuid }: Pick<Genesis, 'uuid'>,
+  { sightings }: { readonly sightings: readonly { genesis: Genesis; carriers: readonly string[] }[] },
+): readonly string[] {
+  return sightings.find(({ genesis }) => genesis.uuid === uuid)?.carriers ?? [];
+}
+
 export function majorityOf(count: number): number {
   return Math.floor(count / 2) + 1;
 }

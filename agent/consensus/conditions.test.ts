@@ -15,6 +15,7 @@ const facts = (more: Partial<ConditionFacts>): ConditionFacts => ({
     joins: false,
     present: ['b', 'c'],
     lastSeenMs: new Map(),
+    known: ['b', 'c'],
     sightings: [],
   },
   founding: { step: { kind: 'none' }, meeting: { kind: 'none' }, differing: [] },
@@ -48,6 +49,23 @@ describe('what keeps the cluster from being ready', () => {
       evidence: 'seen: node-a, node-b, node-c',
       endedBy: '1 more of the 6 expected machines',
     });
+  });
+
+  test('more machines than are expected are named, with both ways on', () => {
+    const step = { kind: 'wait', for: 'expect', known: 4 } as const;
+    const sight = { ...facts({}).sight, expect: 3, known: ['b', 'c', 'd'] };
+    const founding = { step, meeting: { kind: 'none' }, differing: [] } as const;
+    assert.deepEqual(conditionsOf(facts({ durable: {}, sight, founding })), [
+      {
+        code: 'consensus.expect-exceeded',
+        state: 'misconfigured',
+        summary:
+          '4 machines have this cluster key, but consensus.expect is 3: none begins a cluster, or parts of them could begin one each',
+        evidence: 'known: node-a, node-b, node-c, node-d',
+        endedBy:
+          'set consensus.expect to 4 or more on all of them; or, to begin on one of them: consensus.bootstrap: true there',
+      },
+    ]);
   });
 
   test('a new cluster that is not agreed on yet says how many machines have taken it, and how many are missing', () => {

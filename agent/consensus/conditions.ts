@@ -1,10 +1,10 @@
 import type { FoundCondition } from '../engine/controller.ts';
 import type { UnitState } from '../engine/units.ts';
-import { neededFor } from './birth.ts';
+import { carriersOf, neededFor } from './birth.ts';
 import type { Durable } from './durable.ts';
 import type { EtcdMember } from './etcd/types.ts';
 import type { FoundingView } from './founding.ts';
-import { carriersOf, type Sight } from './genesis.ts';
+import type { Sight } from './genesis.ts';
 import { type JoiningStep, mayBegin } from './joining.ts';
 import { seriesOf } from './membership.ts';
 
@@ -30,6 +30,7 @@ export interface ConditionFacts {
 
 /** A change of leaders is shorter. */
 const BLINK_MS = 5_000;
+const EXCEEDED = 'consensus.expect-exceeded';
 const ASKED = 'the voters of the cluster are asked';
 
 /** Everything about the cluster that is not as it should be, in the operator's words. Pure. */
@@ -62,7 +63,8 @@ function beginning({
       endedBy: 'give all nodes the same consensus.expect',
     });
   }
-  if (durable.genesis !== undefined) return found;
+  if (step.kind === 'wait' && step.for === 'expect') found.push(tooMany(step.known, sight, nameOf));
+  if (durable.genesis !== undefined || found.some(({ code }) => code === EXCEEDED)) return found;
   const seen = [sight.self, ...sight.present].map(nameOf).sort().join(', ');
   const waiting = (summary: string, endedBy: string): FoundCondition => ({
     code: 'consensus.waiting',
@@ -93,6 +95,17 @@ function beginning({
     found.push(waiting('looking for machines before a cluster begins', 'a few more seconds'));
   }
   return found;
+}
+
+function tooMany(known: number, sight: Sight, nameOf: (id: string) => string): FoundCondition {
+  const names = [sight.self, ...sight.known].map(nameOf).sort();
+  return {
+    code: EXCEEDED,
+    state: 'misconfigured',
+    summary: `${known} machines have this cluster key, but consensus.expect is ${sight.expect}: none begins a cluster, or parts of them could begin one each`,
+    evidence: `known: ${names.join(', ')}`,
+    endedBy: `set consensus.expect to ${known} or more on all of them; or, to begin on one of them: consensus.bootstrap: true there`,
+  };
 }
 
 /** The expected machines vote on a new cluster by taking it for theirs; etcd begins when a majority has. */

@@ -18,6 +18,8 @@ export interface FoundingPromise {
 export interface Durable {
   readonly promise?: FoundingPromise | undefined;
   readonly genesis?: Genesis | undefined;
+  /** The most machines that were known when those were more than expected, before a cluster stood: see crowd.ts. */
+  readonly crowd?: number | undefined;
   /** The genesis stands: it is never left again. */
   readonly confirmed?: boolean | undefined;
   /** etcd has run here for this genesis: it is never started as `new` again. */
@@ -41,6 +43,7 @@ const fileSchema = z.object({
   version: z.literal(1),
   promise: promiseSchema.optional(),
   genesis: birthSchema.optional(),
+  crowd: z.int().min(1).optional(),
   confirmed: z.boolean().optional(),
   started: z.boolean().optional(),
   staleData: z.boolean().optional(),

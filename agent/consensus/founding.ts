@@ -4,21 +4,22 @@ import type { Identity } from '../identity/identity.ts';
 import type { Log } from '../log.ts';
 import {
   birthSchema,
+  carriersOf,
   expectSchema,
   isBirth,
+  isConfirmed,
   neededFor,
   roundOf,
   signBirth,
   uuidOf,
   uuidSchema,
 } from './birth.ts';
+import { crowdOf } from './crowd.ts';
 import { type Durable, type FoundingPromise, type Keeper, promiseSchema } from './durable.ts';
 import {
   answerPromise,
-  carriersOf,
   countPromises,
   type GenesisStep,
-  isConfirmed,
   mayVote,
   type PromiseAnswer,
   planGenesis,
@@ -60,6 +61,7 @@ const answerSchema = z.object({
   promise: promiseSchema.optional(),
   genesis: birthSchema.optional(),
   expects: z.union([expectSchema, z.literal('none')]).optional(),
+  crowd: z.int().min(1).max(1_000_000).optional(),
 });
 
 export function createFounding({ self, keeper, sight, call, randomUuid, log }: FoundingDeps): Founding {
@@ -95,7 +97,9 @@ export function createFounding({ self, keeper, sight, call, randomUuid, log }: F
     const count = countPromises(promise, promised.genesis, answers);
     competing = count.competing;
     yielded = count.accepted;
-    if (count.agreed) await found(promise.uuid, promise.expect, promise);
+    // While we asked we may have heard of more.
+    const crowded = crowdOf(keeper.now(), sight()) !== undefined;
+    if (count.agreed && !crowded) await found(promise.uuid, promise.expect, promise);
     return count.differing;
   }
 
@@ -130,7 +134,7 @@ export function createFounding({ self, keeper, sight, call, randomUuid, log }: F
       await keeper.change((durable) => {
         if (durable.genesis?.uuid !== before?.uuid) return undefined;
         // While we asked we may have promised a later round.
-        if (!confirmed && ask === undefined && !mayVote(durable, genesis)) return undefined;
+        if (!confirmed && ask === undefined && !mayVote(durable, genesis, sight())) return undefined;
         const promise = raise(durable.promise, genesis);
         return { promise, genesis, confirmed: ask !== undefined, ...(before ? { staleData: true } : {}) };
       });
@@ -146,6 +150,15 @@ export function createFounding({ self, keeper, sight, call, randomUuid, log }: F
     });
   }
 
+  /** What we know of is remembered before anything is decided: after a cut we would see fewer. */
+  async function count(now: Sight): Promise<void> {
+    const { confirmed, crowd } = keeper.now();
+    const found = crowdOf(keeper.now(), now);
+    if (confirmed || found === undefined || found === crowd) return;
+    await keeper.change((durable) => ({ ...durable, crowd: found }));
+    log.warning('more machines than expected: none begins a cluster', { known: found, expect: now.expect });
+  }
+
   async function confirm(now: Sight): Promise<void> {
     const { genesis, confirmed } = keeper.now();
     if (genesis === undefined || confirmed) return;
@@ -159,6 +172,7 @@ export function createFounding({ self, keeper, sight, call, randomUuid, log }: F
   return {
     async pass(own) {
       const now = sight();
+      await count(now);
       await confirm(now);
       const durable = keeper.now();
       holdsData = own.hasData && !own.empty;

@@ -57,6 +57,60 @@ describe('genesis, simulated', () => {
     }
   });
 
+  test('of six machines that expect three none begins, cut or not, until six are expected', async () => {
+    for (let seed = 1; seed <= 30; seed++) {
+      const random = randomFrom(seed);
+      const world = createWorld({ size: 6, random, expect: 3 });
+      startAll(world);
+      // Cut at the worst moment: a founder has the promises, and nobody has confirmed what it founds.
+      for (let left = 30; left > 0 && world.everFounded.size === 0; left--) await world.run(100);
+      await world.run(random.below(17_000));
+      const side = all(world).sort(() => random.next() - 0.5);
+      world.groups = [side.slice(0, 3), side.slice(3)];
+      if (seed % 3 === 0) {
+        for (const machine of world.machines) machine.crash();
+        startAll(world);
+      }
+      await world.run(200_000);
+      assert.equal(world.everConfirmed.size, 0, `seed ${seed}`);
+      for (const { view } of world.machines) {
+        assert.deepEqual(view?.step, { kind: 'wait', for: 'expect', known: 6 }, `seed ${seed}`);
+      }
+      world.expect = 6;
+      await world.run(60_000);
+      assert.equal(geneses(world).size, 0, `seed ${seed}: three of six`);
+      world.groups = [all(world)];
+      await world.run(60_000);
+      assert.equal(world.everConfirmed.size, 1, `seed ${seed}`);
+      assert.deepEqual([...geneses(world)], [...world.everConfirmed], `seed ${seed}`);
+    }
+  });
+
+  test('machines that come one by one join a cluster of fewer expected, and begin no second', async () => {
+    for (let seed = 1; seed <= 50; seed++) {
+      const random = randomFrom(seed);
+      const world = createWorld({ size: 6, random, expect: 3 });
+      for (const machine of world.machines) {
+        machine.start();
+        await world.run(random.below(8_000));
+        if (random.chance(0.3)) {
+          const sides = world.machines.map(() => random.below(2));
+          world.groups = [0, 1].map((side) => all(world).filter((index) => sides[index] === side));
+        }
+        await world.run(random.below(3_000));
+        world.groups = [all(world)];
+        await world.run(random.below(3_000));
+      }
+      await world.run(100_000);
+      assert.ok(world.everConfirmed.size <= 1, `seed ${seed}`);
+      const stands = world.everConfirmed.size === 1;
+      const holds = world.machines.every(
+        ({ view }) => view?.step.kind === 'wait' && view.step.for === 'expect',
+      );
+      assert.ok(stands ? geneses(world).size === 1 : holds, `seed ${seed}`);
+    }
+  });
+
   test('machines that look faster than news of a cluster travels come to one all the same', async () => {
     for (let seed = 1; seed <= 20; seed++) {
       const world = createWorld({

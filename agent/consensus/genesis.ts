@@ -1,5 +1,6 @@
 import type { Genesis } from '../engine/resources.ts';
-import { majorityOf, neededFor, roundOf, uuidOf } from './birth.ts';
+import { isConfirmed, majorityOf, roundOf, uuidOf } from './birth.ts';
+import { crowdOf } from './crowd.ts';
 import type { Durable, FoundingPromise } from './durable.ts';
 
 /**
@@ -28,6 +29,10 @@ export interface Sight {
   readonly lastSeenMs: ReadonlyMap<string, number>;
   /** When a node last came. */
   readonly newestContactMs?: number | undefined;
+  /** Ids of all other nodes that we ever heard of and that have not left, here or not: cards are passed on and kept. */
+  readonly known: readonly string[];
+  /** When we last heard of a new one. */
+  readonly knownGrewMs?: number | undefined;
   /** The geneses in verified cards of others. */
   readonly sightings: readonly Sighting[];
 }
@@ -42,6 +47,8 @@ export type GenesisStep =
   | { readonly kind: 'none' }
   | { readonly kind: 'wait'; readonly for: 'machines'; readonly seen: number; readonly needed: number }
   | { readonly kind: 'wait'; readonly for: 'settling' | 'founder' | 'join'; readonly founder?: string }
+  /** More machines are known than are expected: see crowd.ts. */
+  | { readonly kind: 'wait'; readonly for: 'expect'; readonly known: number }
   /** Ask everybody present for a promise, having promised ourselves first. */
   | { readonly kind: 'propose'; readonly promise: FoundingPromise; readonly to: readonly string[] }
   /** Without agreement: nobody else is to be asked. */
@@ -62,6 +69,8 @@ export interface PromiseAnswer {
   readonly genesis?: Genesis | undefined;
   /** The asked node's own expected size, when it is another one. */
   readonly expects?: number | 'none' | undefined;
+  /** How many machines the asked node knows, when those are more than are expected. */
+  readonly crowd?: number | undefined;
 }
 
 /** A founder that has promised and is silent this long may be passed over. */
@@ -104,8 +113,9 @@ export function planGenesis(
  */
 export function adoptable(
   durable: Durable,
-  { sightings, present }: Sight,
+  sight: Sight,
 ): Extract<GenesisStep, { kind: 'adopt' }> | undefined {
+  const { sightings, present } = sight;
   const living = sightings
     .map((sighting) => ({ ...sighting, confirmed: isConfirmed(sighting.genesis, sighting.carriers) }))
     .filter(({ genesis, carriers, confirmed }) =>
@@ -113,7 +123,7 @@ export function adoptable(
         ? carriers.some((id) => present.includes(id))
         : present.includes(genesis.founder) &&
           carriers.includes(genesis.founder) &&
-          mayVote(durable, genesis),
+          mayVote(durable, genesis, sight),
     )
     .sort(
       (a, b) =>
@@ -130,10 +140,15 @@ export function adoptable(
   return { kind: 'adopt', genesis, ask };
 }
 
-/** May we carry this genesis, although it is not confirmed? Not against our promise, nor back to an older round. */
-export function mayVote({ promise, genesis: held }: Durable, genesis: Genesis): boolean {
+/**
+ * May we carry this genesis, although it is not confirmed? Not against our promise, nor back to an older round; as one
+ * of more machines than are expected only what we promised before we knew.
+ */
+export function mayVote(durable: Durable, genesis: Genesis, sight: Sight): boolean {
+  const { promise, genesis: held } = durable;
   const round = roundOf(genesis);
   if (genesis.expect === undefined) return held === undefined;
+  if (promise?.uuid !== genesis.uuid && crowdOf(durable, sight) !== undefined) return false;
   return (promise?.round ?? 0) <= round && (held === undefined || roundOf(held) < round);
 }
 
@@ -152,23 +167,16 @@ function isStuck({ genesis, confirmed }: Durable, sight: Sight, heldSinceMs: num
   return genesis.founder !== sight.self && isLost(genesis.founder, sight);
 }
 
-/** Ids of the others whose newest card carries this genesis. Pure. */
-export function carriersOf({ uuid }: Pick<Genesis, 'uuid'>, { sightings }: Sight): readonly string[] {
-  return sightings.find(({ genesis }) => genesis.uuid === uuid)?.carriers ?? [];
-}
-
-/** @param carriers ids of the nodes that carry it, ourselves among them if we do */
-export function isConfirmed(genesis: Genesis, carriers: readonly string[]): boolean {
-  return carriers.length >= neededFor(genesis);
-}
-
 function withExpectation(
-  { promise, genesis }: Durable,
+  durable: Durable,
   sight: Sight,
   expect: number,
   random: string,
   competing: FoundingPromise | undefined,
 ): GenesisStep {
+  const { promise, genesis } = durable;
+  const crowd = crowdOf(durable, sight);
+  if (crowd !== undefined) return { kind: 'wait', for: 'expect', known: crowd };
   const needed = majorityOf(expect);
   const here = [...sight.present, sight.self].sort();
   if (here.length < needed) return { kind: 'wait', for: 'machines', seen: here.length, needed };
@@ -190,6 +198,9 @@ function withExpectation(
   if (promise !== undefined && !settled && !isLost(promise.founder, sight))
     return { kind: 'wait', for: 'founder', founder: promise.founder };
   if (here[0] !== sight.self) return { kind: 'wait', for: 'founder', founder: here[0] ?? '' };
+  // Who started with us shall be known before we ask the first: there may be more machines than are expected.
+  if (sight.nowMs - (sight.knownGrewMs ?? sight.startedMs) < SETTLE_MS)
+    return { kind: 'wait', for: 'settling' };
   return { kind: 'propose', promise: next, to };
 }
 
@@ -227,6 +238,8 @@ export function answerPromise(
   if (asked.founder !== asker || confirmed || holdsData) return refuse({});
   if (genesis !== undefined && genesis.expect !== asked.expect) return refuse({});
   if (asked.expect !== sight.expect) return refuse({ expects: sight.expect ?? 'none' });
+  const crowd = crowdOf(durable, sight);
+  if (crowd !== undefined) return refuse({ crowd });
   const accept = {
     answer: { accepted: true, promise: asked, genesis },
     keep: { ...durable, promise: asked },
@@ -264,8 +277,9 @@ export function countPromises(
   // Who has not promised may have voted for any earlier genesis.
   const unknown = proposal.expect - accepted.length - 1;
   const open = [...votes.values()].some((count) => count + unknown >= majority);
+  const crowded = [...answers.values()].some(({ crowd }) => crowd !== undefined);
   return {
-    agreed: accepted.length + 1 >= majority && !open,
+    agreed: accepted.length + 1 >= majority && !open && !crowded,
     accepted,
     competing,
     /** Who expects another number of machines. */

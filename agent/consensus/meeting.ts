@@ -1,6 +1,7 @@
 import type { Genesis } from '../engine/resources.ts';
+import { isConfirmed } from './birth.ts';
 import type { Durable } from './durable.ts';
-import { isConfirmed, mayVote, type Sight, type Sighting } from './genesis.ts';
+import { mayVote, type Sight, type Sighting } from './genesis.ts';
 
 /** What a node with a cluster knows of its own, for a meeting with another. */
 export interface OwnCluster {
@@ -66,7 +67,7 @@ function reasonToLeave(own: OwnCluster, genesis: Genesis, other: Sighting, sight
     if (theirs) return 'the other one is confirmed, ours is not';
     const later =
       other.genesis.expect === genesis.expect &&
-      mayVote(own.durable, other.genesis) &&
+      mayVote(own.durable, other.genesis, sight) &&
       other.carriers.includes(other.genesis.founder) &&
       sight.present.includes(other.genesis.founder);
     return later ? 'neither is confirmed, the other one is of a later round' : undefined;

@@ -32,6 +32,8 @@ export function createObserver(startedMs: number): Observer {
   const births = new Map<string, boolean>();
   let before = new Set<string>();
   let newestContactMs: number | undefined;
+  const heardOf = new Set<string>();
+  let knownGrewMs: number | undefined;
   let [lookedMs, lastLookMs] = [0, startedMs];
 
   /** The same genesis comes again in every look: its signature is checked once. */
@@ -56,6 +58,10 @@ export function createObserver(startedMs: number): Observer {
       for (const id of present) lastSeenMs.set(id, nowMs);
       if (present.some((id) => !before.has(id))) newestContactMs = nowMs;
       before = new Set(present);
+      const left = new Set(gossip?.members.filter(({ status }) => status === 'left').map(({ id }) => id));
+      const known = others.map(({ card }) => card.id).filter((id) => !left.has(id));
+      if (known.some((id) => !heardOf.has(id))) knownGrewMs = nowMs;
+      for (const id of known) heardOf.add(id);
       return {
         self,
         nowMs,
@@ -75,6 +81,8 @@ export function createObserver(startedMs: number): Observer {
         ),
         lastSeenMs: new Map(lastSeenMs),
         newestContactMs,
+        known,
+        knownGrewMs,
         sightings: sightingsIn(
           others.map(({ card }) => card),
           isVerified,

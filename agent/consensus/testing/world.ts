@@ -16,6 +16,8 @@ export interface World {
   groups: readonly (readonly number[])[];
   /** Share of messages that are lost. */
   loss: number;
+  /** What all machines are told to expect. */
+  expect: number | undefined;
   nowMs(): number;
   /** Every genesis that any machine ever held for confirmed. */
   readonly everConfirmed: ReadonlySet<string>;
@@ -61,10 +63,11 @@ interface Run {
   readonly cards: Map<string, { sequence: number; genesis?: Genesis | undefined }>;
   readonly heardMs: Map<string, number>;
   newestMs: number | undefined;
+  grewMs: number | undefined;
 }
 
 export function createWorld(options: WorldOptions): World {
-  const { size, random, expect, joins = false, passMs = 1_500, cardMs = 0 } = options;
+  const { size, random, joins = false, passMs = 1_500, cardMs = 0 } = options;
   let nowMs = 1_000;
   const queue: { atMs: number; order: number; act: () => void }[] = [];
   let order = 0;
@@ -106,6 +109,7 @@ export function createWorld(options: WorldOptions): World {
           cards: new Map(),
           heardMs: new Map(),
           newestMs: undefined,
+          grewMs: undefined,
         };
         runs.set(id, run);
         later(random.below(passMs), () => void loop(machine, run));
@@ -122,6 +126,7 @@ export function createWorld(options: WorldOptions): World {
     machines,
     groups: [machines.map((_, index) => index)],
     loss: 0,
+    expect: options.expect,
     everConfirmed,
     everFounded,
     nowMs: () => nowMs,
@@ -216,6 +221,7 @@ export function createWorld(options: WorldOptions): World {
         if (before === undefined || nowMs - before > PRESENT_MS) theirs.newestMs = nowMs;
         theirs.heardMs.set(machine.id, nowMs);
         for (const [id, card] of told) {
+          if (id !== other.id && !theirs.cards.has(id)) theirs.grewMs = nowMs;
           if (id !== other.id && card.sequence > (theirs.cards.get(id)?.sequence ?? 0))
             theirs.cards.set(id, card);
         }
@@ -237,12 +243,14 @@ export function createWorld(options: WorldOptions): World {
       self: machine.id,
       nowMs,
       startedMs: run.startedMs,
-      expect,
+      expect: world.expect,
       bootstrap: false,
       joins,
       present: [...run.heardMs].filter(([, at]) => nowMs - at <= PRESENT_MS).map(([id]) => id),
       lastSeenMs: run.heardMs,
       newestContactMs: run.newestMs,
+      known: [...run.cards.keys()],
+      knownGrewMs: run.grewMs,
       sightings: [...byUuid.values()],
     };
   }

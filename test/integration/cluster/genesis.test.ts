@@ -42,6 +42,25 @@ test('of six expected machines no three begin a cluster, and four do', async (t)
       assert.match(text ?? '', /^ +seen: n2, n3, this node$/m);
     });
 
+    await step(t, 'of more machines than are expected none begins, and each says what to do', async () => {
+      for (const machine of left) await machine.setSeed({ ...seed, nodeYaml: 'consensus:\n  expect: 2\n' });
+      const told = ({ conditions }: StatusDocument) =>
+        conditions.find(({ code }) => code === 'consensus.expect-exceeded');
+      for (const machine of left) {
+        const status = await machine.until('is one too many', (now) => told(now) !== undefined, WAIT_MS);
+        assert.match(
+          told(status)?.summary ?? '',
+          /^3 machines have this cluster key, but .*expect is 2: none/,
+        );
+        const others = left.filter((other) => other !== machine).map(({ name }) => name);
+        assert.equal(told(status)?.evidence, `known: ${others.join(', ')}, this node`);
+        assert.match(told(status)?.endedBy ?? '', /^set consensus\.expect to 3 or more on all of them/);
+      }
+      assert.ok(await nobodyHasBegun(left));
+      for (const machine of left) await machine.setSeed(seed);
+      await Promise.all(left.map((machine) => waitsFor(machine, 3)));
+    });
+
     await step(t, 'healed they are one cluster', async (t) => {
       const startMs = clock.monotonicMs();
       await cluster.heal();
