@@ -136,7 +136,12 @@ export function createFounding({ self, keeper, sight, call, randomUuid, log }: F
         // While we asked we may have promised a later round.
         if (!confirmed && ask === undefined && !mayVote(durable, genesis, sight())) return undefined;
         const promise = raise(durable.promise, genesis);
-        return { promise, genesis, confirmed: ask !== undefined, ...(before ? { staleData: true } : {}) };
+        return {
+          ...{ promise, genesis, confirmed: ask !== undefined },
+          ...(before ? { staleData: true } : {}),
+          // We founded it once, and have left it since: what others carry has begun, and never begins again.
+          ...(genesis.founder === self.id ? { started: true } : {}),
+        };
       });
     } finally {
       leaving = false;

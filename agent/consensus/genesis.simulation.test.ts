@@ -194,6 +194,23 @@ describe('genesis, simulated', () => {
     assert.ok(splits <= SCHEDULES / 100, `${splits} of ${SCHEDULES} schedules made two clusters`);
   });
 
+  test('a founder that left and comes back does not begin its cluster a second time', async () => {
+    for (const expect of [undefined, 3]) {
+      const world = createWorld({ size: 3, random: randomFrom(5), expect });
+      startAll(world);
+      await world.run(60_000);
+      const founder = world.machines.find(({ id, disk }) => id === disk.genesis?.founder);
+      const uuid = founder?.disk.genesis?.uuid;
+      assert.ok(founder !== undefined && world.machines.every(({ disk }) => disk.confirmed));
+      founder.crash();
+      founder.disk = {};
+      founder.start();
+      await world.run(60_000);
+      assert.equal(founder.disk.genesis?.uuid, uuid);
+      assert.ok(founder.disk.started, 'it would start etcd as a new cluster');
+    }
+  });
+
   test('two provisional clusters that meet become one; the one without data gives way', async () => {
     for (let seed = 1; seed <= 50; seed++) {
       const world = createWorld({ size: 2, random: randomFrom(seed) });
