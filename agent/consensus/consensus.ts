@@ -5,7 +5,6 @@ import type { Units } from '../engine/units.ts';
 import { AgentError } from '../errors.ts';
 import { clock } from '../host.ts';
 import type { Identity } from '../identity/identity.ts';
-import { clusterSubkey } from '../identity/keys.ts';
 import type { Log } from '../log.ts';
 import type { Paths } from '../paths.ts';
 import { type ConditionFacts, conditionsOf } from './conditions.ts';
@@ -13,11 +12,13 @@ import { setAside } from './data.ts';
 import { createKeeper, type Keeper, loadDurable, saveDurable } from './durable.ts';
 import { clientUrlOf, peerUrlOf } from './etcd/config.ts';
 import { createFounding, type Founding, type FoundingKind } from './founding.ts';
+import { inputsFrom, sightInputs } from './inputs.ts';
 import { leaveCluster } from './leave.ts';
 import { createMember, type Member, type MemberInputs } from './member.ts';
 import { consensusOf, NO_CLUSTER, nameIn, versionsIn } from './outcome.ts';
 import { forceNewCluster, type RecoverDeps, recoverFromSnapshot } from './recover.ts';
 import { createObserver, type Observer, type SightInputs } from './sight.ts';
+import { createTurns } from './turns.ts';
 
 export interface ConsensusDeps {
   readonly paths: Paths;
@@ -66,8 +67,7 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
   let life: Life | undefined;
   let evicted: readonly string[] = [];
   let leaving = false;
-  let turn: Promise<unknown> = Promise.resolve();
-  let orders = 0;
+  const turns = createTurns(() => nudge());
   let last: Outcome = {};
   let nudge = () => {};
 
@@ -77,24 +77,6 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
         throw new Error('not ready to take part in a founding');
       return life.founding.answer(kind, peer.id, body);
     });
-  }
-
-  /** Passes and an operator's orders, one at a time. */
-  function exclusive<T>(work: () => Promise<T>): Promise<T> {
-    const mine = turn.then(work);
-    turn = mine.catch(() => {});
-    return mine;
-  }
-
-  /** While an order is carried out no pass waits for its end: an order may take longer than a pass may. */
-  async function order<T>(work: () => Promise<T>): Promise<T> {
-    orders += 1;
-    try {
-      return await exclusive(work);
-    } finally {
-      orders -= 1;
-      nudge();
-    }
   }
 
   const sight = (now: Life) =>
@@ -243,8 +225,8 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
       outputs: ['consensus'],
       timeoutMs: 180_000,
       async reconcile(view, signal) {
-        if (orders > 0) return { ...last, againMs: SOON_MS };
-        last = await exclusive(() => pass(view, signal));
+        if (turns.busy()) return { ...last, againMs: SOON_MS };
+        last = await turns.exclusive(() => pass(view, signal));
         return last;
       },
       close: async () => life?.member.client.close(),
@@ -255,7 +237,7 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
       try {
         return await leaveCluster({
           ...{ keeper, member, self: inputs.self, state: paths.state, log },
-          exclusive: order,
+          exclusive: turns.order,
         });
       } finally {
         leaving = false;
@@ -268,8 +250,8 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
       await keeper.change((durable) => ({ ...durable, left: undefined }));
       nudge();
     },
-    recoverFromSnapshot: (file) => order(() => recoverFromSnapshot(recovery(), file)),
-    forceNewCluster: () => order(() => forceNewCluster(recovery())),
+    recoverFromSnapshot: (file) => turns.order(() => recoverFromSnapshot(recovery(), file)),
+    forceNewCluster: () => turns.order(() => forceNewCluster(recovery())),
     hasApplied: (keys) => life?.member.hasApplied(keys) ?? false,
     wake: () => nudge(),
   };
@@ -289,29 +271,4 @@ function renameMissing(error: unknown): never {
     fix: 'apt-get install etcd-server',
     cause: error,
   });
-}
-
-function inputsFrom(view: View, leaving: boolean, caKeys: ConsensusDeps['caKeys']) {
-  const facts = view.get('facts');
-  const identity = facts?.identity;
-  const settings = facts?.settings.settings;
-  if (!identity || identity instanceof AgentError || settings === undefined) return undefined;
-  const key = Buffer.isBuffer(facts?.key) ? facts.key : undefined;
-  if (key === undefined) return undefined;
-  return {
-    identity,
-    self: identity.id,
-    settings,
-    caKeys: caKeys?.(view) ?? [clusterSubkey(key, 'ca')],
-    mesh: view.get('mesh'),
-    gossip: view.get('gossip'),
-    cards: view.get('cards') ?? [],
-    contacts: view.get('contacts') ?? [],
-    leaving,
-  };
-}
-
-function sightInputs(inputs: Life['inputs']): Omit<SightInputs, 'nowMs' | 'evicted'> {
-  const { self, settings, cards, contacts, gossip, mesh } = inputs;
-  return { self, settings, cards, contacts, gossip, mesh };
 }
