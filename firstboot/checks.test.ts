@@ -68,11 +68,8 @@ test('a key that is none is told by its place in the list, and never shown', () 
 
 test('what cloud-init would not do with a network-config is refused', () => {
   const mistakesOf = (ethernets: unknown) => checkSeed({ ...good, network: { version: 2, ethernets } });
-  assert.match(mistakesOf({ lan: { match: { name: 'e*' } } }).join(), /match\.name/);
-  assert.match(mistakesOf({ lan: { match: { macaddress: '52:54:00:00:00:01' } } }).join(), /needs set-name/);
-  assert.match(mistakesOf({ lan: { routes: [{ to: 'default', via: '10.0.0.1' }] } }).join(), /0\.0\.0\.0\/0/);
-  assert.match(mistakesOf({}).join(), /expected interfaces/);
-  assert.match(mistakesOf({ lan: 7 }).join(), /expected a map/);
+  assert.match(mistakesOf({}).join(), /expected at least one interface/);
+  assert.match(mistakesOf({ lan: 7 }).join(), /^network.ethernets.lan: expected a map$/);
   const lan = { match: { macaddress: '52:54:00:00:00:01' }, 'set-name': 'lan0', dhcp4: true };
   assert.deepEqual(mistakesOf({ lan, eth1: { addresses: ['10.0.0.2/24'] } }), []);
 });

@@ -1,5 +1,7 @@
 import { settingsSchema } from '../agent/config/settings.ts';
 import { readKey } from '../agent/identity/cluster-key.ts';
+import { describe, dotted } from '../settings/mistakes.ts';
+import { networkMistakes } from '../settings/network-config.ts';
 import { NO_LOGIN_BY_CERTIFICATE, readPublicKey } from '../settings/ssh-keys.ts';
 import type { SeedInput } from './seed.ts';
 
@@ -35,39 +37,11 @@ function checkPublicKey(line: string, index: number): string[] {
   return 'certificate' in reading ? [`SSH key ${index + 1}: ${NO_LOGIN_BY_CERTIFICATE}`] : [];
 }
 
-/**
- * What cloud-init's networkd renderer cannot do, though netplan can: found by running 22.4 and 25.1. It takes
- * the key of an interface for its name whatever `match` says, and dies of a route `to: default`.
- */
 function checkNetwork(network: Readonly<Record<string, unknown>>): string[] {
-  const mistakes: string[] = [];
-  const interfaces = isMap(network.ethernets) ? Object.entries(network.ethernets) : [];
-  if (!isMap(network.ethernets) || interfaces.length === 0) {
-    mistakes.push('network: expected interfaces below ethernets');
-  }
-  for (const [name, value] of interfaces) {
-    const where = `network.ethernets.${name}`;
-    if (!isMap(value)) {
-      mistakes.push(`${where}: expected a map`);
-      continue;
-    }
-    const match = isMap(value.match) ? value.match : {};
-    if ('name' in match) {
-      mistakes.push(`${where}.match.name: cloud-init does not look at it; name the interface by the key`);
-    }
-    if ('macaddress' in match && !('set-name' in value)) {
-      mistakes.push(`${where}.match.macaddress: needs set-name too, such as set-name: lan0`);
-    }
-    const routes = Array.isArray(value.routes) ? value.routes : [];
-    if (routes.some((route) => isMap(route) && route.to === 'default')) {
-      mistakes.push(`${where}.routes: expected 0.0.0.0/0 or ::/0 in place of default`);
-    }
-  }
-  return mistakes;
-}
-
-function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  const mistakes = networkMistakes(network).map((it) => describe('', dotted(['network', ...it.path]), it));
+  const { ethernets } = network;
+  const none = typeof ethernets === 'object' && ethernets !== null && Object.keys(ethernets).length === 0;
+  return none ? [...mistakes, 'network.ethernets: expected at least one interface'] : mistakes;
 }
 
 /** The agent is strict about its settings: what it would refuse is refused here. */

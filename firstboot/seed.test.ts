@@ -2,10 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parse } from 'yaml';
 import { readDocument } from '../agent/config/document.ts';
+import { cloudMistakes, MODULE_KEYS } from '../agent/seed/cloud-files.ts';
+import { CLOUD_FILES } from '../agent/seed/names.ts';
 import { files, run, which } from '../build/host.ts';
 import { matchesGolden } from '../qemu/golden.ts';
 import { checkSeed } from './checks.ts';
 import { CLOUD_CONFIG } from './cloud-config.ts';
+import { sampleFiles } from './sample.ts';
 import { type SeedInput, seedFiles } from './seed.ts';
 
 const PUBLIC_KEY =
@@ -135,6 +138,8 @@ test('what the goldens are made of passes the checks', () => {
 test('the configuration of the image runs every module that the seed needs, and no other', () => {
   const config = parse(CLOUD_CONFIG, { version: '1.1' });
   const modules = [config.cloud_init_modules, config.cloud_config_modules, config.cloud_final_modules].flat();
+  // The agent tells what of user-data no module will do.
+  assert.deepEqual(modules, Object.keys(MODULE_KEYS));
   assert.deepEqual(modules, [
     'write_files',
     'set_hostname',
@@ -146,6 +151,14 @@ test('the configuration of the image runs every module that the seed needs, and 
   assert.deepEqual(config.datasource_list, ['NoCloud']);
   assert.equal(config.datasource.NoCloud.fs_label, null);
   assert.equal(config.growpart.mode, 'off');
+});
+
+test('the node, which tells what cloud-init passes over, has nothing to tell of our seeds and samples', () => {
+  for (const volume of [...[shared, full, bare].map(seedFiles), sampleFiles('lab')])
+    for (const { path, text } of volume) {
+      const name = CLOUD_FILES.find((file) => path.endsWith(file));
+      if (name !== undefined) assert.deepEqual(cloudMistakes(name, Buffer.from(text)), [], path);
+    }
 });
 
 test('cloud-init itself finds no fault in user-data', async (context) => {

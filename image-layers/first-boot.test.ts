@@ -102,6 +102,36 @@ test('what cloud-init reads is what was judged, and stays it until the next boot
   assert.equal(it.read(`${CLOUD_SEED}/user-data`), 'first');
 });
 
+test('user-data is read however an editor saved it, and whatever the size of its letters', (t) => {
+  const text = '#cloud-config\nusers: [{name: j\u00f6rg}]\n';
+  const utf16 = Buffer.from(`\ufeff${text}`, 'utf16le');
+  for (const bytes of [
+    Buffer.from(text),
+    Buffer.from(`\ufeff${text}`),
+    utf16,
+    utf16.subarray(2),
+    Buffer.from(utf16).swap16(),
+    Buffer.from(utf16.subarray(2)).swap16(),
+  ]) {
+    const it = machine(t);
+    it.seed('');
+    rmSync(it.at('run/clusteros/seed/user-data'));
+    writeFileSync(it.at('run/clusteros/seed/USER-DATA'), bytes);
+    const { status, stderr } = spawnSync(it.script('admit-user-data'), { encoding: 'utf8' });
+    assert.deepEqual([status, stderr], [0, '']);
+    assert.equal(it.read(`${CLOUD_SEED}/user-data`), text);
+  }
+  const odd = machine(t);
+  odd.seed('x');
+  writeFileSync(odd.at('run/clusteros/seed/user-data'), Buffer.of(0xff, 0xfe, 0x00, 0xd8));
+  spawnSync(odd.script('admit-user-data'), { encoding: 'utf8' });
+  assert.equal(
+    existsSync(odd.at(`${CLOUD_SEED}/user-data`)),
+    true,
+    'what cannot be read is left for cloud-init to tell',
+  );
+});
+
 /** A machine with these volumes, where mount(8) and findmnt(8) only say what they were asked. */
 function withVolumes(t: TestContext, volumes: readonly { fstype: string; label: string; probed?: string }[]) {
   const it = machine(t);

@@ -141,12 +141,25 @@ own=${CLOUD_SEED}
 ignored=/run/clusteros/user-data-ignored
 taken=/var/lib/cloud/clusteros-user-data
 [ ! -e "$own" ] || exit 0
-[ -f "$seed/meta-data" ] && [ -f "$seed/user-data" ] || exit 0
+# Letters may be large or small, as on FAT; the exact name comes first.
+in_seed() { find "$seed" -maxdepth 1 -type f -iname "$1" | LC_ALL=C sort -r | head -n 1; }
+# Editors of Windows save UTF-8 with a byte order mark, or UTF-16. cloud-init reads neither.
+in_utf8() {
+  case $(head -c 3 "$1" | od -An -tx1 | tr -d ' \n') in
+  efbbbf) tail -c +4 "$1" ;;
+  fffe* | feff*) iconv -f UTF-16 -t UTF-8 "$1" ;;
+  00*) iconv -f UTF-16BE -t UTF-8 "$1" ;;
+  ??00*) iconv -f UTF-16LE -t UTF-8 "$1" ;;
+  *) cat "$1" ;;
+  esac
+}
+[ -d "$seed" ] && [ -n "$(in_seed meta-data)" ] && [ -n "$(in_seed user-data)" ] || exit 0
 rm -rf "$own.new"
 mkdir "$own.new"
 cd "$own.new"
 for name in meta-data network-config user-data vendor-data; do
-  [ ! -f "$seed/$name" ] || cp "$seed/$name" "$name"
+  file=$(in_seed "$name")
+  [ -z "$file" ] || in_utf8 "$file" >"$name" || cp "$file" "$name"
 done
 digest=$(sha256sum -- * | sha256sum | cut -d ' ' -f 1)
 before=$(cat "$taken" 2>/dev/null) || before=

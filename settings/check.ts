@@ -7,6 +7,8 @@ export interface CheckOptions {
   readonly showFound: boolean;
   /** What only several values together get wrong. It passes over what has a mistake of its own. */
   readonly more?: (value: unknown) => readonly Mistake[];
+  /** Other words for a mistake of the schema. */
+  readonly say?: (mistake: Mistake) => Mistake;
 }
 
 export type Checked<T> =
@@ -24,7 +26,9 @@ export function checkDocument<S extends z.ZodType>(
   const keysAt = (path: readonly PropertyKey[]) => keysBelow(schema, path);
   const own = result.success
     ? []
-    : mistakesOf(result.error.issues, value, { keysAt, showFound: options.showFound });
+    : mistakesOf(result.error.issues, value, { keysAt, showFound: options.showFound }).map(
+        options.say ?? ((mistake) => mistake),
+      );
   const mistakes = [
     ...document.mistakes,
     ...[...own, ...(options.more?.(value) ?? [])].map((mistake) => ({

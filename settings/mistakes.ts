@@ -44,7 +44,10 @@ export function mistakesOf(
         nearest: nearestWord(key, valid),
       }));
     }
-    if (issue.code === 'invalid_union') return unionMistakes(issue, value, options);
+    const ownWords = issue.message.startsWith('expected ');
+    if (issue.code === 'invalid_union' && !ownWords) return unionMistakes(issue, value, options);
+    if (issue.code === 'invalid_key')
+      return issue.issues.map((inner) => ({ path: issue.path, text: expectation(inner) }));
     if (issue.code === 'invalid_value') {
       const words = issue.values.map(String);
       const word = valueAt(value, issue.path);

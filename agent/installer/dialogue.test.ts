@@ -93,9 +93,9 @@ test('the end says what was taken, and what to do', async () => {
     meterLine({ ...meter, done: 1.2e9 }),
     meterLine({ ...meter, total: 1e12 }),
     '',
-    ...doneScreen(disk, ['cluster.key', 'node.yaml'], 'reboot'),
+    ...doneScreen(disk, { taken: ['cluster.key', 'node.yaml'], refused: [] }, 'reboot'),
     '',
-    ...doneScreen(disk, [], 'poweroff'),
+    ...doneScreen(disk, { taken: [], refused: [] }, 'poweroff'),
   ];
   await matchesGolden(new URL('goldens/done.golden', import.meta.url), `${lines.join('\n')}\n`);
 });

@@ -1,10 +1,9 @@
 /** Installing, from the first look at the disks to the restart: the table of contents of `node-agent install`. */
-import * as path from 'node:path';
 import type { Asker } from '../cli/confirm.ts';
 import { AgentError } from '../errors.ts';
-import { blockDevice, clock, files, programs } from '../host.ts';
+import { blockDevice, clock, programs } from '../host.ts';
 import type { Paths } from '../paths.ts';
-import { INSTALL_SETTINGS } from '../seed/offers.ts';
+import { readInstallSettings } from '../seed/offers.ts';
 import { chooseDisk } from './choose.ts';
 import { assertChosenDisk } from './chosen-disk.ts';
 import { DeviceFault } from './device.ts';
@@ -42,15 +41,16 @@ export interface Installed {
 
 /** @throws AgentError `install.*`; undefined when the person at the console left */
 export async function install(options: InstallOptions): Promise<Installed | undefined> {
-  const settings = await readSettings(options.paths);
+  const { settings, ignored } = await readSettings(options.paths);
+  for (const line of ignored) options.say(`ignored in the seed: ${line}`);
   const image = await openImageFolder(options.source);
   try {
     const { name } = image.forSector(512);
     const disk = await settleDisk(options, settings, name);
     if (disk === undefined) return undefined;
     const seed = await asAgentError(() => writeSystem(options, disk, image.forSector(disk.logicalSector)));
-    for (const line of doneScreen(disk, seed.taken, settings.after)) options.say(line);
-    for (const line of seed.refused) options.say(`NOT taken from the seed: ${line}`);
+    for (const line of doneScreen(disk, seed, settings.after)) options.say(line);
+    for (const line of seed.refused) options.say(`ignored in the seed: ${line}`);
     const { path: device, model, serial, size } = disk;
     return { disk: { path: device, model, serial, size }, name, seed, after: settings.after };
   } finally {
@@ -139,11 +139,12 @@ async function realPath(device: string): Promise<string> {
   return code === 0 ? stdout.trim() : device;
 }
 
-async function readSettings(paths: Paths): Promise<InstallSettings> {
-  const file = path.join(paths.seed, 'clusteros', INSTALL_SETTINGS);
-  const found = await files.readLimited(file, 65_536);
-  const read = parseInstallSettings(file, found?.bytes ?? '');
-  if ('settings' in read) return read.settings;
+async function readSettings(
+  paths: Paths,
+): Promise<{ readonly settings: InstallSettings; readonly ignored: readonly string[] }> {
+  const { file, bytes, ignored } = await readInstallSettings(paths);
+  const read = parseInstallSettings(file, bytes ?? '');
+  if ('settings' in read) return { settings: read.settings, ignored };
   throw new AgentError({
     code: 'install.settings',
     exit: 'usage',

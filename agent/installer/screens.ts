@@ -51,7 +51,7 @@ export function confirmScreen(disk: Disk, wipes: readonly string[], name: string
 
 export function doneScreen(
   disk: Disk,
-  seed: readonly string[],
+  seed: { readonly taken: readonly string[]; readonly refused: readonly string[] },
   after: 'reboot' | 'poweroff' | 'wait',
 ): string[] {
   const next = {
@@ -61,11 +61,15 @@ export function doneScreen(
   };
   return [
     ...folded(`Installed to ${diskText(disk)}; all of it was read back.`, ''),
-    seed.length > 0
-      ? `Taken from the seed: ${seed.join(', ')}.`
-      : 'There was no seed: the machine waits for one, see docs/install.md.',
+    ...folded(takenText(seed), ''),
     next[after],
   ];
+}
+
+function takenText({ taken, refused }: Parameters<typeof doneScreen>[1]): string {
+  if (taken.length > 0) return `Taken from the seed: ${taken.join(', ')}.`;
+  const seed = refused.length > 0 ? 'Nothing was taken from the seed' : 'There was no seed';
+  return `${seed}: the machine waits for one, see docs/install.md.`;
 }
 
 /** `/dev/sda (SAMSUNG MZ7, 480 GB, serial S1)` */

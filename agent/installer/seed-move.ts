@@ -9,7 +9,7 @@ import { holdKey, loadKey } from '../identity/key-store.ts';
 import { prepareState } from '../identity/store.ts';
 import type { Paths } from '../paths.ts';
 import { judgeOffers } from '../seed/judge.ts';
-import { collectOffers } from '../seed/offers.ts';
+import { collectOffers, readCloudFiles } from '../seed/offers.ts';
 import { updateReport } from '../seed/report.ts';
 import { holdSettings, saveReport } from '../seed/store.ts';
 import { holdToken } from '../seed/token-file.ts';
@@ -17,13 +17,11 @@ import type { Partition } from './gpt.ts';
 
 /** In the installed system; `mount-seed` puts it where cloud-init looks when there is no CIDATA volume. */
 export const SEED_PLACE = 'seed';
-const CLOUD_FILES = ['meta-data', 'user-data', 'network-config', 'vendor-data'];
-const LIMIT = 1024 * 1024;
 
 export interface Moved {
   /** Names of what the installed system has now. */
   readonly taken: readonly string[];
-  /** `node.yaml: ...` for what was not taken. */
+  /** `node.yaml: ...` for what was not taken, or only in part. */
   readonly refused: readonly string[];
 }
 
@@ -63,18 +61,16 @@ export async function moveSeed(paths: Paths, state: string): Promise<Moved> {
   if (held.token !== undefined) await holdToken(state, held.token);
   await saveReport(state, [], updateReport([], decisions, clock.wallClock()));
   const copied: string[] = [];
-  for (const name of CLOUD_FILES) {
-    const found = await files.readLimited(path.join(paths.seed, name), LIMIT);
-    if (found === undefined) continue;
+  for (const { name, bytes } of await readCloudFiles(paths)) {
     await files.makeFolder(path.join(state, SEED_PLACE), 0o700);
-    await files.writeDurable(path.join(state, SEED_PLACE, name), found.bytes, 0o600);
+    await files.writeDurable(path.join(state, SEED_PLACE, name), bytes, 0o600);
     copied.push(name);
   }
   if (held.key !== undefined && (await loadKey(state)) === undefined) throw otherKey(state);
   return {
     taken: [...decisions.filter(({ outcome }) => outcome === 'taken').map(({ item }) => item), ...copied],
     refused: decisions
-      .filter(({ outcome }) => outcome === 'refused')
+      .filter(({ outcome }) => outcome !== 'taken')
       .map(({ item, reason }) => `${item}: ${reason}`),
   };
 }

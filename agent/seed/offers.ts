@@ -1,19 +1,25 @@
 import * as path from 'node:path';
+import { readText } from '../../settings/text.ts';
 import { keyFromEnvironment, TOKEN_VARIABLE, tokenFromEnvironment } from '../config/environment.ts';
 import { AgentError } from '../errors.ts';
 import { files } from '../host.ts';
 import { keyFile } from '../identity/key-store.ts';
 import type { Environment, Paths } from '../paths.ts';
+import { cloudMistakes } from './cloud-files.ts';
 import { OFFER_LIMIT, type Offer } from './judge.ts';
+import {
+  CLOUD_FILES,
+  entryOf,
+  INSTALL_SETTINGS,
+  isLitter,
+  misnamed,
+  NODE_FILES,
+  SEED_FOLDER,
+} from './names.ts';
 import { tokenFile } from './token-file.ts';
 
-/** The folder of the CIDATA volume that is ours. */
-export const SEED_FOLDER = 'clusteros';
-
-const WANTED = ['cluster.key', 'cluster.token', 'node.yaml'];
-
-/** What the seed says to the installer of a live medium; no node has any use for it. */
-export const INSTALL_SETTINGS = 'install.yaml';
+/** As the installer moves them. */
+const LARGEST_CLOUD_FILE = 1024 * 1024;
 
 /** All that is offered to the node now: by the environment, by the administrator's folder, by the seed. */
 export async function collectOffers(paths: Paths, environment: Environment): Promise<Offer[]> {
@@ -30,23 +36,120 @@ export async function collectOffers(paths: Paths, environment: Environment): Pro
   }
   const besideConfig = await readOffer('configuration', 'cluster.key', paths.configKey, true);
   if (besideConfig !== undefined) offers.push(besideConfig);
-  const ignored = await files.readLimited(userDataIgnored(paths), OFFER_LIMIT);
-  if (ignored !== undefined) {
-    const content = { ignored: ignored.bytes.toString('utf8').trim() };
-    offers.push({ source: 'seed', item: 'user-data', place: paths.seed, content });
-  }
-  const folder = path.join(paths.seed, SEED_FOLDER);
-  for (const { name } of (await files.list(folder)) ?? []) {
-    if (name === INSTALL_SETTINGS) continue;
-    if (!WANTED.includes(name)) {
-      const content = { ignored: `not a file that we look for (${WANTED.join(', ')})` };
-      offers.push({ source: 'seed', item: printable(name), place: folder, content });
-      continue;
-    }
-    const offer = await readOffer('seed', name, path.join(folder, name), false);
-    if (offer !== undefined) offers.push(offer);
+  return [...offers, ...(await seedOffers(paths))];
+}
+
+/** What the volume offers: the files of ours, what only looks like one, and what cloud-init will not do. */
+async function seedOffers(paths: Paths): Promise<Offer[]> {
+  const { root, folder, inside } = await listSeed(paths);
+  const names = inside.map(({ name }) => name);
+  const read = await Promise.all(
+    NODE_FILES.map(async (item) => {
+      const name = entryOf(names, item);
+      return name === undefined ? undefined : readOffer('seed', item, path.join(folder, name), false);
+    }),
+  );
+  const told = misnamed(
+    root.map(({ name }) => name),
+    names,
+  );
+  const ours = [...NODE_FILES, INSTALL_SETTINGS].map((item) => entryOf(names, item));
+  const strange = names.filter(
+    (name) =>
+      !isLitter(name) && !ours.includes(name) && !told.some((it) => it.name === `${SEED_FOLDER}/${name}`),
+  );
+  const cloud = await cloudOffers(paths, root);
+  return [
+    ...read.filter((offer) => offer !== undefined),
+    ...told.map(({ name, reason }) => ignoredOffer(name.replace(`${SEED_FOLDER}/`, ''), folder, reason)),
+    ...strange.map((name) => ignoredOffer(name, folder, NOT_OURS)),
+    ...cloud,
+  ];
+}
+
+const NOT_OURS = `not a file that we look for (${NODE_FILES.join(', ')})`;
+
+function ignoredOffer(name: string, place: string, reason: string): Offer {
+  return { source: 'seed', item: printable(name), place, content: { ignored: reason } };
+}
+
+/** What the volume holds. Letters may be large or small. */
+async function listSeed({ seed }: Paths) {
+  const root = (await files.list(seed)) ?? [];
+  const name = entryOf(
+    root.map((entry) => entry.name),
+    SEED_FOLDER,
+  );
+  const folder = path.join(seed, name ?? SEED_FOLDER);
+  return { root, folder, inside: (await files.list(folder)) ?? [] };
+}
+
+async function cloudOffers(paths: Paths, root: readonly { readonly name: string }[]): Promise<Offer[]> {
+  const kept = await files.readLimited(userDataIgnored(paths), OFFER_LIMIT);
+  if (kept !== undefined) return [ignoredOffer('user-data', paths.seed, kept.bytes.toString('utf8').trim())];
+  const entries = CLOUD_FILES.map((item) => ({
+    item,
+    name: entryOf(
+      root.map(({ name }) => name),
+      item,
+    ),
+  }));
+  const there = entries.filter(({ name }) => name !== undefined).map(({ item }) => item);
+  const lacking = (['meta-data', 'user-data'] as const).filter((item) => !there.includes(item));
+  const offers: Offer[] = [];
+  for (const { item, name } of entries) {
+    if (name === undefined) continue;
+    const offer = await readOffer('seed', item, path.join(paths.seed, name), false);
+    const mistakes =
+      offer !== undefined && 'bytes' in offer.content ? cloudMistakes(item, offer.content.bytes) : [];
+    if (lacking.length > 0)
+      offers.push(ignoredOffer(item, paths.seed, `${lacking.join(' and ')} must be there too`));
+    else if (mistakes.length > 0)
+      offers.push(ignoredOffer(item, paths.seed, mistakes.slice(0, 8).join('; ')));
+    else if (offer !== undefined && 'refusal' in offer.content) offers.push(offer);
   }
   return offers;
+}
+
+/** The installer's own settings on the seed, and what only looks like them. */
+export async function readInstallSettings(paths: Paths): Promise<{
+  readonly file: string;
+  readonly bytes: Buffer | undefined;
+  readonly ignored: readonly string[];
+}> {
+  const { root, folder, inside } = await listSeed(paths);
+  const names = inside.map(({ name }) => name);
+  const file = path.join(folder, entryOf(names, INSTALL_SETTINGS) ?? INSTALL_SETTINGS);
+  const found = await files.readLimited(file, OFFER_LIMIT);
+  const told = misnamed(
+    root.map(({ name }) => name),
+    names,
+  );
+  return {
+    file,
+    bytes: found?.bytes,
+    ignored: told.map(({ name, reason }) => `${printable(name)}: ${reason}`),
+  };
+}
+
+/** The files for cloud-init, by their right names, in UTF-8. */
+export async function readCloudFiles(
+  paths: Paths,
+): Promise<{ readonly name: string; readonly bytes: Uint8Array }[]> {
+  const { root } = await listSeed(paths);
+  const read = await Promise.all(
+    CLOUD_FILES.map(async (name) => {
+      const entry = entryOf(
+        root.map((it) => it.name),
+        name,
+      );
+      const found = entry && (await files.readLimited(path.join(paths.seed, entry), LARGEST_CLOUD_FILE));
+      if (!found) return undefined;
+      const { text } = readText(found.bytes);
+      return { name, bytes: text === undefined ? found.bytes : Buffer.from(text) };
+    }),
+  );
+  return read.filter((it) => it !== undefined);
 }
 
 /**
@@ -54,19 +157,17 @@ export async function collectOffers(paths: Paths, environment: Environment): Pro
  * the cluster key put another one there. Costs a few calls of lstat.
  */
 export async function offersMark(paths: Paths): Promise<string> {
-  const folder = path.join(paths.seed, SEED_FOLDER);
+  const { root, inside } = await listSeed(paths);
   const entries = [
-    await files.look(folder),
     await files.look(userDataIgnored(paths)),
     await files.look(paths.config),
     await files.look(paths.configKey),
     await files.look(keyFile(paths.state)),
     await files.look(tokenFile(paths.state)),
   ];
-  const inside = (await files.list(folder)) ?? [];
   return [
     ...entries.map((entry) => entry?.mark ?? '-'),
-    ...inside.map(({ name, mark }) => `${name}=${mark}`),
+    ...[...root, ...inside].map(({ name, mark }) => `${name}=${mark}`),
   ].join('\n');
 }
 

@@ -11,6 +11,7 @@ export function crossChecks(document: unknown): Mistake[] {
   return [
     ...nodeMistakes(document),
     ...rangeMistakes(document),
+    ...routeMistakes(document),
     ...archiveMistakes(document),
     ...fileMistakes(document),
     ...twice(document, ['packages'], (item) => item),
@@ -58,6 +59,20 @@ function rangeMistakes(document: unknown): Mistake[] {
       mistakes.push(`expected another network: it overlaps ${range}, ${of}`);
   }
   return mistakes.map((message) => ({ path, text: `${message}, found ${String(text)}` }));
+}
+
+/** cloud-init 22.4 of Debian 12 writes all routes of an interface into one section, of which networkd takes the last. */
+function routeMistakes(document: unknown): Mistake[] {
+  const base = valueAt(document, ['base', 'name']) ?? valueAt(document, ['base']);
+  const path = ['seed', 'network', 'ethernets'];
+  const interfaces = valueAt(document, path);
+  if (base !== 'debian-12' || typeof interfaces !== 'object' || interfaces === null) return [];
+  return Object.entries(interfaces).flatMap(([name, it]): Mistake[] => {
+    const gateways = ['gateway4', 'gateway6'].filter((key) => valueAt(it, [key]) !== undefined);
+    const routes = itemsAt(it, ['routes']);
+    if (gateways.length + routes.length < 2) return [];
+    return [{ path: [...path, name], text: 'expected one route at most: more are lost on Debian 12' }];
+  });
 }
 
 function archiveMistakes(document: unknown): Mistake[] {

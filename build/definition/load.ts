@@ -1,6 +1,7 @@
 import * as path from 'node:path';
 import { checkDocument } from '../../settings/check.ts';
 import { describeMistake, type PlacedMistake } from '../../settings/mistakes.ts';
+import { saidOfNetwork } from '../../settings/network-config.ts';
 import { readText } from '../../settings/text.ts';
 import { LARGEST_DOCUMENT, readYaml } from '../../settings/yaml.ts';
 import { OperatorError } from '../errors.ts';
@@ -86,7 +87,11 @@ export function checkDefinition(bytes: Uint8Array):
     const text = 'the file is empty: expected at least a name, such as name: my-cluster';
     return { mistakes: [{ path: [], text, place: { line: 1, column: 1 } }] };
   }
-  const checked = checkDocument(document, definitionSchema, { showFound: true, more: crossChecks });
+  const checked = checkDocument(document, definitionSchema, {
+    showFound: true,
+    more: crossChecks,
+    say: (mistake) => (mistake.path[1] === 'network' ? saidOfNetwork(mistake) : mistake),
+  });
   if (checked.mistakes !== undefined) return { mistakes: checked.mistakes };
   return { settings: checked.settings, placeOf: document.placeOf };
 }

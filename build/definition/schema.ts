@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { settingsSchema } from '../../agent/config/settings.ts';
 import { BASE_NAMES } from '../../image-layers/layer.ts';
+import { networkSchema } from '../../settings/network-config.ts';
 import { NO_LOGIN_BY_CERTIFICATE, readPublicKey } from '../../settings/ssh-keys.ts';
 import { TARGETS } from './plan.ts';
 import { sizeInBytes } from './size.ts';
@@ -99,9 +100,11 @@ const seed = z.strictObject({
     .default([])
     .describe('Lines of authorized_keys: public keys that may log in.'),
   network: z
-    .union([z.literal('dhcp'), z.looseObject({ version: z.literal(2) })])
+    .union([z.literal('dhcp'), networkSchema])
     .default('dhcp')
-    .describe('dhcp on every wired interface, or a network-config (netplan) of version 2.'),
+    .describe(
+      'dhcp on every wired interface, or a network-config of version 2: what cloud-init carries out of it.',
+    ),
   timezone: z
     .string()
     .regex(/^[A-Z][\w+-]*(\/[\w+-]+){0,2}$/, 'expected a time zone such as Europe/Berlin')
