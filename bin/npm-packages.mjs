@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { checkNodeBinaries } from './node-binary.mjs';
 import { SetupError } from './setup-error.mjs';
 
 export const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
@@ -32,6 +33,7 @@ export async function ensureNpmPackages() {
     if (upToDate()) return false;
     process.stderr.write('clusteros: installing the locked npm packages into node_modules (npm ci)\n');
     npmCi();
+    checkNodeBinaries(path.join(ROOT, 'node_modules'));
     fs.writeFileSync(stampFile(), lockHash());
     return true;
   } finally {
@@ -91,6 +93,7 @@ function upToDate() {
   const installed = readOr(path.join(ROOT, 'node_modules', '.package-lock.json'), '{}');
   const locked = readOr(path.join(ROOT, 'package-lock.json'), '{}');
   if (!sameTree(JSON.parse(locked), JSON.parse(installed))) return false;
+  checkNodeBinaries(path.join(ROOT, 'node_modules'));
   try {
     fs.writeFileSync(stampFile(), hash);
   } catch {

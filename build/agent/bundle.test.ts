@@ -12,6 +12,7 @@ import {
   rmSync,
   statSync,
   truncateSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,7 +21,7 @@ import { after, before, type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { makeSandbox, type Sandbox } from '../../agent/testing/sandbox.ts';
 import { openCache } from '../cache.ts';
-import { type BuiltAgent, buildAgent, V8_FLAGS } from './bundle.ts';
+import { assertRecorded, type BuiltAgent, buildAgent, V8_FLAGS } from './bundle.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'bundle-test.'));
 let agent: BuiltAgent;
@@ -106,6 +107,12 @@ function alterMiddle(file: string): void {
   writeSync(handle, Buffer.from([byte.readUInt8() ^ 1]), 0, 1, middle);
   closeSync(handle);
 }
+
+test('a Node that is not the recorded one never gets into an agent', async () => {
+  const other = path.join(folder, 'other-node');
+  writeFileSync(other, 'another program');
+  await assert.rejects(assertRecorded(other, '0'.repeat(64)), { code: 'agent.node', exit: 'untrusted' });
+});
 
 test('the executable holds no path of the machine that built it', () => {
   const bytes = readFileSync(agent.file);

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import * as path from 'node:path';
+import release from '../../bin/node-release.json' with { type: 'json' };
 import manifest from '../../package.json' with { type: 'json' };
 import { digestOf } from '../assemble/manifest.ts';
 import { readRecord } from '../cache/record.ts';
 import { type Cache, keyOf } from '../cache.ts';
+import { OperatorError } from '../errors.ts';
 import { files, interrupted, run } from '../host.ts';
 import { bundleSource } from './source.ts';
 
@@ -54,9 +56,10 @@ export async function buildAgent(options: BuildAgentOptions): Promise<BuiltAgent
   const present = await presentAgent(cache, key, onProgress);
   if (present !== undefined) return present;
   if (signal?.aborted) throw interrupted();
-  const entry = await cache.store('agent', key, (work) => {
+  const entry = await cache.store('agent', key, async (work) => {
     onProgress('making the single executable');
-    return makeExecutable(work, source, arch, node.file, signal);
+    await assertRecorded(node.file, release.binaries[arch].sha256);
+    await makeExecutable(work, source, arch, node.file, signal);
   });
   return result(entry, (await digestOf(path.join(entry, PROGRAM))).sha256, false);
 }
@@ -142,8 +145,24 @@ async function nodeBinary(arch: AgentArchitecture): Promise<{ file: string; iden
   const { version } = JSON.parse(await files.readText(path.join(folder, 'package.json'))) as {
     version: string;
   };
-  const file = path.join(folder, 'bin/node');
-  return { file, identity: `${version}:${(await files.statOrUndefined(file))?.size}` };
+  return { file: path.join(folder, 'bin/node'), identity: `${version}:${release.binaries[arch].sha256}` };
+}
+
+/**
+ * Set-up compared it once; it has been lying in a folder since, and goes into every node.
+ *
+ * @throws OperatorError `agent.node`
+ */
+export async function assertRecorded(file: string, recorded: string): Promise<void> {
+  const { sha256 } = await digestOf(file);
+  if (sha256 === recorded) return;
+  throw new OperatorError({
+    code: 'agent.node',
+    exit: 'untrusted',
+    message: `${file} is not the recorded Node ${release.version}`,
+    evidence: `sha256   ${sha256}\nrecorded ${recorded}`,
+    fix: 'remove node_modules and run: npm run setup',
+  });
 }
 
 function result(entry: string, sha256: string, cached: boolean): BuiltAgent {

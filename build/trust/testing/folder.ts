@@ -14,7 +14,7 @@ export function manifestOf(changes: Partial<ManifestView> = {}): ManifestView {
   return {
     format: 1,
     key: 'a key',
-    tool: { name: 'clusteros-build', version: '0.1.0', node: '26.10.0' },
+    tool: { name: 'clusteros-build', version: '0.1.0', node: '26.12.1' },
     name: 'lab',
     target: 'qcow2',
     architecture: 'amd64',
