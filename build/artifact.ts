@@ -14,13 +14,21 @@ import { OperatorError } from './errors.ts';
 import { files, interrupted } from './host.ts';
 import type { Detail } from './progress.ts';
 import type { PackagesTree } from './rootfs/packages.ts';
-import { MANIFEST } from './trust/checksums.ts';
+import { MANIFEST, SIGNATURE, SUMS } from './trust/checksums.ts';
 import type { SignKey } from './trust/minisign.ts';
 import { isSealed, sealFolder } from './trust/seal.ts';
+import { sbomName } from './trust/spdx.ts';
 
 /** Names of what a plan makes: `clusteros-debian-13-amd64`, `clusteros-debian-13-amd64-docker`. */
 export function artifactName(plan: Plan): string {
   return `${plan.name}-${plan.base.name}-${plan.arch}${TARGET_RECIPES[plan.target].suffix}`;
+}
+
+/** The names that an artifact and all that lies beside it have in their folder. */
+export function artifactFiles(plan: Plan): string[] {
+  const file = fileName(plan);
+  const besides = TARGET_RECIPES[plan.target].besides?.(file) ?? [];
+  return [file, ...besides, sbomName(file), SUMS, SIGNATURE, MANIFEST];
 }
 
 /** Everything that an artifact's bytes depend on. */

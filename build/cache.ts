@@ -1,8 +1,10 @@
 import { homedir } from 'node:os';
 import * as path from 'node:path';
-import { ownerLives, ownOwner } from './cache/owner.ts';
+import { isLeftover, ownerLives, ownOwner } from './cache/owner.ts';
 import { faultOf, RECORD_NAME, readRecord, seal } from './cache/record.ts';
+import { OperatorError } from './errors.ts';
 import { clock, files } from './host.ts';
+import { assertMayFill } from './may-write.ts';
 
 export { keyOf } from './cache/key.ts';
 
@@ -69,6 +71,7 @@ export async function openCache(
   warn: (text: string) => void = toStderr,
 ): Promise<Cache> {
   const work = path.join(folder, 'work');
+  await claimFolder(folder);
   await files.makeFolder(work);
   await removeOrphans(work);
   const owner = await ownOwner();
@@ -143,6 +146,42 @@ async function placeEntry(half: string, entry: string): Promise<void> {
   }
 }
 
+/**
+ * A cache is a folder that we prune: it says that it is one (https://bford.info/cachedir/, which backups heed too).
+ *
+ * @throws OperatorError `cache.folder` for a folder of somebody's files, `output.place`
+ */
+async function claimFolder(folder: string): Promise<void> {
+  await assertMayFill(folder, { what: 'the cache' });
+  const tag = path.join(folder, 'CACHEDIR.TAG');
+  if (await files.exists(tag)) return;
+  const strange = await strangeIn(folder);
+  if (strange !== undefined) {
+    throw new OperatorError({
+      code: 'cache.folder',
+      message: `${folder} is no cache of ours: ${strange} holds other files, which a cache would lose`,
+      fix: 'name an empty folder, or one that is not there yet, with CLUSTEROS_CACHE',
+    });
+  }
+  await files.makeFolder(folder);
+  await files.writeAtomic(tag, TAG);
+}
+
+/** A folder of a cache's name that holds none of its entries; earlier versions wrote no tag. */
+async function strangeIn(folder: string): Promise<string | undefined> {
+  for (const kind of CACHE_KINDS) {
+    const place = path.join(folder, kind);
+    const keys = await files.listFolder(place);
+    const records = await Promise.all(keys.map((key) => readRecord(path.join(place, key))));
+    if (keys.length > 0 && records.every((record) => record === undefined)) return place;
+  }
+  return undefined;
+}
+
+const TAG = `Signature: 8a477f597d28d172789f06886806bc55
+# Results that clusteros-build makes again when they are missing.
+`;
+
 /** Gone at once for everybody else, and then for the disk. */
 async function vanish(entry: string, work: string, owner: string): Promise<void> {
   const bin = await files.makeWorkFolder(work, `${owner}.removed`);
@@ -157,7 +196,7 @@ async function vanish(entry: string, work: string, owner: string): Promise<void>
 
 async function removeOrphans(work: string): Promise<void> {
   for (const name of await files.listFolder(work)) {
-    if (!(await ownerLives(name))) await files.remove(path.join(work, name));
+    if (await isLeftover(name)) await files.remove(path.join(work, name));
   }
 }
 

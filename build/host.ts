@@ -7,6 +7,7 @@ export * as clock from './host/clock.ts';
 export * as files from './host/files.ts';
 export * as imageStream from './host/image-stream.ts';
 export * as network from './host/network.ts';
+export * as places from './host/places.ts';
 export {
   interrupted,
   pasteable,

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { describeError, OperatorError } from './errors.ts';
-import { publishFolder, withOutputFolder } from './output.ts';
+import { assertMayPublish, publishFolder, withOutputFolder } from './output.ts';
+import { manifestOf, manifestTextOf } from './trust/testing/folder.ts';
 
 async function freshFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(path.join(tmpdir(), 'output-test.'));
@@ -17,12 +18,21 @@ async function freshFolder(t: TestContext): Promise<string> {
 async function artifact(work: string, text: string): Promise<string> {
   const made = path.join(work, 'made');
   await mkdir(made);
-  for (let index = 0; index < 20; index++) await writeFile(path.join(made, `file-${index}`), text);
+  const artifacts: { file: string; bytes: number; sha256: string }[] = [];
+  for (let index = 0; index < 20; index++) {
+    const file = `file-${index}`;
+    await writeFile(path.join(made, file), text);
+    artifacts.push({ file, bytes: text.length, sha256: '0'.repeat(64) });
+  }
+  await writeFile(
+    path.join(made, 'manifest.json'),
+    JSON.stringify({ ...JSON.parse(manifestTextOf(manifestOf())), artifacts }),
+  );
   return made;
 }
 
 async function contents(folder: string): Promise<string[]> {
-  const names = await readdir(folder);
+  const names = (await readdir(folder)).filter((name) => name.startsWith('file-'));
   return await Promise.all(names.map((name) => readFile(path.join(folder, name), 'utf8')));
 }
 
@@ -69,7 +79,30 @@ test('a build that fails leaves the earlier artifact and nothing half-made', asy
   assert.deepEqual(await readdir(output), ['image']);
 });
 
-test("a dead build's leftovers are removed, a living one's are not", async (t) => {
+test('a file that no manifest names stays in the folder of an artifact that is made again', async (t) => {
+  const output = await freshFolder(t);
+  const place = path.join(output, 'image');
+  await mkdir(path.join(place, 'rack'), { recursive: true });
+  await writeFile(path.join(place, 'NOTES.md'), 'tested on rack 4');
+  await writeFile(path.join(place, 'rack', '4'), 'mine');
+  for (const text of ['first', 'second']) {
+    await withOutputFolder(output, async (work) => publishFolder(await artifact(work, text), place, work));
+    assert.deepEqual(await contents(place), new Array(20).fill(text));
+    assert.equal(await readFile(path.join(place, 'NOTES.md'), 'utf8'), 'tested on rack 4');
+    assert.equal(await readFile(path.join(place, 'rack', '4'), 'utf8'), 'mine');
+  }
+});
+
+test("a stranger's file of an artifact's name is refused before the work, unless forced", async (t) => {
+  const place = path.join(await freshFolder(t), 'image');
+  await mkdir(place);
+  await writeFile(path.join(place, 'file-1'), 'mine');
+  await assert.rejects(assertMayPublish(place, ['file-1'], false), { code: 'output.exists' });
+  await assertMayPublish(place, ['file-1'], true);
+  await assertMayPublish(place, ['file-2'], false);
+});
+
+test("a dead build's leftovers are removed, a living one's and a stranger's are not", async (t) => {
   const output = await freshFolder(t);
   const all = path.join(output, '.work');
   const { pid = 0 } = spawnSync('true');
@@ -78,9 +111,9 @@ test("a dead build's leftovers are removed, a living one's are not", async (t) =
     await mkdir(path.join(all, name, 'half'), { recursive: true });
   }
   await withOutputFolder(output, async (work) => {
-    assert.deepEqual((await readdir(all)).sort(), [living, path.basename(work)].sort());
+    assert.deepEqual((await readdir(all)).sort(), [living, 'nobody', path.basename(work)].sort());
   });
-  assert.deepEqual(await readdir(all), [living]);
+  assert.deepEqual((await readdir(all)).sort(), [living, 'nobody'].sort());
 });
 
 async function startOf(pid: number): Promise<string | undefined> {

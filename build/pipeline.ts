@@ -4,13 +4,13 @@
  */
 import * as path from 'node:path';
 import { type BuiltAgent, buildAgent } from './agent/bundle.ts';
-import { artifactKey, artifactName, makeArtifact, presentArtifact } from './artifact.ts';
+import { artifactFiles, artifactKey, artifactName, makeArtifact, presentArtifact } from './artifact.ts';
 import { bothOrNeither } from './both-or-neither.ts';
 import type { Cache } from './cache.ts';
 import type { Plan, Target } from './definition/plan.ts';
 import { humanSize } from './definition/size.ts';
 import { type Engine, requirePrograms, rootFileSystem } from './engines.ts';
-import { publishFolder, withOutputFolder } from './output.ts';
+import { assertMayPublish, publishFolder, withOutputFolder } from './output.ts';
 import type { Detail, Progress } from './progress.ts';
 import type { PackagesTree } from './rootfs/packages.ts';
 import type { SignKey } from './trust/minisign.ts';
@@ -25,6 +25,8 @@ export interface BuildOptions {
   readonly engine?: Engine | undefined;
   /** Signs the artifacts' digests. */
   readonly signKey?: SignKey | undefined;
+  /** Replace files of the artifact's names that are not ours. */
+  readonly force?: boolean | undefined;
   /** Told of each artifact as soon as it is in its place. */
   readonly onBuilt?: ((built: BuiltImage) => void) | undefined;
 }
@@ -52,6 +54,8 @@ export async function buildImages(plans: readonly Plan[], given: BuildOptions): 
   const options = { ...given, engine: given.engine ?? 'direct' };
   const { cache, output, signal, progress, engine } = options;
   await requirePrograms(engine, plans);
+  for (const plan of plans)
+    await assertMayPublish(path.join(output, artifactName(plan)), artifactFiles(plan), given.force === true);
   return await withOutputFolder(output, async (work) => {
     const [trees, agent] = await bothOrNeither(
       signal,

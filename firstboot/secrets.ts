@@ -2,6 +2,7 @@ import { readKey } from '../agent/identity/cluster-key.ts';
 import { parseTokenFile, tokenText } from '../agent/identity/tokens.ts';
 import { OperatorError } from '../build/errors.ts';
 import { files } from '../build/host.ts';
+import { assertPrivate } from '../build/private-file.ts';
 import { type KeyFile, readKeyFile } from '../settings/ssh-keys.ts';
 
 /**
@@ -18,13 +19,7 @@ export async function readClusterKey(file: string): Promise<string> {
       fix: 'make one with npx clusteros-build init, name another with --key, or leave it out with --no-key',
     });
   }
-  if ((status.mode & 0o077) !== 0) {
-    throw new OperatorError({
-      code: 'key.mode',
-      message: `the cluster key ${file} may be read by others (mode ${(status.mode & 0o777).toString(8)})`,
-      fix: `chmod 600 ${file}`,
-    });
-  }
+  await assertPrivate(file, 'the cluster key', 'key.mode');
   const { key, reason } = readKey(await files.readBytes(file));
   if (key !== undefined) return key.toString('base64');
   throw new OperatorError({

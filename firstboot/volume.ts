@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import * as path from 'node:path';
 import { files, run } from '../build/host.ts';
+import type { Intent } from '../build/may-write.ts';
 import { SEED_LABEL, type SeedFile, volumeId } from './seed.ts';
 
 export const SEED_FORMATS = ['iso', 'fat'] as const;
@@ -9,6 +11,9 @@ export type SeedFormat = (typeof SEED_FORMATS)[number];
 const EPOCH = 1_767_225_600;
 /** Small enough to attach anywhere, and with room for what is added by hand. */
 const FAT_KIB = 4096;
+/** A sector of a disc behind the volume, which nothing reads: by it we know a volume again that nobody has edited. */
+const TAIL = 2048;
+const TAIL_WORDS = 'clusteros-build wrote this seed; sha256:';
 
 /**
  * Write the volume: an ISO 9660 file system with Joliet and Rock Ridge, or a FAT one that can be edited.
@@ -34,10 +39,29 @@ export async function writeVolume(
     if (format === 'iso') await run(isoArgv(tree, image), { env, signal });
     else await makeFat(seed, tree, image, env, signal);
     // By way of a file that is 0600 from its first byte.
-    await files.writeAtomic(target, await files.readBytes(image), 0o600);
+    await files.writeAtomic(target, withTail(await files.readBytes(image)), 0o600);
   } finally {
     await files.remove(work);
   }
+}
+
+/** For the gateway, before a volume is written where the operator says. */
+export const SEED_INTENT: Intent = {
+  what: 'the seed',
+  ours: isOwnVolume,
+  onDevice: (device: string) =>
+    `npx clusteros-build seed --format fat --output seed.img; sudo npx clusteros-build flash ${device} seed.img`,
+};
+
+function withTail(volume: Buffer): Buffer {
+  const tail = Buffer.alloc(TAIL);
+  tail.write(`${TAIL_WORDS}${createHash('sha256').update(volume).digest('hex')}\n`);
+  return Buffer.concat([volume, tail]);
+}
+
+/** Whether bytes are a volume of ours as it was written: what was added by hand to a FAT one would be lost. */
+export function isOwnVolume(bytes: Buffer): boolean {
+  return bytes.length > TAIL && withTail(bytes.subarray(0, -TAIL)).equals(bytes);
 }
 
 function isoArgv(tree: string, image: string): string[] {

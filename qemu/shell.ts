@@ -9,9 +9,12 @@ export interface ShellKeys {
   readonly knownHosts: string;
 }
 
+/** The key's file in the folder of a boot: by it the folder is known for one. */
+export const SHELL_KEY = 'ssh-key';
+
 /** A key pair for these machines only. */
 export async function makeShellKeys(folder: string): Promise<ShellKeys> {
-  const identity = path.join(folder, 'ssh-key');
+  const identity = path.join(folder, SHELL_KEY);
   if (!(await files.exists(identity))) {
     await run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', 'clusteros-boot', '-f', identity]);
   }

@@ -10,10 +10,17 @@ export async function ownOwner(): Promise<string> {
 
 /** Whether the process that a name begins with is still there. */
 export async function ownerLives(name: string): Promise<boolean> {
-  const match = /^(\d+)-(\d+)\./.exec(name);
+  const match = OWNED.exec(name);
   if (match === null) return false;
   return (await startOf(Number(match[1]))) === Number(match[2]);
 }
+
+/** Whether a name is of a process of ours that is gone: only what is so named is removed. */
+export async function isLeftover(name: string): Promise<boolean> {
+  return OWNED.test(name) && !(await ownerLives(name));
+}
+
+const OWNED = /^(\d+)-(\d+)\./;
 
 /** Start of a process in clock ticks after the boot: field 22 of proc_pid_stat(5). */
 async function startOf(pid: number): Promise<number | undefined> {

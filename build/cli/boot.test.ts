@@ -26,6 +26,7 @@ await files.writeAtomic(image, bootSector('boot '));
 function program(signal: AbortSignal, notes: string[] = []) {
   const context: Context = {
     signal,
+    stopWithin: () => undefined,
     globals: () => ({ definition, json: true }),
     answer: () => undefined,
     emit: () => undefined,

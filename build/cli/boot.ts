@@ -11,12 +11,20 @@ import { waitUntilBooted } from '../../qemu/booted.ts';
 import { createFleet, type Fleet } from '../../qemu/fleet.ts';
 import type { Machine } from '../../qemu/machine.ts';
 import { createMilestones } from '../../qemu/milestones.ts';
-import { learnHostKeys, makeShellKeys, openShell, type ShellKeys, sshArgv } from '../../qemu/shell.ts';
+import {
+  learnHostKeys,
+  makeShellKeys,
+  openShell,
+  SHELL_KEY,
+  type ShellKeys,
+  sshArgv,
+} from '../../qemu/shell.ts';
 import { attachConsole } from '../../qemu/terminal.ts';
 import { seconds } from '../../qemu/wait.ts';
 import { type Definition, loadDefinition } from '../definition/load.ts';
 import { OperatorError } from '../errors.ts';
 import { clock, files, pasteable } from '../host.ts';
+import { assertMayFill } from '../may-write.ts';
 import { OUTPUT_FOLDER } from './clean.ts';
 import type { Context, Register } from './context.ts';
 import { assertSeed, keyFile, wholeNumber } from './seed.ts';
@@ -63,12 +71,14 @@ Examples:
 };
 
 async function boot(context: Context, flags: BootFlags): Promise<void> {
+  context.stopWithin(POWERDOWN_LIMIT_MS + 30_000);
   const definition = await loadDefinition(context.globals().definition);
   const image = flags.image ? path.resolve(flags.image) : await newestImage();
   const { accel, reason } = await chooseAccelerator(context.signal);
   const work = flags.keep ? path.resolve(flags.keep) : await files.makeWorkFolder(tmpdir(), 'clusteros-boot');
   let fleet: Fleet | undefined;
   try {
+    if (flags.keep) await assertMayKeep(work);
     await files.makeFolder(work, 0o700);
     const keys = await makeShellKeys(work);
     const seed = path.join(work, 'seed.iso');
@@ -94,6 +104,18 @@ async function boot(context: Context, flags: BootFlags): Promise<void> {
     await fleet?.end(POWERDOWN_LIMIT_MS);
     if (!flags.keep) await files.remove(work);
   }
+}
+
+/** Disks, keys and a seed of ours go there, under names that others use too. @throws OperatorError `output.exists` */
+async function assertMayKeep(folder: string): Promise<void> {
+  await assertMayFill(folder, { what: 'what boot keeps' });
+  const names = await files.listFolder(folder);
+  if (names.length === 0 || names.includes(SHELL_KEY)) return;
+  throw new OperatorError({
+    code: 'output.exists',
+    message: `${folder} holds files that boot did not make, such as ${names[0]}`,
+    fix: 'name a folder that is empty or not there yet, or one that boot --keep made',
+  });
 }
 
 /** From power on to when the operator has had enough. */

@@ -7,8 +7,8 @@ import { findEngine } from '../docker/engine.ts';
 import { findImage, OWN_TAG } from '../docker/image.ts';
 import { addressOf, DEFAULT_SUBNET, MOST_NODES, type QuickCluster } from '../docker/spec.ts';
 import { prepareSeed, seedFolderOf, stateFolderOf } from '../docker/state.ts';
-import { OperatorError } from '../errors.ts';
 import { clock, files } from '../host.ts';
+import { assertMayWrite, isMarked, marked, writeOutput } from '../may-write.ts';
 import { OUTPUT_FOLDER } from './clean.ts';
 import { named } from './cluster-name.ts';
 import type { Context } from './context.ts';
@@ -24,6 +24,11 @@ interface UpFlags {
   readonly limit: number;
   /** False for --no-wait. */
   readonly wait: boolean;
+}
+
+interface ComposeFlags {
+  readonly output: string;
+  readonly force?: boolean;
 }
 
 export function addClusterUp(family: Command, context: Context): void {
@@ -46,7 +51,8 @@ Examples:
   withUpOptions(family.command('compose'))
     .description('write the same cluster as a file for docker compose, and its seed')
     .option('--output <file>', 'where to', 'compose.yaml')
-    .action((flags: UpFlags & { output: string }) => compose(context, flags));
+    .option('--force', 'replace a file that was edited, or that is not ours')
+    .action((flags: UpFlags & ComposeFlags) => compose(context, flags));
 }
 
 function withUpOptions(command: Command): Command {
@@ -100,11 +106,13 @@ async function up(context: Context, flags: UpFlags): Promise<void> {
   );
 }
 
-async function compose(context: Context, flags: UpFlags & { output: string }): Promise<void> {
+async function compose(context: Context, flags: UpFlags & ComposeFlags): Promise<void> {
   checkFlags(flags);
-  const cluster = await prepared(context, flags, flags.image ?? OWN_TAG);
+  const intent = { what: 'the compose file', ours: isMarked, force: flags.force === true };
   const file = path.resolve(flags.output);
-  await files.writeAtomic(file, composeText(cluster));
+  await assertMayWrite(file, intent);
+  const cluster = await prepared(context, flags, flags.image ?? OWN_TAG);
+  await writeOutput(file, marked(composeText(cluster)), intent);
   context.answer({ file, seed: cluster.seed, image: cluster.image }, () =>
     [
       `wrote ${path.relative(process.cwd(), file)}; the cluster key is in ${cluster.seed}`,
@@ -116,13 +124,6 @@ async function compose(context: Context, flags: UpFlags & { output: string }): P
 
 /** Before anything is asked of the engine. @throws OperatorError `flag.invalid` */
 function checkFlags(flags: UpFlags): void {
-  if (!/^[a-z][a-z0-9-]{0,30}$/.test(flags.name)) {
-    throw new OperatorError({
-      code: 'flag.invalid',
-      message: `--name does not understand "${flags.name}"`,
-      fix: 'small letters, digits and dashes, 31 at most',
-    });
-  }
   addressOf(flags.subnet, 1);
 }
 

@@ -5,6 +5,8 @@ import type { ExitName } from '../errors.ts';
 export interface Context {
   /** Aborted by Ctrl-C and SIGTERM. Whoever stops for it cleans up and throws `interrupted()`. */
   readonly signal: AbortSignal;
+  /** Ask for more than five seconds from a stop to the end of the process, in milliseconds. */
+  readonly stopWithin: (ms: number) => void;
   /** The options that stand before or after any command. Read them when the command runs. */
   readonly globals: () => GlobalOptions;
   /**

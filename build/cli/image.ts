@@ -10,12 +10,14 @@ import { lineProgress, type Progress, terminalProgress } from '../progress.ts';
 import { readSignKey } from '../trust/sign-key.ts';
 import { OUTPUT_FOLDER } from './clean.ts';
 import type { Context, Register } from './context.ts';
+import { BUILD_STOP_MS } from './interrupt.ts';
 import { plansFor, withPlanOptions } from './plan-options.ts';
 
 interface ImageFlags extends PlanFlags {
   readonly output: string;
   readonly engine: string;
   readonly signKey?: string;
+  readonly force?: boolean;
 }
 
 export const registerImage: Register = (program, context) => {
@@ -24,6 +26,7 @@ export const registerImage: Register = (program, context) => {
     .option('--output <folder>', 'where the artifact appears', OUTPUT_FOLDER)
     .option('--engine <engine>', `what installs the packages: ${ENGINES.join(', ')}`, 'direct')
     .option('--sign-key <file>', 'sign SHA256SUMS with this key (see: sign-key create)')
+    .option('--force', 'replace files of the same names that are not ours')
     .addHelpText(
       'after',
       `
@@ -44,6 +47,7 @@ dist/<name>-<base>-<arch>-docker/.
 };
 
 async function image(context: Context, flags: ImageFlags): Promise<void> {
+  context.stopWithin(BUILD_STOP_MS);
   const start = clock.monotonicMs();
   const engine = engineNamed(flags.engine);
   const signKey = flags.signKey === undefined ? undefined : await readSignKey(path.resolve(flags.signKey));
@@ -65,6 +69,7 @@ async function image(context: Context, flags: ImageFlags): Promise<void> {
     progress: json ? eventProgress(emit) : progressForPeople(context),
     engine,
     signKey,
+    force: flags.force,
     onBuilt: ({ target, image: file, bytes, sha256, upToDate }) =>
       emit({ event: 'artifact', target, file, bytes, sha256, upToDate }),
   });

@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import * as path from 'node:path';
 import { seedFiles } from '../../firstboot/seed.ts';
-import { writeVolume } from '../../firstboot/volume.ts';
+import { SEED_INTENT, writeVolume } from '../../firstboot/volume.ts';
 import { DEFINITION_NAME, loadDefinition } from '../definition/load.ts';
 import { definitionTemplate } from '../definition/template.ts';
 import { OperatorError } from '../errors.ts';
-import { files } from '../host.ts';
+import { fileSystemName, MODELESS_FIX } from '../file-systems.ts';
+import { files, places } from '../host.ts';
+import { assertMayFill, assertMayWrite, writeOutput } from '../may-write.ts';
 import type { Register } from './context.ts';
 import { SCHEMA_FILE } from './schema.ts';
 import { seedInput } from './seed.ts';
@@ -20,7 +22,7 @@ export interface InitResult {
   readonly folder: string;
   readonly written: readonly string[];
   readonly kept: readonly string[];
-  /** Why there is no seed yet: a program to make it is not installed. */
+  /** Why no seed was written: a program to make it is not installed, or one is there that is not ours to replace. */
   readonly seedMissing?: string;
 }
 
@@ -34,27 +36,40 @@ export const registerInit: Register = (program, context) => {
     .option('--force', 'replace an existing definition; a key is never replaced')
     .action(async (dir: string, { force }: { force?: boolean }) => {
       const result = await initialise(path.resolve(dir), force === true, context.signal);
-      if (result.seedMissing !== undefined) context.note(`clusteros: no seed yet: ${result.seedMissing}`);
+      if (result.seedMissing !== undefined)
+        context.note(`clusteros: no seed was written: ${result.seedMissing}`);
       context.answer(result, () => resultAsText(result, dir));
     });
 };
 
 /**
- * Write the files of a new cluster into a folder: all of them, or none.
+ * Write the files of a new cluster into a folder: all of them, or none. A seed that was edited, or is not ours, stays.
  *
- * @throws OperatorError `init.exists` when there is a definition and no `force`; `file.unwritable`
+ * @throws OperatorError `init.exists` when there is a definition and no `force`; `key.no-modes`; `output.*`;
+ *   `file.unwritable`
  */
 export async function initialise(folder: string, force: boolean, signal?: AbortSignal): Promise<InitResult> {
-  const definition = path.join(folder, DEFINITION_NAME);
-  if (!force && (await files.exists(definition))) {
+  const place = (name: string) => path.join(folder, name);
+  const [ignore, key, definition, seed] = ['.gitignore', KEY_NAME, DEFINITION_NAME, SEED_NAME].map(place) as [
+    string,
+    string,
+    string,
+    string,
+  ];
+  await assertMayFill(folder, { what: 'a cluster' });
+  const replaces = await files.exists(definition);
+  if (!force && replaces) {
     throw new OperatorError({
       code: 'init.exists',
       message: `there is a definition already: ${definition}`,
       fix: 'choose another folder, or replace the definition (not the key) with --force',
     });
   }
+  await assertMayWrite(ignore, { what: 'the list of what git ignores', ours: () => true });
+  await assertMayWrite(definition, { what: 'the definition', force });
+  if (!(await files.exists(key))) await assertMayWrite(key, { what: 'the cluster key' });
+  const seedStays = await standsInTheWay(seed);
   const existed = await files.exists(folder);
-  const replaces = await files.exists(definition);
   // What to take away again when the rest fails: only what was not there before.
   const made: string[] = [];
   const written: string[] = [];
@@ -62,34 +77,56 @@ export async function initialise(folder: string, force: boolean, signal?: AbortS
   try {
     await files.makeFolder(folder);
     if (!existed) made.push(folder);
+    const keyThere = await files.exists(key);
+    if (!keyThere) await assertKeepsModes(folder);
     // The key is ignored before it exists: no moment at which `git add .` would take it.
-    const ignore = path.join(folder, '.gitignore');
     const lines = (await files.exists(ignore)) ? await files.readText(ignore) : undefined;
     const wanted = ignoreText(lines ?? '');
     if (lines === undefined) made.push(ignore);
     if (wanted !== lines) await files.writeAtomic(ignore, wanted);
     (wanted === lines ? kept : written).push(ignore);
 
-    const key = path.join(folder, KEY_NAME);
-    if (await files.exists(key)) kept.push(key);
+    if (keyThere) kept.push(key);
     else {
       await writeKey(key);
       made.push(key);
       written.push(key);
     }
     const schemaPath = path.relative(folder, SCHEMA_FILE);
-    await files.writeAtomic(definition, definitionTemplate(nameFrom(folder), schemaPath));
+    const text = definitionTemplate(nameFrom(folder), schemaPath);
+    await writeOutput(definition, text, { what: 'the definition', force });
     written.push(definition);
     if (!replaces) made.push(definition);
 
-    const seed = path.join(folder, SEED_NAME);
-    const seedMissing = await writeSeed(definition, seed, signal);
+    if (seedStays !== undefined) kept.push(seed);
+    const seedMissing = seedStays ?? (await writeSeed(definition, seed, signal));
     if (seedMissing === undefined) written.push(seed);
     return { folder, written, kept, ...(seedMissing === undefined ? {} : { seedMissing }) };
   } catch (error) {
-    for (const file of made) await files.remove(file);
+    for (const file of made.toReversed()) await files.remove(file);
     throw error;
   }
+}
+
+/** Why there is a seed already that is not replaced; undefined when one may be written. */
+async function standsInTheWay(seed: string): Promise<string | undefined> {
+  try {
+    await assertMayWrite(seed, { ...SEED_INTENT, force: false });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof OperatorError)) throw error;
+    return `${error.message}. It stays; to replace it: clusteros-build seed --format fat --force`;
+  }
+}
+
+/** Before a key is made there. @throws OperatorError `key.no-modes` */
+async function assertKeepsModes(folder: string): Promise<void> {
+  if (await places.keepsModes(folder)) return;
+  throw new OperatorError({
+    code: 'key.no-modes',
+    message: `no key is made in ${folder}: it lies on ${fileSystemName(await places.fileSystemOf(folder))}, which keeps no permissions, so every user of this machine could read the key; nothing was written`,
+    fix: MODELESS_FIX,
+  });
 }
 
 /** The seed of a definition. Without the programs for it the rest of the folder is still of use. */

@@ -70,7 +70,9 @@ export async function runProgram(args: readonly string[], output: Output = termi
     exit = name;
   };
   try {
-    await makeProgram({ ...output, signal: stop.signal, exitWith }).parseAsync(args, { from: 'user' });
+    await makeProgram({ ...output, signal: stop.signal, stopWithin: stop.allow, exitWith }).parseAsync(args, {
+      from: 'user',
+    });
     return EXIT_CODES[exit].code;
   } catch (thrown) {
     const error = errorOf(thrown, stop.signal);
@@ -85,7 +87,7 @@ export async function runProgram(args: readonly string[], output: Output = termi
 
 /** The program with all its commands. Parsing a command line runs one. */
 export function makeProgram(
-  output: Output & Pick<Context, 'signal' | 'exitWith'>,
+  output: Output & Pick<Context, 'signal' | 'stopWithin' | 'exitWith'>,
   commands: readonly Register[] = COMMANDS,
 ): Command {
   const program = new Command('clusteros-build')
@@ -107,6 +109,7 @@ export function makeProgram(
     .addHelpText('after', helpEpilogue());
   const context: Context = {
     signal: output.signal,
+    stopWithin: output.stopWithin,
     exitWith: output.exitWith,
     globals: () => program.opts<GlobalOptions>(),
     answer: (document, text) => {

@@ -8,11 +8,13 @@ import { files } from '../host.ts';
 import { buildImage } from '../pipeline.ts';
 import { lineProgress, silentProgress } from '../progress.ts';
 import { type BaseImage, basePlan, LOCAL_BASE } from '../render/base-image.ts';
-import { renderFolder, writeFolder } from '../render/folder.ts';
+import { renderFolder } from '../render/folder.ts';
 import { choosePacker, versionText } from '../render/packer-version.ts';
+import { assertMayRender, readRendered, writeRendered } from '../render/rendered-folder.ts';
 import { readArchive } from '../rootfs/archive.ts';
 import { OUTPUT_FOLDER } from './clean.ts';
 import type { Context, Register } from './context.ts';
+import { BUILD_STOP_MS } from './interrupt.ts';
 
 interface RenderFlags {
   readonly out: string;
@@ -20,6 +22,7 @@ interface RenderFlags {
   readonly withBase?: boolean;
   readonly base?: string;
   readonly mirror?: string;
+  readonly force?: boolean;
 }
 
 export const registerRender: Register = (program, context) => {
@@ -34,6 +37,7 @@ export const registerRender: Register = (program, context) => {
     )
     .option('--base <base>', 'what to build on: debian-13, debian-12, ubuntu-24.04, ubuntu-26.04')
     .option('--mirror <url>', 'the archive to take packages from')
+    .option('--force', 'replace files that were edited, or that are not ours')
     .addHelpText(
       'after',
       `
@@ -46,6 +50,7 @@ Examples:
 };
 
 async function render(context: Context, flags: RenderFlags): Promise<void> {
+  if (flags.withBase) context.stopWithin(BUILD_STOP_MS);
   const chosen = await choosePacker(flags.packerVersion);
   const [definition, host] = await Promise.all([
     loadDefinition(context.globals().definition),
@@ -54,10 +59,16 @@ async function render(context: Context, flags: RenderFlags): Promise<void> {
   const plan = makePlan(definition, host, { target: 'qcow2', base: flags.base, mirror: flags.mirror });
   const output = path.resolve(flags.out);
   const local = plan.base.distribution === 'debian';
-  const base = flags.withBase && local ? await makeBase(context, plan, output) : undefined;
+  const withBase = flags.withBase === true && local;
+  // The names do not depend on what the base and the archive turn out to be.
+  const names = (await renderFolder(plan, { packer: chosen.version, epoch: 0 })).map((file) => file.path);
+  const own = [...names, ...(withBase ? [LOCAL_BASE] : [])];
+  await assertMayRender(output, own, flags.force === true);
   const epoch = plan.epoch ?? (await readArchive(plan.apt, context.signal)).date;
+  const base = withBase ? await makeBase(context, plan, output) : undefined;
   const rendered = await renderFolder(plan, { packer: chosen.version, epoch, base });
-  await writeFolder(output, rendered);
+  const kept = base?.checksum.replace('sha256:', '') ?? (await readRendered(output))?.get(LOCAL_BASE);
+  await writeRendered(output, rendered, kept === undefined ? {} : { [LOCAL_BASE]: kept });
   const version = versionText(chosen.version);
   context.answer(
     {

@@ -96,6 +96,7 @@ test('the command writes the volume and says where it is', { skip }, async () =>
   const program = new Command().exitOverride();
   const context: Context = {
     signal: new AbortController().signal,
+    stopWithin: () => undefined,
     globals: () => ({ definition: definitionFile, json: true }),
     answer: (document) => void answers.push(document),
     emit: () => undefined,

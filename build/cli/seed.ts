@@ -3,10 +3,13 @@ import { InvalidArgumentError, Option } from 'commander';
 import { checkSeed } from '../../firstboot/checks.ts';
 import { readClusterKey, readJoinToken, readPublicKeys } from '../../firstboot/secrets.ts';
 import { type SeedInput, seedFiles } from '../../firstboot/seed.ts';
-import { SEED_FORMATS, type SeedFormat, writeVolume } from '../../firstboot/volume.ts';
+import { SEED_FORMATS, SEED_INTENT, type SeedFormat, writeVolume } from '../../firstboot/volume.ts';
 import { NO_LOGIN_BY_CERTIFICATE } from '../../settings/ssh-keys.ts';
 import { type Definition, loadDefinition } from '../definition/load.ts';
 import { OperatorError } from '../errors.ts';
+import { fileSystemName } from '../file-systems.ts';
+import { places } from '../host.ts';
+import { assertMayWrite } from '../may-write.ts';
 import type { Context, Register } from './context.ts';
 import { KEY_NAME } from './init.ts';
 
@@ -20,6 +23,7 @@ export interface SeedFlags {
   readonly hostname?: string;
   readonly expect?: number;
   readonly join?: readonly string[];
+  readonly force?: boolean;
 }
 
 const OUTPUTS: Readonly<Record<SeedFormat, string>> = { iso: 'seed.iso', fat: 'seed.img' };
@@ -39,6 +43,7 @@ export const registerSeed: Register = (program, context) => {
     .option('--hostname <name>', 'for a seed of one machine; without it every machine names itself')
     .option('--expect <n>', 'the cluster begins when most of this many machines have met', wholeNumber)
     .option('--join <host...>', 'machines to ask, besides those on the LAN')
+    .option('--force', 'replace a seed that was edited, or another file; a key is never replaced')
     .addHelpText(
       'after',
       `
@@ -55,7 +60,9 @@ async function seed(context: Context, flags: SeedFlags): Promise<void> {
   const definition = await loadDefinition(context.globals().definition);
   const input = await seedInput(definition, flags, context.note);
   const output = path.resolve(flags.output ?? OUTPUTS[flags.format]);
+  await assertMayWrite(output, { ...SEED_INTENT, force: flags.force === true });
   await writeVolume(seedFiles(input), flags.format, output, context.signal);
+  await warnOfModes(context, output, input);
   if (input.authorizedKeys.length === 0) {
     context.note('clusteros: this seed has no SSH key, so nobody can log in; add one with --ssh-key');
   }
@@ -72,6 +79,17 @@ async function seed(context: Context, flags: SeedFlags): Promise<void> {
     join,
   };
   context.answer(document, () => resultAsText(output, input));
+}
+
+/** The seed holds the key; where its mode is not kept, it is everybody's who uses this machine. */
+async function warnOfModes(context: Context, output: string, input: SeedInput): Promise<void> {
+  if (input.clusterKey === undefined && input.joinToken === undefined) return;
+  const folder = path.dirname(output);
+  if (await places.keepsModes(folder)) return;
+  const kind = fileSystemName(await places.fileSystemOf(folder));
+  context.note(
+    `clusteros: ${output} lies on ${kind}, which keeps no permissions: every user of this machine can read the key in it`,
+  );
 }
 
 /**
@@ -163,6 +181,6 @@ function resultAsText(output: string, input: SeedInput): string {
     'Attach it as a second drive; machines know it by its label CIDATA:',
     `  QEMU     -drive file=${file},format=raw,if=virtio,readonly=on`,
     `  libvirt  virt-install ... --disk path=${output},readonly=on`,
-    `  metal    sudo dd if=${file} of=/dev/<second stick> bs=1M conv=fsync`,
+    `  metal    sudo npx clusteros-build flash DEVICE ${file}       onto a second stick`,
   ].join('\n');
 }

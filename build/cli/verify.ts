@@ -15,6 +15,7 @@ import { rebuildFindings } from '../trust/rebuild.ts';
 import { readPublicKey } from '../trust/sign-key.ts';
 import { type Finding, folderOf, isSound, verifyFolder } from '../trust/verify.ts';
 import type { Context, Register } from './context.ts';
+import { BUILD_STOP_MS } from './interrupt.ts';
 
 interface VerifyFlags {
   readonly key?: string;
@@ -52,6 +53,7 @@ is not there; 2 the key or the command line is wrong; 5 a file could not be read
 };
 
 async function verify(context: Context, named: string, flags: VerifyFlags): Promise<void> {
+  if (flags.rebuild) context.stopWithin(BUILD_STOP_MS);
   const key = flags.key === undefined ? undefined : await readPublicKey(flags.key);
   const { folder, file } = await folderOf(named);
   const { findings, manifest } = await verifyFolder(folder, { file, key });

@@ -39,7 +39,7 @@ export async function statOrUndefined(file: string) {
 export async function writeAtomic(file: string, data: string | Uint8Array, mode = 0o644): Promise<void> {
   const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`;
   try {
-    await fs.mkdir(path.dirname(file), { recursive: true });
+    await makeFolder(path.dirname(file));
     const handle = await fs.open(temporary, 'wx', mode);
     try {
       await handle.writeFile(data);
@@ -66,33 +66,38 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
+/** How often a folder is made again whose parent another process removed in that moment. */
+const TRIES = 10;
+
+/** Make a folder and those above it. One mkdir(2) each: Node's recursive one never ends where the kernel says ENOENT. */
 export async function makeFolder(folder: string, mode?: number): Promise<void> {
-  try {
-    await fs.mkdir(folder, { recursive: true, ...(mode === undefined ? {} : { mode }) });
-  } catch (cause) {
-    throw storageError(
-      'file.unwritable',
-      `cannot make the folder ${folder}`,
-      await whyNoFolder(folder, cause),
-    );
+  for (let tries = 1; ; tries++) {
+    try {
+      return await makeMissing(path.resolve(folder), mode);
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code === 'ENOENT' && tries < TRIES) continue;
+      throw storageError('file.unwritable', `cannot make the folder ${folder}`, cause);
+    }
   }
 }
 
-/** A recursive mkdir says ENOENT for a read-only or full disk; a plain one says which. */
-async function whyNoFolder(folder: string, cause: unknown): Promise<unknown> {
-  if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') return cause;
-  let existing = path.resolve(folder);
-  while (!(await exists(path.dirname(existing)))) existing = path.dirname(existing);
-  return fs.mkdir(existing).then(
-    () => cause,
-    (plain: unknown) => plain,
-  );
+async function makeMissing(folder: string, mode: number | undefined): Promise<void> {
+  const missing: string[] = [];
+  let at = folder;
+  for (; !(await exists(at)); at = path.dirname(at)) missing.unshift(at);
+  for (const each of missing) {
+    await fs.mkdir(each, mode).catch(async (cause: unknown) => {
+      // Another process may have been faster.
+      if ((cause as NodeJS.ErrnoException).code !== 'EEXIST' || !(await exists(each))) throw cause;
+    });
+  }
+  if (!(await fs.stat(folder)).isDirectory()) throw Object.assign(new Error(folder), { code: 'EEXIST' });
 }
 
 /** Move a finished file or folder to its place. Both must be on one file system. */
 export async function moveIntoPlace(from: string, to: string): Promise<void> {
   try {
-    await fs.mkdir(path.dirname(to), { recursive: true });
+    await makeFolder(path.dirname(to));
     await fs.rename(from, to);
     await syncFolder(path.dirname(to));
   } catch (cause) {
@@ -220,7 +225,7 @@ export async function removeIfEmpty(folder: string): Promise<void> {
 export async function copyAtomic(from: string, to: string, mode: number): Promise<void> {
   const temporary = `${to}.${randomBytes(6).toString('hex')}.tmp`;
   try {
-    await fs.mkdir(path.dirname(to), { recursive: true });
+    await makeFolder(path.dirname(to));
     await fs.copyFile(from, temporary);
     await fs.chmod(temporary, mode);
     await fs.rename(temporary, to);

@@ -14,6 +14,7 @@ import { renderFolder, writeFolder } from './folder.ts';
 import { renderLayers } from './layer-files.ts';
 import { machinePlan } from './machine-plan.ts';
 import { choosePacker, parseVersion } from './packer-version.ts';
+import { writeRendered } from './rendered-folder.ts';
 
 const work = await files.makeWorkFolder(tmpdir(), 'cosrender');
 after(() => files.remove(work));
@@ -112,8 +113,8 @@ test('the scripts are sound shell, and nothing rendered holds a key', async () =
 test('rendering again leaves nothing of an earlier definition', async () => {
   const folder = path.join(work, 'again');
   const rendered = await renderFolder(planOf('debian-13'), { packer: PACKER_16, epoch: 5 });
-  await writeFolder(folder, [...rendered, { path: 'upload/layers/90-old/files', mode: 0o644, text: '' }]);
-  await writeFolder(folder, rendered);
+  await writeRendered(folder, [...rendered, { path: 'upload/layers/90-old/files', mode: 0o644, text: '' }]);
+  await writeRendered(folder, rendered);
   assert.equal(await files.exists(path.join(folder, 'upload/layers/90-old')), false);
   assert.deepEqual(await renderFolder(planOf('debian-13'), { packer: PACKER_16, epoch: 5 }), rendered);
 });

@@ -48,10 +48,8 @@ export async function renderFolder(plan: Plan, options: RenderOptions): Promise<
   return rendered.sort((one, other) => (one.path < other.path ? -1 : 1));
 }
 
-/** Write them, over what an earlier rendering left in `output`. @throws OperatorError `file.unwritable` */
+/** Write them into a new folder. @throws OperatorError `file.unwritable` */
 export async function writeFolder(output: string, rendered: readonly RenderedFile[]): Promise<void> {
-  // A file of an earlier definition must not stay behind: everything below upload/ goes into the image.
-  await files.remove(path.join(output, 'upload'));
   for (const { path: place, mode, text } of rendered) {
     await files.writeAtomic(path.join(output, place), text, mode);
   }

@@ -1,5 +1,5 @@
 import * as path from 'node:path';
-import { ownerLives, ownOwner } from '../cache/owner.ts';
+import { isLeftover, ownOwner } from '../cache/owner.ts';
 import { files, run, tryRun } from '../host.ts';
 
 /** What a root file system takes while it is made, with room to spare. */
@@ -55,7 +55,7 @@ async function placeOfUser(work: string): Promise<WorkPlace> {
 /** What killed builds of this user left, owned by subordinate ids. */
 async function removeOrphans(parent: string): Promise<void> {
   for (const name of await files.listFolder(parent)) {
-    if (!(await ownerLives(name))) await removeTree(path.join(parent, name), process.getuid?.() ?? 0);
+    if (await isLeftover(name)) await removeTree(path.join(parent, name), process.getuid?.() ?? 0);
   }
 }
 

@@ -1,7 +1,11 @@
 /** The key that signs artifacts, as a file of its owner. */
 import { randomBytes } from 'node:crypto';
+import * as path from 'node:path';
 import { OperatorError } from '../errors.ts';
-import { files } from '../host.ts';
+import { fileSystemName, MODELESS_FIX } from '../file-systems.ts';
+import { files, places } from '../host.ts';
+import { assertMayWrite } from '../may-write.ts';
+import { assertPrivate } from '../private-file.ts';
 import {
   type PublicKey,
   parsePublicKey,
@@ -34,6 +38,16 @@ export async function createSignKey(file: string): Promise<{ file: string; publi
       });
     }
   }
+  for (const name of [file, open]) await assertMayWrite(name, { what: 'a signing key' });
+  const folder = path.dirname(file);
+  await files.makeFolder(folder);
+  if (!(await places.keepsModes(folder))) {
+    throw new OperatorError({
+      code: 'sign-key.no-modes',
+      message: `no key is made in ${folder}: it lies on ${fileSystemName(await places.fileSystemOf(folder))}, which keeps no permissions, so every user of this machine could sign; nothing was written`,
+      fix: MODELESS_FIX,
+    });
+  }
   const key = signKeyOf(randomBytes(32));
   // 'wx': whoever was faster keeps the name.
   const handle = await files.openFile(file, 'wx', 0o600);
@@ -58,13 +72,7 @@ export async function readSignKey(file: string): Promise<SignKey> {
       fix: 'make one: npx clusteros-build sign-key create',
     });
   }
-  if ((status.mode & 0o077) !== 0) {
-    throw new OperatorError({
-      code: 'sign-key.mode',
-      message: `the signing key ${file} may be read by others (mode ${(status.mode & 0o777).toString(8)})`,
-      fix: `chmod 600 ${file}`,
-    });
-  }
+  await assertPrivate(file, 'the signing key', 'sign-key.mode');
   const key = parseSignKey(await files.readText(file));
   if (typeof key !== 'string') return key;
   throw new OperatorError({
