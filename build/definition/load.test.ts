@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -168,6 +169,31 @@ test('a file given by source is read from beside the definition', async (t) => {
   assert.deepEqual(definition.files, [{ path: '/etc/motd', mode: 0o600, text: 'welcome\n' }]);
 });
 
+test('no secret gets into an image: by content, by name, by the name behind a link, or by its place', async (t) => {
+  const key = randomBytes(32).toString('base64');
+  const folder = await folderWith(t, {
+    'cluster.yaml': [
+      'files:',
+      '  - {path: /f0, source: innocent.txt}',
+      '  - {path: /f1, source: link}',
+      '  - {path: /etc/shadow, text: ""}',
+      `  - {path: /etc/lab.key, text: "${key}"}`,
+      '  - {path: /f4, source: munge.key}',
+    ].join('\n'),
+    'innocent.txt': `${key}\n`,
+    'munge.key': 'anything',
+  });
+  await symlink('/etc/shadow', path.join(folder, 'link'));
+  await assert.rejects(loadDefinition(path.join(folder, 'cluster.yaml')), (error) => {
+    assert.ok(error instanceof OperatorError);
+    const lines = (error.evidence ?? '').split('\n');
+    assert.equal(lines.length, 5, lines.join());
+    for (const line of lines) assert.match(line, /expected no secret/);
+    assert.ok(!lines.some((line) => line.includes(key)));
+    return true;
+  });
+});
+
 test('sources that cannot be used are reported together', async (t) => {
   const sources = ['gone', 'binary', 'id_ed25519', '.'];
   const folder = await folderWith(t, {
@@ -179,7 +205,10 @@ test('sources that cannot be used are reported together', async (t) => {
     assert.equal(error.code, 'definition.invalid');
     assert.equal(error.evidence?.split('\n').length, 4);
     assert.match(error.evidence ?? '', /:2:\d+: files\[0\]\.source: .*none at .*gone/);
-    assert.match(error.evidence ?? '', /UTF-8.*binary[\s\S]*no private key[\s\S]*none at/);
+    assert.match(
+      error.evidence ?? '',
+      /UTF-8.*binary[\s\S]*no secret, and .* is a private key[\s\S]*none at/,
+    );
     return true;
   });
 });

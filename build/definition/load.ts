@@ -5,7 +5,8 @@ import { saidOfNetwork } from '../../settings/network-config.ts';
 import { readText } from '../../settings/text.ts';
 import { LARGEST_DOCUMENT, readYaml } from '../../settings/yaml.ts';
 import { OperatorError } from '../errors.ts';
-import { files } from '../host.ts';
+import { files, places } from '../host.ts';
+import { secretByName, secretIn } from '../secrets.ts';
 import { crossChecks } from './cross-checks.ts';
 import { definitionSchema, type Settings } from './schema.ts';
 
@@ -60,7 +61,7 @@ export async function loadDefinition(file?: string): Promise<Definition> {
     typeof source === 'string'
       ? [
           {
-            path: ['files', index, 'source'],
+            path: ['files', index, checked.settings.files[index]?.source === undefined ? 'path' : 'source'],
             text: source,
             place: checked.placeOf(['files', index, 'source']),
           },
@@ -107,20 +108,33 @@ function invalid(file: string, mistakes: readonly PlacedMistake[]): OperatorErro
   });
 }
 
+function noSecret(file: string, secret: string): string {
+  return `expected no secret, and ${file} is ${secret}: an image is for everybody; secrets travel in the seed`;
+}
+
 /** Each file with its text, or in words why its source cannot be used. */
 async function readSources(settings: Settings, folder: string): Promise<(DefinedFile | string)[]> {
   return Promise.all(
     settings.files.map(async ({ path: target, mode, text, source }): Promise<DefinedFile | string> => {
       const bits = Number.parseInt(mode, 8);
-      if (source === undefined) return { path: target, mode: bits, text: text ?? '' };
+      if (source === undefined) {
+        const secret = secretByName(target) ?? secretIn(Buffer.from(text ?? ''));
+        return secret === undefined
+          ? { path: target, mode: bits, text: text ?? '' }
+          : noSecret(target, secret);
+      }
       const file = path.resolve(folder, source);
       try {
         const status = await files.statOrUndefined(file);
         if (!status?.isFile()) return `expected a file to copy, and there is none at ${file}`;
+        // Of what is no text, such as MUNGE's key, the name says more than the bytes; a link has its target's name too.
+        const named = [file, await places.realPlace(file), target].map(secretByName).find(Boolean);
+        if (named !== undefined) return noSecret(file, named);
         if (status.size > LARGEST_SOURCE) return `expected at most 1 MiB, and ${file} is larger`;
         const { text: content, reason } = readText(await files.readBytes(file));
         if (content === undefined) return `${reason} in ${file}`;
-        if (content.includes('PRIVATE KEY-----')) return `expected no private key, and ${file} is one`;
+        const secret = secretIn(Buffer.from(content));
+        if (secret !== undefined) return noSecret(file, secret);
         return { path: target, mode: bits, text: content };
       } catch (error) {
         return error instanceof OperatorError ? error.message : `expected text in UTF-8 in ${file}`;
