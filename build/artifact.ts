@@ -6,6 +6,7 @@ import { digestOf, manifestText, readManifest } from './assemble/manifest.ts';
 import { makeRootTree } from './assemble/root-tree.ts';
 import { TARGET_RECIPES } from './assemble/targets.ts';
 import { readTarIndex } from './assemble/tree/tar-index.ts';
+import { closureDigest } from './cache/import-closure.ts';
 import { sourceDigest } from './cache/source-digest.ts';
 import { keyOf } from './cache.ts';
 import type { Plan } from './definition/plan.ts';
@@ -34,8 +35,11 @@ export function artifactFiles(plan: Plan): string[] {
 /** Everything that an artifact's bytes depend on. */
 export async function artifactKey(plan: Plan, packages: PackagesTree, agent: BuiltAgent): Promise<string> {
   const { name, base, arch, target, files: own, links, units, removes, diskBytes, apt } = plan;
+  const assemble = path.join(import.meta.dirname, 'assemble');
   return keyOf({
-    assembler: await sourceDigest(path.join(import.meta.dirname, 'assemble')),
+    // The folder for what is not imported, such as scripts; the closure for what is, wherever it lies.
+    assembler: await sourceDigest(assemble),
+    imported: await closureDigest(['targets.ts', 'root-tree.ts'].map((name) => path.join(assemble, name))),
     packages: packages.key,
     agent: agent.sha256,
     plan: { name, base, arch, target, files: own, links, units, removes, diskBytes, node: apt.node },
