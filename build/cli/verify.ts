@@ -1,5 +1,6 @@
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
+import { InvalidArgumentError } from 'commander';
 import { openCache } from '../cache.ts';
 import { readHostFacts } from '../definition/host-facts.ts';
 import { loadDefinition } from '../definition/load.ts';
@@ -19,6 +20,7 @@ import { BUILD_STOP_MS } from './interrupt.ts';
 
 interface VerifyFlags {
   readonly key?: string;
+  readonly newerThan?: number;
   readonly rebuild?: boolean;
   readonly mirror?: string;
   /** False for --no-cache. */
@@ -32,6 +34,11 @@ export const registerVerify: Register = (program, context) => {
     .option(
       '--key <file>',
       "the signer's public key, a file or its line of base64: then a signature is required",
+    )
+    .option(
+      '--newer-than <time>',
+      'with --key: the signed time must be later, such as 2026-01-31 or that of the folder in use',
+      timeOf,
     )
     .option('--rebuild', 'build it again from the definition, and compare every byte')
     .option('--mirror <url>', 'with --rebuild: the archive to take packages from')
@@ -55,8 +62,15 @@ is not there; 2 the key or the command line is wrong; 5 a file could not be read
 async function verify(context: Context, named: string, flags: VerifyFlags): Promise<void> {
   if (flags.rebuild) context.stopWithin(BUILD_STOP_MS);
   const key = flags.key === undefined ? undefined : await readPublicKey(flags.key);
+  if (flags.newerThan !== undefined && key === undefined) {
+    throw new OperatorError({
+      code: 'usage',
+      message: '--newer-than needs --key: only a signed time can be believed',
+      fix: "add the signer's public key: --key release.pub",
+    });
+  }
   const { folder, file } = await folderOf(named);
-  const { findings, manifest } = await verifyFolder(folder, { file, key });
+  const { findings, manifest } = await verifyFolder(folder, { file, key, newerThan: flags.newerThan });
   const all: Finding[] = [...findings];
   // What is damaged is not worth minutes of building.
   if (flags.rebuild && manifest !== undefined && isSound(findings)) {
@@ -100,6 +114,19 @@ async function rebuild(context: Context, manifest: ManifestView, flags: VerifyFl
   } finally {
     await files.remove(output);
   }
+}
+
+/** A day, a time, or seconds since 1970, in seconds. */
+function timeOf(text: string): number {
+  const plain = /^\d{9,11}$/.test(text) ? Number(text) : undefined;
+  const iso = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2})?Z)?$/.test(text)
+    ? Date.parse(text) / 1000
+    : Number.NaN;
+  const seconds = plain ?? iso;
+  if (Number.isFinite(seconds)) return seconds;
+  throw new InvalidArgumentError(
+    'expected a day or a time in UTC, such as 2026-01-31 or 2026-01-31T12:00:00Z.',
+  );
 }
 
 /** One line of the report. */

@@ -40,6 +40,20 @@ test('what is signed is verified by the key, by its line alone, by minisign and 
   await run(['sha256sum', '--check', '--strict', 'SHA256SUMS'], { cwd: folder });
 });
 
+test('the signed time is shown, and an older folder in the place of the new one is refused when asked', async (t) => {
+  const { folder, pub } = await signed(t);
+  const { stdout } = await runCli('verify', folder, '--key', pub);
+  assert.match(stdout, /signed by [0-9A-F]{16}, of 2026-01-01T00:00:00Z/);
+  for (const time of ['2026-01-01', '1767225600', '2026-02-01T00:00:00Z']) {
+    const late = await runCli('verify', folder, '--key', pub, '--newer-than', time);
+    assert.equal(late.code, 8, time);
+    assert.match(late.stdout, /FAILED .*not newer than/);
+  }
+  assert.equal((await runCli('verify', folder, '--key', pub, '--newer-than', '2025-12-31')).code, 0);
+  assert.equal((await runCli('verify', folder, '--newer-than', '2025-12-31')).code, 2);
+  assert.equal((await runCli('verify', folder, '--key', pub, '--newer-than', 'tomorrow')).code, 2);
+});
+
 test('signing twice gives the same files', async (t) => {
   const { folder, key, at } = await signed(t);
   const before = await files.readText(at('SHA256SUMS.minisig'));

@@ -45,10 +45,15 @@ export async function folderOf(named: string): Promise<{ folder: string; file: s
  *
  * @param asked.file must be in the list of digests
  * @param asked.key then the folder must be signed, by it, and the signature must cover everything
+ * @param asked.newerThan seconds since 1970: the signed time must be later, or an old folder was put in the new one's place
  */
 export async function verifyFolder(
   folder: string,
-  asked: { readonly file?: string | undefined; readonly key?: PublicKey | undefined } = {},
+  asked: {
+    readonly file?: string | undefined;
+    readonly key?: PublicKey | undefined;
+    readonly newerThan?: number | undefined;
+  } = {},
 ): Promise<Verdict> {
   const list = await textOf(folder, SUMS);
   const sums = list === undefined ? [] : parseSums(list);
@@ -59,7 +64,7 @@ export async function verifyFolder(
   if (asked.file !== undefined && ![...known.map(({ file }) => file), SUMS, SIGNATURE].includes(asked.file)) {
     findings.push(failed(asked.file, 'digest', `${SUMS} does not list it`));
   }
-  findings.push(await signatureFinding(folder, list, asked.key));
+  findings.push(await signatureFinding(folder, list, asked.key, asked.newerThan));
   for (const sum of known) findings.push(await digestFinding(folder, sum));
   const { view, found } = await manifestFindings(folder, known);
   findings.push(...found);
@@ -76,6 +81,7 @@ async function signatureFinding(
   folder: string,
   list: string | undefined,
   key: PublicKey | undefined,
+  newerThan: number | undefined,
 ): Promise<Finding> {
   const text = await textOf(folder, SIGNATURE);
   if (key === undefined) {
@@ -85,9 +91,27 @@ async function signatureFinding(
   }
   if (text === undefined) return missing(SIGNATURE, 'signature', 'the folder is not signed');
   const check = checkSignature(Buffer.from(list ?? ''), text, key);
-  return check.ok
-    ? ok(SIGNATURE, 'signature', `signed by ${keyName(key.id)}`)
-    : failed(SIGNATURE, 'signature', check.reason);
+  if (!check.ok) return failed(SIGNATURE, 'signature', check.reason);
+  const time = signedTime(check.trusted);
+  const when = time === undefined ? 'it tells no time' : `of ${timeText(time)}`;
+  if (newerThan !== undefined && (time === undefined || time <= newerThan)) {
+    return failed(
+      SIGNATURE,
+      'signature',
+      `signed by ${keyName(key.id)}, ${when}: not newer than ${timeText(newerThan)}`,
+    );
+  }
+  return ok(SIGNATURE, 'signature', `signed by ${keyName(key.id)}, ${when}`);
+}
+
+/** Seconds since 1970 in a trusted comment, as minisign and we write it. */
+export function signedTime(trusted: string): number | undefined {
+  const [, seconds] = /(?:^|\t)timestamp:(\d{1,12})(?:\t|$)/.exec(trusted) ?? [];
+  return seconds === undefined ? undefined : Number(seconds);
+}
+
+function timeText(seconds: number): string {
+  return `${new Date(seconds * 1000).toISOString().slice(0, 19)}Z`;
 }
 
 async function digestFinding(folder: string, { file, sha256 }: Sum): Promise<Finding> {
