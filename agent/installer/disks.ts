@@ -21,7 +21,7 @@ export interface Disk {
   readonly number?: string | undefined;
   /** `nvme`, `sata`, `usb`, `virtio`, `mmc`; undefined when the kernel does not say. */
   readonly transport: string | undefined;
-  /** It can be pulled out: a stick, a card, a disk in a hot-plug bay of USB. */
+  /** It can be pulled out: a stick, a card in a reader, a disk on USB; not a soldered eMMC. */
   readonly removable: boolean;
   readonly readOnly: boolean;
   /** What uses it now: `mounted at /`, `swap`, `holds lvm vg0-root`. */
@@ -100,7 +100,7 @@ export function parseLsblk(output: string, options: { readonly loops?: boolean }
       if (size === 0) return false;
       return (type === 'disk' && DISK_NAME.test(name)) || (options.loops === true && LOOP_NAME.test(name));
     })
-    .map(diskOf)
+    .map((device) => diskOf(device, blockdevices))
     .sort((a, b) => a.path.localeCompare(b.path, 'en', { numeric: true }));
 }
 
@@ -121,7 +121,7 @@ export function parseWipefs(output: string): string[] {
   return [...new Set(signatures.map(({ type }) => type))];
 }
 
-function diskOf(device: Device): Disk {
+function diskOf(device: Device, others: readonly Device[]): Disk {
   const below = (device.children ?? []).flatMap(withDescendants);
   const all = [device, ...below];
   const transport = device.tran ?? (device.name.startsWith('mmcblk') ? 'mmc' : transportByName(device.name));
@@ -137,8 +137,7 @@ function diskOf(device: Device): Disk {
     wwn: device.wwn,
     number: device['maj:min'],
     transport,
-    removable:
-      device.rm || (device.hotplug && transport !== 'nvme' && transport !== 'sata') || transport === 'usb',
+    removable: isRemovable(device, transport, others),
     readOnly: device.ro,
     uses: [...new Set(all.flatMap((it) => [...mountsOf(it), ...holderOf(it)]))],
     contents: [
@@ -149,6 +148,18 @@ function diskOf(device: Device): Disk {
     members: all.map(({ name, kname }) => kname ?? name),
   };
 }
+
+/**
+ * util-linux before 2.39 calls every eMMC hot-pluggable, and later ones no card in a reader of PCIe. An eMMC is soldered,
+ * and only it has boot areas, which are disks of their own beside it.
+ */
+function isRemovable(device: Device, transport: string | undefined, others: readonly Device[]): boolean {
+  if (device.name.startsWith('mmcblk')) return !others.some(({ name }) => name === `${device.name}boot0`);
+  if (device.rm || transport === 'usb') return true;
+  return device.hotplug && !BUILT_IN.includes(transport ?? '');
+}
+
+const BUILT_IN = ['nvme', 'sata', 'ata', 'sas', 'virtio', 'ufs'];
 
 function withDescendants(device: Device): Device[] {
   return [device, ...(device.children ?? []).flatMap(withDescendants)];

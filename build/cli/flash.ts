@@ -1,25 +1,44 @@
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
+import { createInterface } from 'node:readline/promises';
 import { type BlockDevice, DeviceFault, type FaultKind } from '../../agent/installer/device.ts';
 import type { Disk } from '../../agent/installer/disks.ts';
 import { bytesText, meterLine } from '../../agent/installer/progress.ts';
-import { listDisks } from '../../agent/installer/read-disks.ts';
+import { listDisks, lookAt, lookAtOpened } from '../../agent/installer/read-disks.ts';
 import { type ExitName, OperatorError } from '../errors.ts';
-import { assertFlashable, deviceTable, type FlashRules, refusals } from '../flash/devices.ts';
+import {
+  assertFlashable,
+  assertMayWipe,
+  deviceTable,
+  type FlashRules,
+  losses,
+  proposed,
+  refusals,
+  wipeWord,
+} from '../flash/devices.ts';
 import { flash } from '../flash/flash.ts';
 import { assertSeedExists, putSeed } from '../flash/seed-onto.ts';
 import { openSource } from '../flash/source.ts';
-import { blockDevice, clock, files, run } from '../host.ts';
+import { blockDevice, clock, files, places, run } from '../host.ts';
 import { lineProgress, type Progress, silentProgress, terminalProgress } from '../progress.ts';
+import { readPublicKey } from '../trust/sign-key.ts';
+import { folderOf, isSound, verifyFolder } from '../trust/verify.ts';
 import type { Context, Register } from './context.ts';
+import { findingLine } from './verify.ts';
 
 interface FlashFlags {
   readonly seed?: string;
   readonly forceSerial?: string;
+  readonly wipe?: string;
+  readonly yes?: boolean;
+  readonly key?: string;
   /** A file, or false for --no-bmap. */
   readonly bmap?: string | false;
   readonly allowLoop?: boolean;
 }
+
+/** A slow stick takes minutes to write what it was given. */
+const STOP_MS = 600_000;
 
 export const registerFlash: Register = (program, context) => {
   program
@@ -27,6 +46,9 @@ export const registerFlash: Register = (program, context) => {
     .description('write an image to a stick and read it back; without a device, list the sticks')
     .option('--seed <path>', 'put this seed on the stick: a folder, or a volume made by seed')
     .option('--force-serial <serial>', 'flash the device of this serial though it is not removable')
+    .option('--wipe <serial>', 'the device of this serial may lose what it holds')
+    .option('--yes', 'ask nothing: an empty device only')
+    .option('--key <file>', "the signer's public key: the image must be signed by it, unchanged")
     .option('--bmap <file>', 'the block map (default: the one beside the image)')
     .option('--no-bmap', 'write every byte')
     .option('--allow-loop', 'loop devices are devices too')
@@ -37,7 +59,7 @@ Examples:
   npx clusteros-build flash
   sudo npx clusteros-build flash /dev/sdb dist/clusteros-debian-13-amd64-usb/clusteros.img.zst --seed seed.img
 
-Everything on the device is lost. A device that is mounted or that this system runs from is always refused.
+Everything on the device is lost: what holds data needs its serial typed, or --wipe SERIAL. A device that is mounted or that this system runs from is always refused.
 `,
     )
     .action((device: string | undefined, image: string | undefined, flags: FlashFlags) =>
@@ -52,9 +74,8 @@ async function runFlash(
   flags: FlashFlags,
 ): Promise<void> {
   const rules: FlashRules = flags;
-  const lsblk = { run: async (argv: readonly string[]) => (await run(argv)).stdout };
-  const disks = await listDisks(lsblk, { loops: flags.allowLoop === true });
-  if (device === undefined) return list(context, disks, rules);
+  const disks = await listDisks({ run: stdoutOf }, { loops: flags.allowLoop === true });
+  if (device === undefined) return list(context, await Promise.all(disks.map(seen)), rules);
   if (image === undefined) {
     throw new OperatorError({
       code: 'usage',
@@ -62,7 +83,9 @@ async function runFlash(
       fix: `npx clusteros-build flash ${device} <image.img.zst>`,
     });
   }
-  const disk = assertFlashable(disks, device, rules);
+  context.stopWithin(STOP_MS);
+  const disk = assertFlashable(disks, await resolved(device), rules);
+  if (flags.key !== undefined) await assertSigned(context, image, flags.key);
   if (flags.seed !== undefined) await assertSeedExists(flags.seed);
   const started = clock.monotonicMs();
   const result = await write(context, disk, image, flags).catch((error: unknown) => {
@@ -79,6 +102,63 @@ async function runFlash(
   );
 }
 
+/** The device behind a link of /dev/disk/by-id, and a name without its folder. */
+async function resolved(device: string): Promise<string> {
+  return await places.realPlace(device.includes('/') ? device : path.join('/dev', device));
+}
+
+/** For the list: what cannot be opened, for want of rights, is as lsblk tells it. */
+async function seen(disk: Disk): Promise<Disk> {
+  const open = ({ path: name, size, logicalSector: sector }: Disk) =>
+    blockDevice.openBlockDevice(name, { size, sector, writable: false });
+  try {
+    return await lookAt({ run: stdoutOf, open }, disk);
+  } catch (error) {
+    if (error instanceof DeviceFault || error instanceof OperatorError) return disk;
+    throw error;
+  }
+}
+
+async function stdoutOf(argv: readonly string[]): Promise<string> {
+  return (await run(argv)).stdout;
+}
+
+/** @throws OperatorError `flash.untrusted` */
+async function assertSigned(context: Context, image: string, given: string): Promise<void> {
+  const key = await readPublicKey(given);
+  const { folder, file } = await folderOf(image);
+  const { findings } = await verifyFolder(folder, { file, key });
+  if (isSound(findings)) {
+    const [signature] = findings.filter(({ check }) => check === 'signature');
+    context.note(`clusteros: ${image} is ${signature?.detail}`);
+    return;
+  }
+  throw new OperatorError({
+    code: 'flash.untrusted',
+    exit: 'untrusted',
+    message: `${image} is not flashed: it is not what the key signed`,
+    evidence: findings
+      .filter(({ state }) => state === 'failed' || state === 'missing')
+      .map(findingLine)
+      .join('\n'),
+    fix: 'fetch the folder again, with SHA256SUMS and SHA256SUMS.minisig, or name the right key',
+  });
+}
+
+/** What the opened device holds goes only by its serial: by the flag, or typed at a terminal. */
+async function assertLeave(context: Context, disk: Disk, rules: FlashRules): Promise<void> {
+  const asks = process.stdin.isTTY && !context.globals().json && !rules.yes && rules.wipe === undefined;
+  if (!asks || losses(disk).length === 0) return assertMayWipe(disk, rules);
+  context.note(`${deviceTable([disk], rules)}\n`);
+  const ask = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const question = `All of it will be lost. Type ${wipeWord(disk)} to go on: `;
+    assertMayWipe(disk, { wipe: (await ask.question(question, { signal: context.signal })).trim() });
+  } finally {
+    ask.close();
+  }
+}
+
 function list(context: Context, disks: readonly Disk[], rules: FlashRules): void {
   const usable = disks.filter((disk) => refusals(disk, rules).length === 0);
   const document = disks.map((disk) => ({
@@ -87,13 +167,20 @@ function list(context: Context, disks: readonly Disk[], rules: FlashRules): void
     model: disk.model ?? null,
     serial: disk.serial ?? null,
     transport: disk.transport ?? null,
+    contents: losses(disk),
     refused: refusals(disk, rules),
   }));
-  context.answer({ devices: document }, () =>
-    usable.length === 0
-      ? `There is no removable device. Plug one in. The others:\n\n${deviceTable(disks, rules)}`
-      : `${deviceTable(usable, rules)}\n\nFlash one: npx clusteros-build flash ${usable[0]?.path} <image>`,
-  );
+  const first = proposed(usable);
+  context.answer({ devices: document, proposed: first?.path ?? null }, () => {
+    if (usable.length === 0)
+      return `There is no removable device. Plug one in. The others:\n\n${deviceTable(disks, rules)}`;
+    const wipe = first !== undefined && losses(first).length > 0 ? ` --wipe ${wipeWord(first)}` : '';
+    const next =
+      first === undefined
+        ? 'None is proposed: each is large and holds data. Plug in a stick.'
+        : `Flash one: npx clusteros-build flash ${first.path} <image>${wipe}`;
+    return `${deviceTable(usable, rules)}\n\n${next}`;
+  });
 }
 
 async function write(context: Context, disk: Disk, image: string, flags: FlashFlags) {
@@ -104,6 +191,8 @@ async function write(context: Context, disk: Disk, image: string, flags: FlashFl
   try {
     const { size, logicalSector: sector, path: name } = disk;
     device = await blockDevice.openBlockDevice(name, { size, sector, writable: true });
+    // Through the descriptor that is then written: no other device can take its place.
+    await assertLeave(context, await lookAtOpened({ run: stdoutOf }, disk, device), flags);
     if (source.bmap === undefined)
       context.note('clusteros: no block map beside the image: every byte is written');
     let seed: string[] | null = null;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Disk, parseLsblk } from '../../agent/installer/disks.ts';
-import { assertFlashable, deviceTable, refusals } from './devices.ts';
+import { assertFlashable, assertMayWipe, deviceTable, proposed, refusals } from './devices.ts';
 
 function disksOf(...devices: Record<string, unknown>[]): Disk[] {
   const blockdevices = devices.map((it) => ({ type: 'disk', size: 16e9, ...it }));
@@ -67,4 +67,41 @@ test('the table shows model, size and serial', () => {
       'SIZE     ',
     ),
   );
+});
+
+const tank = {
+  name: 'sda',
+  tran: 'usb',
+  serial: 'NA0001',
+  size: 4e12,
+  children: [{ name: 'sda1', type: 'part', size: 4e12, fstype: 'zfs_member', label: 'tank' }],
+};
+
+test('an eMMC is built in though lsblk calls it hot-pluggable, and a card in any reader is not', () => {
+  const boot = { name: 'mmcblk0boot0', ro: true };
+  const [emmc] = disksOf({ name: 'mmcblk0', hotplug: true }, boot);
+  const [card] = disksOf({ name: 'mmcblk0', tran: 'mmc', hotplug: false, rm: false });
+  const [inPc] = disksOf({ name: 'sda', tran: 'sas', hotplug: true });
+  assert.deepEqual(
+    [emmc, card, inPc].map((disk) => disk?.removable),
+    [false, true, false],
+  );
+});
+
+test('an empty or small stick is proposed, never a large disk with data', () => {
+  assert.equal(proposed(disksOf(tank, stick))?.path, '/dev/sdb');
+  assert.equal(proposed(disksOf(tank)), undefined);
+  const used = { ...stick, name: 'sdc', size: 8e9, fstype: 'vfat' };
+  assert.equal(proposed(disksOf(used, stick))?.path, '/dev/sdb');
+  assert.equal(proposed(disksOf(tank, used))?.path, '/dev/sdc');
+});
+
+test('what holds data is wiped by its serial alone, and never by --yes', () => {
+  const [full, empty] = disksOf(tank, stick);
+  assert.ok(full && empty);
+  assertMayWipe(empty, { yes: true });
+  assertMayWipe(full, { wipe: 'NA0001' });
+  for (const rules of [{}, { yes: true }, { wipe: '4C53' }, { wipe: '/dev/sda' }])
+    assert.throws(() => assertMayWipe(full, rules), { code: 'flash.data', fix: /--wipe NA0001$/ });
+  assert.match(deviceTable([full], {}), /zfs_member "tank".*only with --wipe NA0001/);
 });

@@ -7,6 +7,46 @@ export interface FlashRules {
   /** The serial of a device that may be flashed though it is not removable. */
   readonly forceSerial?: string | undefined;
   readonly allowLoop?: boolean | undefined;
+  /** The serial of a device that may lose what it holds; its path, where it tells none. */
+  readonly wipe?: string | undefined;
+  /** For scripts: no question, and so an empty device only. */
+  readonly yes?: boolean | undefined;
+}
+
+/** Above this it is somebody's disk rather than a stick for an image. */
+const SMALL = 128e9;
+
+/** What a device would lose. A loop device of a test is full of bytes that mean nothing. */
+export function losses(disk: Disk): readonly string[] {
+  const loop = disk.name.startsWith('loop');
+  return disk.contents.filter((what) => !(loop && what === 'unknown data'));
+}
+
+/** What has to be typed before a device loses its data. */
+export function wipeWord(disk: Disk): string {
+  return disk.serial ?? disk.path;
+}
+
+/** Which device the list proposes: an empty one before a small one, the smallest first; never a large one with data. */
+export function proposed(usable: readonly Disk[]): Disk | undefined {
+  const [first] = usable
+    .filter((disk) => losses(disk).length === 0 || disk.size <= SMALL)
+    .sort((a, b) => Math.sign(losses(a).length) - Math.sign(losses(b).length) || a.size - b.size);
+  return first;
+}
+
+/** @throws OperatorError `flash.data` for a device with data whose wiping nobody allowed */
+export function assertMayWipe(disk: Disk, { wipe, yes }: FlashRules): void {
+  const lost = losses(disk);
+  if (lost.length === 0 || wipe === wipeWord(disk)) return;
+  const wrong =
+    wipe === undefined ? '' : `; --wipe ${wipe} is not its ${disk.serial === undefined ? 'path' : 'serial'}`;
+  throw new OperatorError({
+    code: 'flash.data',
+    message: `${disk.path} is not flashed: it holds ${lost.join(', ')}${yes ? '; --yes is for an empty device' : wrong}`,
+    evidence: deviceTable([disk], {}),
+    fix: `if all of it may go: --wipe ${wipeWord(disk)}`,
+  });
 }
 
 const SYSTEM = 'this system runs from it';
@@ -58,6 +98,14 @@ export function assertFlashable(disks: readonly Disk[], device: string, rules: F
   });
 }
 
+function standing(disk: Disk, rules: FlashRules): string {
+  const reasons = refusals(disk, rules);
+  const lost = losses(disk);
+  const holds = lost.length === 0 ? [] : [`holds ${lost.join(', ')}`];
+  if (reasons.length > 0) return [...reasons, ...holds].join('; ');
+  return lost.length === 0 ? 'may be flashed' : `${holds}: only with --wipe ${wipeWord(disk)}`;
+}
+
 /** A table for people. */
 export function deviceTable(disks: readonly Disk[], rules: FlashRules): string {
   if (disks.length === 0) return 'no disks';
@@ -67,7 +115,7 @@ export function deviceTable(disks: readonly Disk[], rules: FlashRules): string {
     disk.model ?? '-',
     disk.serial ?? '-',
     disk.transport ?? '-',
-    refusals(disk, rules).join('; ') || 'may be flashed',
+    standing(disk, rules),
   ]);
   const all = [['DEVICE', 'SIZE', 'MODEL', 'SERIAL', 'BY', ''], ...lines];
   const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...all.map((line) => line[column]?.length ?? 0)));

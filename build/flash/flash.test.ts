@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { runProgram } from '../cli/program.ts';
@@ -144,6 +144,43 @@ test(
     assert.match(said, /the device has gone[\s\S]*plug it in again/);
   },
 );
+
+test(
+  'a device with a file system is flashed by its name behind a link, and only with --wipe',
+  needsLoops('mkfs.vfat'),
+  async (t) => {
+    const folder = freshFolder(t);
+    const image = usbImage(folder, 12 * MIB);
+    const stick = plugIn(t, folder, 12 * MIB);
+    execFileSync('mkfs.vfat', ['-n', 'PHOTOS', stick.path]);
+    const link = path.join(folder, 'usb-Cruzer-0:0');
+    symlinkSync(stick.path, link);
+    const before = readFileSync(stick.file);
+    for (const flags of [[], ['--yes'], ['--wipe', 'another']]) {
+      const refused = await runCli('flash', '--allow-loop', link, image.zst, ...flags);
+      assert.equal(refused.code, 2, refused.stderr);
+      assert.match(refused.stderr, /holds a file system or volume \(vfat\).*[\s\S]*--wipe /);
+      assert.ok(readFileSync(stick.file).equals(before));
+    }
+    const name = path.basename(stick.path);
+    const { code, stderr } = await runCli('flash', '--allow-loop', name, image.zst, '--wipe', stick.path);
+    assert.equal(code, 0, stderr);
+  },
+);
+
+test('an image that the key did not sign is not flashed', needsLoops(), async (t) => {
+  const folder = freshFolder(t);
+  const image = usbImage(folder, 12 * MIB);
+  const stick = plugIn(t, folder, 12 * MIB);
+  const key = path.join(folder, 'release.key');
+  assert.equal((await runCli('sign-key', 'create', key)).code, 0);
+  const before = readFileSync(stick.file);
+  const pub = path.join(folder, 'release.pub');
+  const { code, stderr } = await runCli('flash', '--allow-loop', stick.path, image.zst, '--key', pub);
+  assert.equal(code, 8, stderr);
+  assert.match(stderr, /not what the key signed/);
+  assert.ok(readFileSync(stick.file).equals(before));
+});
 
 test('a stop leaves a stick that starts nothing', needsLoops(), async (t) => {
   const folder = freshFolder(t);
