@@ -41,7 +41,7 @@ test('init run twice says the same identity, new the first time only', async (t)
 
 test('init fails with exit code 2 on bad settings, and says where', async (t) => {
   const sandbox = makeSandbox(t);
-  sandbox.put('etc/node.yaml', 'name: 3\nnmae: x\n');
+  sandbox.put('etc/node.yaml', 'name: [3]\nnmae: x\n');
   const { code, error } = await call(sandbox, 'init');
   assert.equal(code, 2);
   assert.match(error?.evidence ?? '', /node\.yaml:1:1[\s\S]*node\.yaml:2:1/);

@@ -4,8 +4,8 @@ import { VERSION } from '../version.ts';
 import { COMMANDS, type CommandRow, type Run } from './commands.ts';
 import type { Context, Options } from './context.ts';
 
-/** The command line. @returns a function from the arguments to the exit code; it throws what went wrong */
-export function createProgram(context: Context): (argv: readonly string[]) => Promise<number> {
+/** The program with all its commands. Parsing a command line runs one. */
+export function makeProgram(context: Context, ended: (as: ExitName) => void): Command {
   const program = new Command('node-agent')
     .description('The agent of a Cluster-OS node.')
     .exitOverride()
@@ -13,11 +13,16 @@ export function createProgram(context: Context): (argv: readonly string[]) => Pr
     .helpCommand(false)
     .version(VERSION, '-V, --version', 'the version of this program; more by the command version')
     .addHelpText('after', `\n${exitCodeHelp()}`);
-  let exit: ExitName = 'ok';
-  const ended = (as: ExitName) => {
-    exit = as;
-  };
   for (const row of COMMANDS) addCommand(program, row, context, ended);
+  return program;
+}
+
+/** The command line. @returns a function from the arguments to the exit code; it throws what went wrong */
+export function createProgram(context: Context): (argv: readonly string[]) => Promise<number> {
+  let exit: ExitName = 'ok';
+  const program = makeProgram(context, (as) => {
+    exit = as;
+  });
   return async (argv) => {
     try {
       if (argv.length === 0) program.outputHelp();

@@ -36,8 +36,10 @@ export const registerSeed: Register = (program, context) => {
       new Option('--format <format>', 'fat can be edited later').choices(SEED_FORMATS).default('iso'),
     )
     .option('--output <file>', `the volume (default: ${OUTPUTS.iso}, or ${OUTPUTS.fat} for fat)`)
-    .option('--key <file>', `the cluster key (default: ${KEY_NAME} beside the definition)`, true)
-    .option('--no-key', 'leave the key out; machines wait for one')
+    .addOption(
+      new Option('--key <file>', 'the cluster key').default(true, `${KEY_NAME} beside the definition`),
+    )
+    .option('--no-key', 'omit the key; machines wait for one')
     .option('--token <file>', 'an enrolment token (node-agent token create) in place of the key')
     .option('--ssh-key <file...>', 'public SSH keys that may log in, besides those of the definition')
     .option('--hostname <name>', 'for a seed of one machine; without it every machine names itself')
