@@ -130,6 +130,17 @@ function fromSettings(facts: Facts): FoundCondition[] {
       endedBy: 'correct clusteros/node.yaml on the CIDATA volume, or take the volume away',
     });
   }
+  const cloud = facts.seed.find(({ item, source }) => item === 'cloud-init' && source === 'seed');
+  if (cloud?.outcome === 'refused') {
+    found.push({
+      code: 'seed.cloud-init',
+      state: 'misconfigured',
+      summary: 'cloud-init did not carry out all of the seed',
+      evidence: cloud.reason,
+      endedBy:
+        'correct user-data or network-config on the CIDATA volume, change instance-id in meta-data, and restart',
+    });
+  }
   return found;
 }
 

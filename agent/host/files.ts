@@ -30,9 +30,18 @@ export interface Entry {
  * @throws AgentError `file.kind`, `file.too-large`, `file.unreadable`
  */
 export async function readLimited(file: string, limit: number): Promise<Found | undefined> {
+  return readOpened(file, limit, constants.O_NOFOLLOW);
+}
+
+/** The same where a link is expected: cloud-init's run folder has links to its files. */
+export async function readLinked(file: string, limit: number): Promise<Found | undefined> {
+  return readOpened(file, limit, 0);
+}
+
+async function readOpened(file: string, limit: number, noFollow: number): Promise<Found | undefined> {
   let handle: fs.FileHandle;
   try {
-    handle = await fs.open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    handle = await fs.open(file, constants.O_RDONLY | constants.O_NONBLOCK | noFollow);
   } catch (cause) {
     const code = errnoOf(cause);
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;

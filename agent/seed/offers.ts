@@ -6,6 +6,7 @@ import { files } from '../host.ts';
 import { keyFile } from '../identity/key-store.ts';
 import type { Environment, Paths } from '../paths.ts';
 import { cloudMistakes } from './cloud-files.ts';
+import { type CloudResult, parseCloudStatus } from './cloud-result.ts';
 import { OFFER_LIMIT, type Offer } from './judge.ts';
 import {
   CLOUD_FILES,
@@ -58,7 +59,7 @@ async function seedOffers(paths: Paths): Promise<Offer[]> {
     (name) =>
       !isLitter(name) && !ours.includes(name) && !told.some((it) => it.name === `${SEED_FOLDER}/${name}`),
   );
-  const cloud = await cloudOffers(paths, root);
+  const cloud = [...(await cloudOffers(paths, root)), ...(await cloudResultOffers(paths))];
   return [
     ...read.filter((offer) => offer !== undefined),
     ...told.map(({ name, reason }) => ignoredOffer(name.replace(`${SEED_FOLDER}/`, ''), folder, reason)),
@@ -111,6 +112,26 @@ async function cloudOffers(paths: Paths, root: readonly { readonly name: string 
   return offers;
 }
 
+/** By systemd's rules beside our own folder. */
+function cloudStatus({ run }: Paths, name: 'status.json' | 'result.json'): string {
+  return path.join(path.dirname(run), 'cloud-init', name);
+}
+
+async function cloudResultOffers(paths: Paths): Promise<Offer[]> {
+  const text = await files.readLinked(cloudStatus(paths, 'status.json'), OFFER_LIMIT);
+  const result = text === undefined ? undefined : parseCloudStatus(text.bytes.toString('utf8'));
+  return [result === undefined ? undefined : cloudResultOffer(result)].filter((offer) => offer !== undefined);
+}
+
+/** What cloud-init says of its own work; nothing when all went well. */
+export function cloudResultOffer({ errors, warnings }: CloudResult): Offer | undefined {
+  const told = (what: string, stages: readonly string[]) =>
+    `cloud-init reports ${what} (${stages.join(', ')}); see: sudo cloud-init status --long`;
+  const offer = { source: 'seed', item: 'cloud-init', place: 'cloud-init' } as const;
+  if (errors.length > 0) return { ...offer, content: { refusal: told('errors', errors) } };
+  return warnings.length > 0 ? { ...offer, content: { ignored: told('warnings', warnings) } } : undefined;
+}
+
 /** The installer's own settings on the seed, and what only looks like them. */
 export async function readInstallSettings(paths: Paths): Promise<{
   readonly file: string;
@@ -160,6 +181,8 @@ export async function offersMark(paths: Paths): Promise<string> {
   const { root, inside } = await listSeed(paths);
   const entries = [
     await files.look(userDataIgnored(paths)),
+    await files.look(cloudStatus(paths, 'status.json')),
+    await files.look(cloudStatus(paths, 'result.json')),
     await files.look(paths.config),
     await files.look(paths.configKey),
     await files.look(keyFile(paths.state)),
