@@ -112,7 +112,7 @@ export async function runDaemon({
     logChanges(log, told, status);
     told = status;
     const document = statusDocument(status, cluster?.view());
-    await writeLastKnown(paths, document, ANSWER_MS).catch((error: unknown) => {
+    await writeLastKnown(paths, document, document.timers?.answerMs ?? ANSWER_MS).catch((error: unknown) => {
       if (lastKnownFailure !== String(error))
         log.warning('the last known status could not be written', { reason: String(error) });
       lastKnownFailure = String(error);

@@ -8,6 +8,7 @@ export * as children from './host/children.ts';
 export * as clock from './host/clock.ts';
 export * as consoles from './host/consoles.ts';
 export * as datagram from './host/datagram.ts';
+export * as diskProbe from './host/disk-probe.ts';
 export * as dns from './host/dns.ts';
 export * as fileParts from './host/file-parts.ts';
 export * as fileStream from './host/file-stream.ts';

@@ -1,8 +1,10 @@
+import type { StepName } from '../config/settings.ts';
 import type { Refusal } from '../discovery/refusals.ts';
-import type { KnownCard, Place, RegisteredNode, Resources, RoleState } from '../engine/resources.ts';
+import type { KnownCard, Place, RegisteredNode, Resources, RoleState, Timers } from '../engine/resources.ts';
 import { type CardFacts, cardFacts } from '../events/card-facts.ts';
 import type { Event } from '../events/event.ts';
 import type { Status } from '../status.ts';
+import { slowestOf, stepOf } from '../timers/steps.ts';
 import { wallTimes } from '../wall-time.ts';
 
 /** The cluster as this node sees it: what GET /v1/status says besides the node's own state. Holds no secret. */
@@ -43,12 +45,24 @@ export interface ClusterView {
     readonly quotaBytes: number | undefined;
     readonly alarms: readonly string[];
   };
+  /** The pace of this node and its cluster; absent before the first look. */
+  readonly timers?: TimersView | undefined;
   readonly members: readonly MemberView[];
   readonly roles: readonly RoleView[];
   /** Newest first. */
   readonly refusals: readonly Refusal[];
   /** Newest last. */
   readonly events: readonly Event[];
+}
+
+/** As the resource has it, and what the settings ask for beyond it. */
+export interface TimersView extends Timers {
+  /** Who may restart its etcd now, by name. */
+  readonly restarting: string | undefined;
+  /** What the cluster agreed on. */
+  readonly agreed: StepName | undefined;
+  /** How long a question to the agent may take, in ms. */
+  readonly answerMs: number;
 }
 
 export interface MemberView {
@@ -155,6 +169,12 @@ export function viewOf(scene: Scene, nowMs: number, now: Date): ClusterView {
       databaseBytes: consensus?.databaseBytes,
       quotaBytes: consensus?.quotaBytes,
       alarms: consensus?.alarms ?? [],
+    },
+    timers: scene.timers && {
+      ...scene.timers,
+      restarting: nameOf(scene.registry?.timers?.turn),
+      agreed: scene.registry?.timers?.agreed?.step,
+      answerMs: stepOf(slowestOf([scene.timers.step, scene.timers.need]) ?? scene.timers.step).answerMs,
     },
     members,
     roles: rolesOf(scene, nameOf, isoOf),

@@ -76,6 +76,7 @@ function headLines(it: StatusDocument, now: Date): string[] {
       ? []
       : line('quorum', quorumWords(it.consensus))),
     ...(it.consensus === undefined ? [] : line('place', placeWords(it.consensus))),
+    ...(it.timers === undefined ? [] : line('timers', timersWords(it.timers))),
     ...(it.mesh === undefined ? [] : line('mesh', meshWords(it.mesh))),
     ...line('addresses', it.addresses.map((entry) => entry.address).join(', ') || 'none yet'),
     ...line('agent', `${it.version}, pid ${it.pid}, for ${ago(it.startedAt, now)}`),
@@ -116,6 +117,20 @@ function placeWords({ place, databaseBytes, quotaBytes }: NonNullable<StatusDocu
   const words = { none: 'in no cluster yet', client: 'client', learner: 'learner', voter: 'voter' }[place];
   if (databaseBytes === undefined) return words;
   return `${words}, database ${sizeOf(databaseBytes)}${quotaBytes === undefined ? '' : ` of ${sizeOf(quotaBytes)}`}`;
+}
+
+/** The pace, who says so and why, and the lease that follows. */
+function timersWords(it: NonNullable<StatusDocument['timers']>): string {
+  const { step, source, why, etcd, turn, need, leaseSeconds, restarting } = it;
+  const by = { settings: 'by its settings', cluster: 'agreed on', own: 'this node alone' }[source];
+  return [
+    `${step}, ${by}`,
+    ...(why === '' ? [] : [why]),
+    ...(need === step ? [] : [`this machine needs ${need}`]),
+    ...(etcd === step || turn ? [] : [`etcd still ${etcd}`]),
+    ...(restarting === undefined ? [] : [`etcd of ${restarting} restarts`]),
+    `leases ${leaseSeconds} s`,
+  ].join('; ');
 }
 
 function sizeOf(bytes: number): string {

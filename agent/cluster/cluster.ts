@@ -26,6 +26,8 @@ import { createRoles } from '../roles/controller.ts';
 import { createGuard } from '../roles/guard.ts';
 import type { FoundCondition } from '../status.ts';
 import type { ServiceManager } from '../systemd.ts';
+import { createTimers } from '../timers/controller.ts';
+import { stepOf, USUAL } from '../timers/steps.ts';
 import { createDeparture, type Departure } from './departure.ts';
 import { createEviction } from './eviction.ts';
 import { type HaltReason, haltController } from './halt.ts';
@@ -55,8 +57,10 @@ export interface ClusterInputs {
   readonly again: () => void;
 }
 
-/** Beside a role's lease a call must be short: a voter that hangs is left for another. */
-const ROLE_CALL_MS = 1_500;
+/** Of a role's lease: a call beside it must be short, a voter that hangs is left for another. */
+const ROLE_CALL = 0.15;
+/** Who writes to the registry or waits for an order can wait longer than who looks at the members. */
+const CALL_MS = 5_000;
 
 /**
  * The table of contents of a node: all parts, in the order in which data passes them. Parts that need each other
@@ -99,9 +103,16 @@ export async function startCluster(inputs: ClusterInputs): Promise<ClusterPart> 
     caKeys: uses.caKeys,
     mayRestart: () => keyChanges?.mayRestart() ?? false,
   });
-  const client = createClusterClient(() => store.get('consensus'));
+  const pace = () => stepOf(store.get('timers')?.step ?? USUAL);
+  const client = createClusterClient(
+    () => store.get('consensus'),
+    () => Math.max(CALL_MS, pace().callMs),
+  );
   const roles = createRoles({
-    client: createClusterClient(() => store.get('consensus'), ROLE_CALL_MS),
+    client: createClusterClient(
+      () => store.get('consensus'),
+      () => (store.get('timers')?.leaseSeconds ?? pace().leaseSeconds) * 1_000 * ROLE_CALL,
+    ),
     units,
     addresses: {
       hold: mesh.holdAddress,
@@ -160,6 +171,7 @@ export async function startCluster(inputs: ClusterInputs): Promise<ClusterPart> 
     eviction.controller,
     gossip.controller,
     ...mesh.controllers,
+    createTimers({ client, paths, log }),
     consensus.controller,
     createRegistry({ client, log }),
     roles,

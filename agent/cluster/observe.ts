@@ -21,6 +21,7 @@ export const RESOURCES = [
   'cards',
   'gossip',
   'mesh',
+  'timers',
   'consensus',
   'registry',
   'roles',

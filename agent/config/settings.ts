@@ -10,6 +10,10 @@ import { initialPort, portConflicts } from './ports.ts';
 /** RFC 1123 label: what a host may be called. */
 export const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
+/** The paces that a cluster may have, fastest first; `agent/timers/steps.ts` says what each means. */
+export const STEP_NAMES = ['fast', 'normal', 'slow', 'slowest'] as const;
+export type StepName = (typeof STEP_NAMES)[number];
+
 const label = z.string().regex(LABEL, 'expected lower-case letters, digits and inner hyphens, at most 63');
 const port = z.int().min(1).max(65535);
 
@@ -59,17 +63,17 @@ export const settingsSchema = z
           .describe('nodes of which most must have met before a cluster begins'),
         bootstrap: z.boolean().default(false).describe('this node begins the cluster'),
         timers: z
-          .enum(['lan', 'slow'])
-          .default('lan')
+          .enum(['auto', ...STEP_NAMES, 'lan'])
+          .default('auto')
           .describe(
-            'heartbeat and election: 100/1000 ms, or 500/5000 ms for slow disks and emulated machines',
+            'pace of etcd and of every limit: auto fits the machines; fast, normal (or its former name lan), slow, slowest',
           ),
         grace: z
           .int()
           .min(5)
           .max(86_400)
-          .default(60)
-          .describe('seconds after which a dead voter is replaced'),
+          .optional()
+          .describe('seconds after which a dead voter is replaced; by the timers when absent, 60 at least'),
       })
       .prefault({}),
     mesh: z
@@ -104,10 +108,12 @@ export const settingsSchema = z
       .strictObject({
         lease: z
           .int()
-          .min(5)
+          .min(4)
           .max(60)
-          .default(10)
-          .describe('seconds that a role is held without a sign of life'),
+          .optional()
+          .describe(
+            'seconds that a role is held without a sign of life; never less than the timers need, which is also the default',
+          ),
       })
       .prefault({}),
     metrics: z

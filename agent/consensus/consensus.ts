@@ -195,7 +195,7 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
 
   function recovery(): RecoverDeps {
     const { inputs, identity, keeper, member } = living();
-    const { self, settings, mesh } = inputs;
+    const { self, settings, mesh, timers } = inputs;
     if (!mesh?.ready || mesh.address === undefined) {
       throw new AgentError({
         code: 'recover.mesh',
@@ -204,7 +204,7 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
         fix: 'node-agent status tells why',
       });
     }
-    const { peer_port: peerPort, client_port: clientPort, timers } = settings.consensus;
+    const { peer_port: peerPort, client_port: clientPort } = settings.consensus;
     return {
       paths,
       log,
@@ -212,7 +212,7 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
       identity,
       etcd: member.etcd,
       client: member.client,
-      wish: { nodeId: self, meshAddress: mesh.address, peerPort, clientPort, timers },
+      wish: { nodeId: self, meshAddress: mesh.address, peerPort, clientPort, timers: timers.etcd },
       ownPeerUrl: peerUrlOf(mesh.address, peerPort),
       localEndpoint: clientUrlOf('127.0.0.1', clientPort),
     };
@@ -221,7 +221,7 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
   return {
     controller: {
       name: 'consensus',
-      inputs: ['facts', 'cards', 'gossip', 'mesh', 'registry'],
+      inputs: ['facts', 'cards', 'gossip', 'mesh', 'registry', 'timers'],
       outputs: ['consensus'],
       timeoutMs: 180_000,
       async reconcile(view, signal) {

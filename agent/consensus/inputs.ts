@@ -1,6 +1,7 @@
 import type { View } from '../engine/controller.ts';
 import { AgentError } from '../errors.ts';
 import { clusterSubkey } from '../identity/keys.ts';
+import { usualTimers } from '../timers/resource.ts';
 import type { SightInputs } from './sight.ts';
 
 /** What a pass needs of the other parts; undefined while the node lacks identity, settings or key. */
@@ -17,6 +18,7 @@ export function inputsFrom(view: View, leaving: boolean, caKeys?: (view: View) =
     settings,
     caKeys: caKeys?.(view) ?? [clusterSubkey(key, 'ca')],
     mesh: view.get('mesh'),
+    timers: view.get('timers') ?? usualTimers(settings),
     gossip: view.get('gossip'),
     cards: view.get('cards') ?? [],
     contacts: view.get('contacts') ?? [],

@@ -1,8 +1,9 @@
-import type { Settings } from '../config/settings.ts';
-import type { Gossip, KnownCard, Mesh } from '../engine/resources.ts';
+import type { Settings, StepName } from '../config/settings.ts';
+import type { Gossip, KnownCard, Mesh, Timers } from '../engine/resources.ts';
 import type { UnitState, Units } from '../engine/units.ts';
 import type { Log } from '../log.ts';
 import type { Paths } from '../paths.ts';
+import { stepOf, USUAL } from '../timers/steps.ts';
 import { type ClusterLook, lookAtCluster, NOTHING_SEEN } from './cluster-look.ts';
 import { holdsData, setAside } from './data.ts';
 import type { Keeper } from './durable.ts';
@@ -16,6 +17,7 @@ import { GENESIS_KEY, holdsOnlyOurs, uuidIn, wishKey } from './keys.ts';
 import { createLocalEtcd, type LocalEtcd, markOf, type Wish } from './local-etcd.ts';
 import { keepsSnapshots } from './maintenance.ts';
 import type { MembershipStep } from './membership.ts';
+import { pin } from './pin.ts';
 import { SNAPSHOT_EVERY_MS, takeSnapshot } from './snapshots.ts';
 import { createSteward } from './steward.ts';
 import { isTurn } from './turn.ts';
@@ -40,6 +42,7 @@ export interface MemberInputs {
   readonly settings: Settings;
   readonly caKeys: readonly Uint8Array[];
   readonly mesh: Mesh | undefined;
+  readonly timers: Timers;
   readonly gossip: Gossip | undefined;
   readonly cards: readonly KnownCard[];
   readonly present: readonly string[];
@@ -53,6 +56,8 @@ export interface MemberView {
   readonly joining: JoiningStep;
   readonly look: ClusterLook;
   readonly hasData: boolean;
+  /** What etcd here serves with, once that is as it should be. */
+  readonly timers?: StepName | undefined;
   readonly alarms: readonly string[];
   readonly membership?: MembershipStep | undefined;
   /** Monotonic ms since when no majority answers. */
@@ -67,7 +72,6 @@ export interface MemberDeps {
   readonly mayRestart?: (() => boolean) | undefined;
 }
 
-const CALL_MS = 3_000;
 const ALARMS_MS = 15_000;
 const HAND_OVER = '/v3/maintenance/transfer-leadership';
 
@@ -86,10 +90,12 @@ export function createMember({ paths, units, log, keeper, mayRestart }: MemberDe
   let alarmsMs = Number.NEGATIVE_INFINITY;
   let snapshotMs: number | undefined;
   let appliedKeys = '';
+  let callMs = stepOf(USUAL).callMs;
+  let runsWith: StepName | undefined;
   const options: EtcdClientOptions = {
     endpoints: () => endpoints,
     tls: tlsFromFiles(() => etcd.tls),
-    timeoutMs: CALL_MS,
+    timeoutMs: () => callMs,
     clusterId: () => keeper.now().clusterId,
   };
   const client = createEtcdClient(options);
@@ -106,22 +112,6 @@ export function createMember({ paths, units, log, keeper, mayRestart }: MemberDe
     snapshotMs = undefined;
     alarms = [];
     steward.rest();
-  }
-
-  /** Believe the endpoints only when the cluster behind them has our genesis; from then on by etcd's own id. */
-  async function pin(self: string): Promise<void> {
-    const { genesis, clusterId, started } = keeper.now();
-    if (genesis === undefined || clusterId !== undefined || look.status === undefined) return;
-    let same = look.local && genesis.founder === self && started === true;
-    if (!same) {
-      const [kv] = (await client.range(GENESIS_KEY)).kvs;
-      same = kv !== undefined && uuidIn(kv.value) === genesis.uuid;
-    }
-    const { clusterId: found } = look.status;
-    if (!same) return;
-    await keeper.change((durable) =>
-      durable.genesis?.uuid === genesis.uuid ? { ...durable, clusterId: found } : undefined,
-    );
   }
 
   /** What a member says of its cluster once, when it can be written. */
@@ -155,9 +145,14 @@ export function createMember({ paths, units, log, keeper, mayRestart }: MemberDe
         await keeper.change((durable) => ({ ...durable, started: true }));
       }
       const outdated = await etcd.isOutdated(wish, unit);
-      if (!outdated && look.local && look.members) appliedKeys = markOf(inputs.caKeys);
-      const turn = mayRestart?.() || (look.members && isTurn(self, look.members, nowMs));
+      if (!outdated && look.local && look.members) {
+        appliedKeys = markOf(inputs.caKeys);
+        runsWith = wish.timers;
+      }
+      const turn =
+        mayRestart?.() || inputs.timers.turn || (look.members && isTurn(self, look.members, nowMs));
       if (outdated && turn) {
+        runsWith = undefined;
         log.info('etcd is started again with new settings');
         await etcd.stop();
       }
@@ -170,7 +165,7 @@ export function createMember({ paths, units, log, keeper, mayRestart }: MemberDe
     local: string,
     signal: AbortSignal,
   ): Promise<MembershipStep | undefined> {
-    const { self, nowMs, gossip, mesh, cards, settings } = inputs;
+    const { self, nowMs, gossip, mesh, cards, timers } = inputs;
     const { members, status } = look;
     const { genesis, confirmed } = keeper.now();
     if (members === undefined || status === undefined || !look.local || genesis === undefined)
@@ -193,7 +188,7 @@ export function createMember({ paths, units, log, keeper, mayRestart }: MemberDe
       return undefined;
     }
     const handOver = async (targetID: string) => {
-      const done = { parse: () => undefined, timeoutMs: CALL_MS, leader: true };
+      const done = { parse: () => undefined, timeoutMs: callMs, leader: true };
       await transport.post(local, HAND_OVER, { targetID }, done);
     };
     return steward.pass({
@@ -207,7 +202,7 @@ export function createMember({ paths, units, log, keeper, mayRestart }: MemberDe
       gossip,
       mesh,
       nowMs,
-      graceMs: settings.consensus.grace * 1000,
+      graceMs: timers.graceSeconds * 1000,
     });
   }
 
@@ -223,6 +218,7 @@ export function createMember({ paths, units, log, keeper, mayRestart }: MemberDe
     async pass(inputs, signal) {
       const { self, settings, mesh, nowMs, caKeys } = inputs;
       const { consensus } = settings;
+      callMs = stepOf(inputs.timers.step).callMs;
       const { genesis } = keeper.now();
       // Until it was agreed on there was nobody to answer: it begins then.
       const now = genesis && `${genesis.uuid} ${mayBegin(keeper.now())}`;
@@ -239,6 +235,7 @@ export function createMember({ paths, units, log, keeper, mayRestart }: MemberDe
         look,
         hasData,
         alarms,
+        timers: unit.state === 'running' ? runsWith : undefined,
         membership,
         quorumLostMs,
       });
@@ -258,7 +255,7 @@ export function createMember({ paths, units, log, keeper, mayRestart }: MemberDe
       endpoints = [...(votes ? [local] : []), ...others];
       if (genesis !== undefined && (endpoints.length > 0 || runs)) {
         look = await lookAtCluster(client, runs ? local : undefined, endpoints, look);
-        await pin(self).catch(() => {});
+        await pin(client, keeper, look, self).catch(() => {});
       }
       // Before that the answers may be of another cluster.
       if (keeper.now().clusterId === undefined) look = { ...look, members: undefined };
@@ -284,7 +281,7 @@ export function createMember({ paths, units, log, keeper, mayRestart }: MemberDe
         members: { [self]: ownPeerUrl },
         state: 'existing',
         token: genesis?.uuid ?? '',
-        timers: consensus.timers,
+        timers: inputs.timers.etcd,
       };
       await act(joining, inputs, wish, unit);
       await greet(inputs).catch(() => {});

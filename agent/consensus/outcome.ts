@@ -47,6 +47,7 @@ export function consensusOf(
     databaseBytes: status?.dbSize,
     quotaBytes: QUOTA_BYTES,
     alarms: seen.alarms,
+    ...(seen.timers === undefined ? {} : { timers: seen.timers }),
   };
 }
 

@@ -1,4 +1,7 @@
+import type { StepName } from '../config/settings.ts';
 import type { Facts } from '../gather.ts';
+import type { Agreement, Report } from '../timers/agree.ts';
+import type { Lateness } from '../timers/choose.ts';
 
 /**
  * What the agent knows, as named values. Each has one controller that writes it; others read it and are called
@@ -21,6 +24,8 @@ export interface Resources {
   mesh: Mesh;
   /** Raft: whether there is a cluster, and what we are in it. Writer: `consensus`. */
   consensus: Consensus;
+  /** The pace of this node. Writer: `timers`. */
+  timers: Timers;
   /** The cluster's state in etcd, as last seen by watch. Writer: `registry`. */
   registry: Registry;
   /** The roles that run here or elsewhere. Writer: `roles`. */
@@ -184,6 +189,26 @@ export interface Consensus {
   readonly databaseBytes?: number | undefined;
   readonly quotaBytes?: number | undefined;
   readonly alarms: readonly string[];
+  /** What etcd here runs with; absent while it does not serve, or is about to be started again. */
+  readonly timers?: StepName | undefined;
+}
+
+/** The pace of this node, and every limit that follows from it. */
+export interface Timers {
+  readonly step: StepName;
+  /** Who says so: the settings, the cluster, or this node alone, while it knows of no cluster or reaches none. */
+  readonly source: 'settings' | 'cluster' | 'own';
+  readonly why: string;
+  /** What etcd here is to run with: the step, once it is this node's turn. */
+  readonly etcd: StepName;
+  /** etcd may be restarted for it now. */
+  readonly turn: boolean;
+  /** What this machine alone needs. */
+  readonly need: StepName;
+  /** As it was when something of the above changed; absent until enough was measured. */
+  readonly lateness?: Lateness | undefined;
+  readonly leaseSeconds: number;
+  readonly graceSeconds: number;
 }
 
 export interface CertificateFiles {
@@ -209,6 +234,13 @@ export interface Registry {
   /** What evicted nodes were called: their cards and records are gone. */
   readonly evictedNames?: Readonly<Record<string, string>>;
   readonly tokens: readonly Token[];
+  /** Absent before the first report. */
+  readonly timers?: {
+    readonly agreed: Agreement | undefined;
+    /** Who may restart its etcd. */
+    readonly turn: string | undefined;
+    readonly reports: Readonly<Record<string, Report>>;
+  };
 }
 
 export interface RegisteredNode {

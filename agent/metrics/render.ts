@@ -1,6 +1,8 @@
 import type { ClusterView, MemberView } from '../api/view.ts';
+import { STEP_NAMES } from '../config/settings.ts';
 import type { MeshPeer } from '../engine/resources.ts';
 import { STATES, type State } from '../status.ts';
+import type { Lateness } from '../timers/choose.ts';
 
 /** What is measured, read together. */
 export interface Measured {
@@ -75,6 +77,21 @@ function metricsOf({ state, version, view, peers, events, refusals, process }: M
       'This node holds the role.',
       roles.map(({ role, here }) => ({ labels: { role }, value: Number(here === 'holding') })),
     ),
+    gauge(
+      'clusteros_timers_step',
+      'Pace of this node, 1 for the one it goes by.',
+      view?.timers === undefined ? [] : oneOf('step', STEP_NAMES, view.timers.step),
+    ),
+    gauge(
+      'clusteros_lateness_seconds',
+      'How late things happen on this machine, by cause, as of the last change.',
+      latenessOf(view?.timers?.lateness),
+    ),
+    gauge(
+      'clusteros_role_lease_seconds',
+      'Lease of a role on this node.',
+      number(view?.timers?.leaseSeconds),
+    ),
     gauge('clusteros_mesh_ready', 'The mesh interface is up.', bit(view?.mesh.ready)),
     gauge(
       'clusteros_mesh_handshake_age_seconds',
@@ -108,6 +125,13 @@ function number(value: number | undefined): Sample[] {
 
 function bit(value: boolean | undefined): Sample[] {
   return value === undefined ? [] : [{ value: Number(value) }];
+}
+
+function latenessOf(lateness: Lateness | undefined): Sample[] {
+  const { diskMs, schedulingMs, networkMs } = lateness ?? {};
+  return Object.entries({ disk: diskMs, scheduling: schedulingMs, network: networkMs }).flatMap(
+    ([cause, ms]) => (ms === undefined ? [] : [{ labels: { cause }, value: Math.round(ms) / 1_000 }]),
+  );
 }
 
 function oneOf(label: string, all: readonly string[], is: string): Sample[] {

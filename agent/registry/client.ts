@@ -1,4 +1,5 @@
 import { createEtcdClient } from '../consensus/etcd/client.ts';
+import type { Limit } from '../consensus/etcd/limit.ts';
 import { tlsFromFiles } from '../consensus/etcd/tls-files.ts';
 import type { EtcdClient } from '../consensus/etcd/types.ts';
 import type { Consensus } from '../engine/resources.ts';
@@ -8,7 +9,7 @@ import type { Consensus } from '../engine/resources.ts';
  *
  * @param consensus the resource as it is now
  */
-export function createClusterClient(consensus: () => Consensus | undefined, timeoutMs = 5_000): EtcdClient {
+export function createClusterClient(consensus: () => Consensus | undefined, timeoutMs: Limit): EtcdClient {
   return createEtcdClient({
     endpoints: () => consensus()?.endpoints ?? [],
     tls: tlsFromFiles(() => consensus()?.tls),

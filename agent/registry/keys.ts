@@ -11,5 +11,11 @@ export const KEYS = {
   tokenLife: (id: string) => `${PREFIX}token-lives/${id}`,
   tokenUse: (id: string, node: string) => `${PREFIX}token-uses/${id}/${node}`,
   evicted: (id: string) => `${PREFIX}evicted/${id}`,
+  /** The step that the cluster agreed on. */
+  agreedTimers: `${PREFIX}timers/agreed`,
+  /** Node id of the voter that may restart its etcd for it. */
+  timersTurn: `${PREFIX}timers/turn`,
+  /** What a node needs and runs. */
+  timersOf: (id: string) => `${PREFIX}timers/nodes/${id}`,
   leaving: (id: string) => `${PREFIX}leaving/${id}`,
 } as const;

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { LABEL } from '../config/settings.ts';
+import { LABEL, STEP_NAMES } from '../config/settings.ts';
 
 /**
  * The values below `/clusteros/v1/`, as other nodes wrote them: any holder of the cluster key can write there, so
@@ -41,6 +41,22 @@ export const holderRecord = z.object({
   lease: z.number().min(1).max(60).optional(),
   /** Counts the signs of life. */
   beat: z.int().min(0).optional(),
+});
+
+const words = z.string().max(200);
+
+export const timersReport = z.object({
+  need: z.enum(STEP_NAMES),
+  runs: z.enum(STEP_NAMES).optional(),
+  fixed: z.boolean().optional(),
+  why: words.optional(),
+});
+
+export const timersAgreement = z.object({
+  step: z.enum(STEP_NAMES),
+  why: words,
+  calmSeconds: z.int().min(1).max(86_400),
+  direction: z.enum(['faster', 'slower']).optional(),
 });
 
 /** Older ones have no name. */

@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import type { Holder, RegisteredNode, Registry, Token } from '../engine/resources.ts';
+import type { Agreement, Report } from '../timers/agree.ts';
 import { PREFIX } from './keys.ts';
 import {
   evictedRecord,
@@ -10,6 +11,8 @@ import {
   nodeRecord,
   parseValue,
   roleName,
+  timersAgreement,
+  timersReport,
   tokenId,
   tokenRecord,
   VALUE_LIMIT,
@@ -37,6 +40,9 @@ export function registryOf(entries: Iterable<Entry>): Reduced {
   const evicted: string[] = [];
   const evictedNames: [string, string][] = [];
   const tokens: Token[] = [];
+  const reports: [string, Report][] = [];
+  let agreed: Agreement | undefined;
+  let turn: string | undefined;
   const ignored: string[] = [];
   const readers: Readonly<Record<string, (name: string, entry: Entry) => boolean>> = {
     nodes: (id, entry) => {
@@ -61,6 +67,17 @@ export function registryOf(entries: Iterable<Entry>): Reduced {
       if (name !== undefined) evictedNames.push([id, name]);
       return evicted.push(id) > 0;
     },
+    timers: (name, { value }) => {
+      const [, id] = /^nodes\/(.+)$/.exec(name) ?? [];
+      if (name === 'agreed') agreed = parseValue(timersAgreement, value);
+      if (name === 'agreed') return agreed !== undefined;
+      if (name === 'turn') turn = matches(nodeId, value) ? value : undefined;
+      if (name === 'turn') return turn !== undefined;
+      const report = parseValue(timersReport, value);
+      return (
+        id !== undefined && matches(nodeId, id) && report !== undefined && reports.push([id, report]) > 0
+      );
+    },
     tokens: (id, { value }) => {
       const record = parseValue(tokenRecord, value);
       return matches(tokenId, id) && record !== undefined && tokens.push({ id, ...record }) > 0;
@@ -83,6 +100,9 @@ export function registryOf(entries: Iterable<Entry>): Reduced {
         ? {}
         : { evictedNames: Object.fromEntries(evictedNames.sort(by(([id]) => id))) }),
       tokens: tokens.sort(by(({ id }) => id)),
+      ...(agreed === undefined && reports.length === 0
+        ? {}
+        : { timers: { agreed, turn, reports: Object.fromEntries(reports.sort(by(([id]) => id))) } }),
     },
     ignored,
   };

@@ -40,5 +40,8 @@ export function planSweep(
   const nodes = registry.nodes
     .filter(({ id }) => gone.has(id))
     .map(({ id }): Txn => ({ compare: [], success: [{ kind: 'delete', key: KEYS.node(id) }] }));
-  return [...removals, ...nodes].slice(0, AT_ONCE);
+  const timers = Object.keys(registry.timers?.reports ?? {})
+    .filter((id) => gone.has(id))
+    .map((id): Txn => ({ compare: [], success: [{ kind: 'delete', key: KEYS.timersOf(id) }] }));
+  return [...removals, ...nodes, ...timers].slice(0, AT_ONCE);
 }

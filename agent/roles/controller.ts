@@ -67,8 +67,7 @@ export function createRoles(deps: RolesDeps): RolesController {
         client,
         time,
         log,
-        effects: (address) =>
-          createEffects({ ...deps, role, address, time, leaseMs: world.leaseSeconds * 1000 }),
+        effects: (address) => createEffects({ ...deps, role, address, time }),
         changed: () => nudge(),
       }),
     );
@@ -82,7 +81,7 @@ export function createRoles(deps: RolesDeps): RolesController {
 
   return {
     name: 'roles',
-    inputs: ['facts', 'consensus', 'registry', 'mesh', 'gossip', 'cards', 'ownCard'],
+    inputs: ['facts', 'timers', 'consensus', 'registry', 'mesh', 'gossip', 'cards', 'ownCard'],
     outputs: ['roles'],
     async reconcile(view: View): Promise<Outcome> {
       nudge = view.nudge;

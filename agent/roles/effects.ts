@@ -22,7 +22,6 @@ export interface EffectsDeps {
   readonly units: Units;
   readonly addresses: ServiceAddresses;
   readonly guard?: Guard;
-  readonly leaseMs?: number;
   readonly selfArgv: readonly [string, ...string[]];
   readonly paths: Paths;
   readonly time: Time;
@@ -65,7 +64,7 @@ export function createEffects({ role, address, units, addresses, ...deps }: Effe
       };
       // The programs of roles need not be root's to see their lease, which is no secret.
       await files.makeFolder(folder, 0o755);
-      await Promise.all([writeLease(), deps.guard?.begin(role.name, deps.leaseMs)]);
+      await Promise.all([writeLease(), deps.guard?.begin(role.name, right.leaseMs)]);
       proceed();
       hasAddress = true;
       if (address !== undefined) await addresses.hold(address, endsMs);
@@ -93,6 +92,9 @@ export function createEffects({ role, address, units, addresses, ...deps }: Effe
       await writing;
       await files.remove(leaseFile);
       void deps.guard?.end(role.name);
+    },
+    async lease(nextMs) {
+      await deps.guard?.begin(role.name, nextMs);
     },
     health: () => role.health(context()),
     proven(newFence, newEndsMs) {

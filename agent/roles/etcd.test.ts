@@ -43,6 +43,7 @@ function candidate(t: TestContext, endpoint: string, id: string) {
   const world = {
     me: id,
     leaseSeconds: 3,
+    slack: 1,
     range: '10.42.0.0/16',
     may: true,
     why: { reason: '', endedBy: '' },
@@ -76,6 +77,7 @@ function candidate(t: TestContext, endpoint: string, id: string) {
       },
       health: async () => true,
       proven: () => {},
+      lease: async () => {},
     }),
   });
   const following = followRoles(client, ['test'], time, stop.signal, (_role, key) => seat.see(key));

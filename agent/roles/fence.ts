@@ -13,10 +13,11 @@ export function fencedTxn(
   role: string,
   fence: string,
   ops: readonly Op[],
-  more: Pick<Txn, 'compare'> = { compare: [] },
+  more: Pick<Txn, 'compare' | 'failure'> = { compare: [] },
 ): Promise<TxnResult> {
   return client.txn({
     compare: [{ key: KEYS.role(role), target: 'create', value: fence }, ...more.compare],
     success: ops,
+    ...(more.failure === undefined ? {} : { failure: more.failure }),
   });
 }

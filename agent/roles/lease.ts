@@ -18,6 +18,11 @@
  * 3.4.23). A key that vanishes with such a lease does not mean that its holder has stopped. A beat is a Raft
  * entry like any other: whoever commits it leads.
  *
+ * **A lease may change while it runs** (the machines became slower, or faster). A candidate goes by what the key last
+ * said, so a holder that wants a longer one writes it first, and abides by it once that beat was answered; one that
+ * wants a shorter one abides by it at once, and writes it when every end that it promised before is over. Each beat
+ * compares the mod revision of the one before, so that a beat that arrives late can never bring an older lease back.
+ *
  * A virtual machine that is paused with its clocks (QMP `stop`) cannot know that time has passed. Its first
  * beat afterwards fails and ends the tenure; until then it is fenced: what it writes to etcd compares the
  * create revision (`fencedTxn`), and its service address has gone to the new holder in everybody's AllowedIPs.
@@ -38,7 +43,7 @@ export interface LeaseTiming {
   readonly goneAfterMs: number;
 }
 
-/** @param seconds the setting `roles.lease` */
+/** @param seconds what the timers and the setting `roles.lease` come to */
 export function timingOf(seconds: number): LeaseTiming {
   const leaseMs = seconds * 1000;
   return {

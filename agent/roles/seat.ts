@@ -10,6 +10,7 @@ import { type LeaseTiming, type SeenKey, type Sighting, sighted, timingOf } from
 import { type Decision, planRole } from './plan.ts';
 import type { Obstacle, Role } from './role.ts';
 import { createTenure, type Effects, type Tenure } from './tenure.ts';
+import type { Pace } from './terms.ts';
 import { turnMs } from './turn.ts';
 import { fits } from './versions.ts';
 import { readRole } from './watch.ts';
@@ -20,7 +21,7 @@ const FAULTS: RestartPolicy = { firstMs: 30_000, longestMs: 600_000, forgiveMs: 
 
 export interface SeatDeps {
   readonly role: Role;
-  readonly world: Pick<World, 'me' | 'leaseSeconds' | 'range'>;
+  readonly world: Pick<World, 'me' | 'leaseSeconds' | 'slack' | 'range'>;
   readonly instance: string;
   readonly client: Pick<EtcdClient, 'txn' | 'range'>;
   readonly time: Time;
@@ -56,7 +57,11 @@ export function createSeat({
   changed,
   ...rest
 }: SeatDeps): Seat {
-  const timing = rest.timing ?? timingOf(world.leaseSeconds);
+  const paceOf = ({ leaseSeconds, slack }: Pick<World, 'leaseSeconds' | 'slack'>): Pace => ({
+    timing: rest.timing ?? timingOf(leaseSeconds),
+    slack,
+  });
+  let { timing } = paceOf(world);
   const address =
     role.serviceAddress === undefined ? undefined : serviceAddress(world.range, role.serviceAddress);
   let sighting: Sighting | undefined;
@@ -70,7 +75,7 @@ export function createSeat({
     role: role.name,
     client,
     time,
-    timing,
+    pace: paceOf(world),
     effects: effects(address),
     holder: { id: world.me, ...(address === undefined ? {} : { address }) },
     instance,
@@ -113,6 +118,9 @@ export function createSeat({
     see,
     decide(now) {
       const nowMs = time.nowMs();
+      const pace = paceOf(now);
+      timing = pace.timing;
+      tenure.adapt(pace);
       const decision = planRole(
         {
           me: now.me,

@@ -11,6 +11,9 @@ import { type Arena, createArena, type Machine } from './testing/arena.ts';
 const SCHEDULES = howMany(250, 1_000, '1,000 schedules of trouble for leases', 1);
 const TROUBLE_MS = 60_000;
 const PEACE_MS = 60_000;
+/** Schedules in which the leases change too. */
+const CHANGING = 150;
+const LEASES = [4, 10, 30];
 
 interface Result {
   /** Two units at one instant, if that happened. */
@@ -19,7 +22,12 @@ interface Result {
   readonly tenures: number;
 }
 
-async function runSchedule(seed: number, timing?: LeaseTiming, guarded = true): Promise<Result> {
+async function runSchedule(
+  seed: number,
+  timing?: LeaseTiming,
+  guarded = true,
+  changing = false,
+): Promise<Result> {
   const random = randomFrom(seed);
   const arena = createArena({ count: 5, random, guarded, ...(timing === undefined ? {} : { timing }) });
   let overlap: string | undefined;
@@ -39,6 +47,12 @@ async function runSchedule(seed: number, timing?: LeaseTiming, guarded = true): 
     arena.time.after(200 + random() * 6_000, trouble);
   };
   arena.time.after(random() * 3_000, trouble);
+  const change = () => {
+    const [machine, lease] = [pick(arena.machines, random), pick(LEASES, random)];
+    machine.useLease(lease);
+    if (arena.time.nowMs() < TROUBLE_MS) arena.time.after(random() * 4_000, change);
+  };
+  if (changing) change();
   await arena.time.run(TROUBLE_MS, check);
   for (const machine of arena.machines) {
     machine.healthy = true;
@@ -46,6 +60,10 @@ async function runSchedule(seed: number, timing?: LeaseTiming, guarded = true): 
   }
   await arena.time.run(TROUBLE_MS + PEACE_MS, check);
   return { overlap, heldAtEnd: arena.active().length === 1, tenures };
+}
+
+function pick<T>(list: readonly T[], random: () => number): T {
+  return list[Math.floor(random() * list.length)] as T;
 }
 
 function disturb(arena: Arena, random: () => number): void {
@@ -71,6 +89,18 @@ test(`${SCHEDULES} schedules of trouble: never two holders at one instant, and o
   }
   t.diagnostic(`${tenures} tenures`);
   assert.ok(tenures > SCHEDULES * 2, `${tenures} tenures: too few hand-overs to prove anything`);
+});
+
+test('schedules of trouble in which leases change meanwhile, each node by itself: never two holders', async (t) => {
+  let tenures = 0;
+  for (let seed = 1; seed <= CHANGING; seed += 1) {
+    const result = await runSchedule(seed, undefined, true, true);
+    assert.equal(result.overlap, undefined, `seed ${seed}: two holders`);
+    assert.ok(result.heldAtEnd, `seed ${seed}: nobody holds the role in the end`);
+    tenures += result.tenures;
+  }
+  t.diagnostic(`${tenures} tenures`);
+  assert.ok(tenures > CHANGING, `${tenures} tenures: too few hand-overs to prove anything`);
 });
 
 /** How many of some schedules have two holders with a rule taken away. */

@@ -1,11 +1,15 @@
 import type { EtcdClient } from '../consensus/etcd/types.ts';
 import { KEYS } from '../registry/keys.ts';
+import { modOf, writeBeat } from './beat.ts';
 import { settled, type Time, textOf, withDeadline } from './deadline.ts';
 import { fencedTxn } from './fence.ts';
-import { type LeaseTiming, phaseOf, type SeenKey } from './lease.ts';
+import { phaseOf, type SeenKey } from './lease.ts';
+import { createTerms, type Pace } from './terms.ts';
 
 export interface Right {
   readonly fence: string;
+  /** By which the holder abides at first. */
+  readonly leaseMs: number;
   /** Asked before each step that changes something: a process that was suspended may wake in the middle. */
   mayAct(): boolean;
 }
@@ -16,6 +20,8 @@ export interface Effects {
   /** Everything of the role is gone when it settles, `deadlineMs` from now at the latest. May be called twice. */
   stop(deadlineMs: number): Promise<void>;
   health(): Promise<true | string>;
+  /** The lease is another one from now on; settles when the agent is watched over as closely as it needs. */
+  lease(leaseMs: number): Promise<void>;
   /** After each counted beat: until when (ms since boot) the role is ours at the latest. */
   proven(fence: string, endsMs: number): void;
 }
@@ -27,7 +33,7 @@ export interface TenureDeps {
   readonly role: string;
   readonly client: Pick<EtcdClient, 'txn'>;
   readonly time: Time;
-  readonly timing: LeaseTiming;
+  readonly pace: Pace;
   readonly effects: Effects;
   /** Goes into the key. */
   readonly holder: { readonly id: string; readonly address?: string | undefined };
@@ -48,6 +54,8 @@ export interface Tenure {
   readonly fence: string | undefined;
   /** Create the key, after removing one that has been silent for a whole lease. Never throws. */
   take(silent: SeenKey | undefined): Promise<void>;
+  /** Go at another pace: at once when idle, else as soon as nobody can be misled by it. */
+  adapt(pace: Pace): void;
   /** Stop in order, then give the key back. Settles when all is done; never throws. */
   resign(reason: string): Promise<void>;
   /** The key as a watch shows it: a later holder's ends us at once, one that we left behind is removed. */
@@ -59,19 +67,19 @@ type Why = 'order' | 'late' | 'lost';
 
 const LATE = 'the lease could not be renewed in time';
 const LOST = 'the role went to another node';
-const HEALTH_MS = 2_000;
-const HEALTH_FAILURES = 3;
+const [HEALTH_MS, HEALTH_FAILURES] = [2_000, 3];
 /** Timers do not count the sleep of a machine: look at the clock this often. */
 const WATCH_MS = 250;
 
 /** One node's hold on one role: it runs by itself, whatever the agent's loops do. */
 export function createTenure(deps: TenureDeps): Tenure {
-  const { role, client, time, timing, effects } = deps;
+  const { role, client, time, effects } = deps;
+  const terms = createTerms(deps.pace);
+  /** Of our last write. */
+  let mod = '';
   let state: Tenure['state'] = 'idle';
-  let fence: string | undefined;
-  let since = '';
-  let beat = 0;
-  let attempts = 0;
+  let [fence, since]: [string | undefined, string] = [undefined, ''];
+  let [beat, attempts] = [0, 0];
   let provenMs = Number.NEGATIVE_INFINITY;
   let ending: Promise<void> | undefined;
   let hurry: (why: Why) => void = () => {};
@@ -89,24 +97,31 @@ export function createTenure(deps: TenureDeps): Tenure {
       ...deps.holder,
       since,
       attempt: `${deps.instance}.${attempts}`,
-      lease: timing.leaseMs / 1000,
+      lease: terms.toldMs / 1000,
       beat,
     });
-  const bounded = <T>(call: Promise<T>): Promise<T> => withDeadline(call, timing.callMs, time);
-  const phase = () => phaseOf(provenMs, time.nowMs(), timing);
+  const bounded = <T>(call: Promise<T>): Promise<T> => withDeadline(call, terms.timing.callMs, time);
+  const phase = () => phaseOf(provenMs, time.nowMs(), terms.timing);
   const prove = (sentMs: number) => {
     provenMs = Math.max(provenMs, sentMs);
-    effects.proven(fence ?? '', provenMs + timing.goneAfterMs);
+    effects.proven(fence ?? '', provenMs + terms.timing.goneAfterMs);
   };
-  const remove = (key: Pick<SeenKey, 'createRevision'>) =>
-    bounded(fencedTxn(client, role, key.createRevision, [{ kind: 'delete', key: KEYS.role(role) }])).then(
-      () => {},
-      () => {}, // It is tried again when the watch shows the key; at worst its lease runs out.
-    );
+  const shorten = async (everybodyAbides = terms.shorten(provenMs, time.nowMs())): Promise<void> => {
+    if (everybodyAbides === undefined) return;
+    prove(provenMs);
+    await settled(effects.lease(terms.timing.leaseMs));
+    everybodyAbides();
+  };
+  /** It is tried again when the watch shows the key; at worst its lease runs out. */
+  const remove = async ({ createRevision }: Pick<SeenKey, 'createRevision'>): Promise<void> => {
+    const gone = { kind: 'delete', key: KEYS.role(role) } as const;
+    await settled(bounded(fencedTxn(client, role, createRevision, [gone])));
+  };
 
   const take = async (silent: SeenKey | undefined): Promise<void> => {
     if (state !== 'idle') return;
     set('taking');
+    terms.begin();
     const key = KEYS.role(role);
     try {
       if (silent !== undefined) {
@@ -124,6 +139,7 @@ export function createTenure(deps: TenureDeps): Tenure {
       );
       if (!answer.succeeded) return set('idle');
       fence = answer.revision;
+      mod = answer.revision;
       provenMs = sentMs;
       if (phase() !== 'held') {
         const late = { createRevision: fence };
@@ -153,29 +169,39 @@ export function createTenure(deps: TenureDeps): Tenure {
         void finish(LATE, 'late', false);
         return;
       }
-      const left = provenMs + timing.stopAfterMs - time.nowMs();
+      const left = provenMs + terms.timing.stopAfterMs - time.nowMs();
       await time.pause(Math.min(Math.max(1, left), WATCH_MS), over.signal);
     }
   };
 
   const beats = async (): Promise<void> => {
-    let waitMs = timing.beatMs;
+    let waitMs = terms.timing.beatMs;
     while (!over.signal.aborted) {
       await time.pause(waitMs, over.signal);
       if (over.signal.aborted || phase() !== 'held') return;
       const sentMs = time.nowMs();
       beat += 1;
       try {
-        const put = { kind: 'put', key: KEYS.role(role), value: value() } as const;
-        const { succeeded } = await bounded(fencedTxn(client, role, fence ?? '', [put]));
+        terms.tell(sentMs);
+        const told = terms.toldMs;
+        const answer = await bounded(writeBeat(client, role, { fence: fence ?? '', mod, value: value() }));
         if (over.signal.aborted) return;
-        if (!succeeded) return void finish(LOST, 'lost', false);
+        if (!answer.succeeded) {
+          mod = modOf(answer, fence) ?? '';
+          if (mod === '') return void finish(LOST, 'lost', false);
+          // A beat that was not answered has been written after all: this one was not.
+          waitMs = 0;
+          continue;
+        }
+        mod = answer.revision;
+        if (terms.lengthen(told)) void settled(effects.lease(terms.timing.leaseMs));
         prove(sentMs);
+        await shorten();
         // A late answer counts from when it was asked for: it may be over already.
         if (phase() !== 'held') return void finish(LATE, 'late', false);
-        waitMs = Math.max(0, timing.beatMs - (time.nowMs() - sentMs));
+        waitMs = Math.max(0, terms.timing.beatMs - (time.nowMs() - sentMs));
       } catch {
-        waitMs = timing.retryMs;
+        waitMs = terms.timing.retryMs;
       }
     }
   };
@@ -184,7 +210,8 @@ export function createTenure(deps: TenureDeps): Tenure {
     const signal = working.signal;
     try {
       starting = true;
-      await effects.start({ fence: fence ?? '', mayAct: () => phase() === 'held' }, signal);
+      const right = { fence: fence ?? '', leaseMs: terms.timing.leaseMs, mayAct: () => phase() === 'held' };
+      await effects.start(right, signal);
       starting = false;
       if (!signal.aborted) await watchHealth(signal);
     } catch (error) {
@@ -196,10 +223,10 @@ export function createTenure(deps: TenureDeps): Tenure {
     const startedMs = time.nowMs();
     let failures = 0;
     while (!signal.aborted) {
-      const health = await withDeadline(effects.health(), HEALTH_MS * 2, time).catch(textOf);
+      const health = await withDeadline(effects.health(), HEALTH_MS * 2 * terms.slack, time).catch(textOf);
       if (signal.aborted) return;
       failures = health === true ? 0 : failures + 1;
-      const late = time.nowMs() - startedMs >= deps.startMs;
+      const late = time.nowMs() - startedMs >= deps.startMs * terms.slack;
       if (health !== true && late && failures >= HEALTH_FAILURES) {
         return void finish(health, 'order', true);
       }
@@ -247,8 +274,8 @@ export function createTenure(deps: TenureDeps): Tenure {
   };
 
   const deadlineOf = (why: Why): number => {
-    if (why === 'order') return deps.stopMs;
-    return why === 'lost' ? 0 : Math.max(0, provenMs + timing.goneAfterMs - time.nowMs());
+    if (why === 'order') return deps.stopMs * terms.slack;
+    return why === 'lost' ? 0 : Math.max(0, provenMs + terms.timing.goneAfterMs - time.nowMs());
   };
 
   return {
@@ -259,6 +286,7 @@ export function createTenure(deps: TenureDeps): Tenure {
       return fence;
     },
     take,
+    adapt: terms.adapt,
     resign: (reason) => finish(reason, 'order', false),
     witness: (key) => {
       if (key === undefined) return;

@@ -1,12 +1,16 @@
 import type { View } from '../engine/controller.ts';
 import type { Card, Consensus, Holder } from '../engine/resources.ts';
 import { AgentError } from '../errors.ts';
+import { usualTimers } from '../timers/resource.ts';
+import { slowestOf, stepOf } from '../timers/steps.ts';
 import type { Obstacle } from './role.ts';
 
 /** What the roles need to know of the node and its cluster at one moment. */
 export interface World {
   readonly me: string;
   readonly leaseSeconds: number;
+  /** How much longer than usual the programs of roles may take. */
+  readonly slack: number;
   /** `10.42.0.0/16` */
   readonly range: string;
   /** Whether this node may hold any role. */
@@ -36,6 +40,7 @@ export function worldOf(view: View, resigned: string | undefined): World | undef
   const settings = facts?.settings.settings;
   if (identity === undefined || identity instanceof AgentError || settings === undefined) return undefined;
   const consensus = view.get('consensus');
+  const timers = view.get('timers') ?? usualTimers(settings);
   const own = versionsOf(view);
   const cards = view.get('cards') ?? [];
   const voters = consensus?.voters ?? [];
@@ -45,7 +50,8 @@ export function worldOf(view: View, resigned: string | undefined): World | undef
       : { reason: resigned, endedBy: RESIGNED_ENDED_BY };
   return {
     me: identity.id,
-    leaseSeconds: settings.roles.lease,
+    leaseSeconds: timers.leaseSeconds,
+    slack: stepOf(slowestOf([timers.step, timers.need]) ?? timers.step).slack,
     range: settings.mesh.range,
     may,
     why: may === true ? NOT_REACHABLE : may,

@@ -66,6 +66,17 @@ export function scene(): Scene {
         handshakeAge: index === 3 ? 400 : 12,
       })),
     },
+    timers: {
+      step: 'normal',
+      source: 'cluster',
+      why: 'gamma: the disk takes 310 ms to sync',
+      etcd: 'normal',
+      turn: false,
+      need: 'fast',
+      lateness: { diskMs: 12.4, schedulingMs: 3, networkMs: 1 },
+      leaseSeconds: 10,
+      graceSeconds: 60,
+    },
     consensus: {
       genesis: { uuid: '0f8fad5b-d9cb-469f-a165-70867728950e', founder: b, expect: 4, signature: '' },
       confirmed: true,

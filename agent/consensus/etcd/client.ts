@@ -1,12 +1,12 @@
 import * as answers from './answers.ts';
 import { createFailover } from './failover.ts';
+import { limitOf } from './limit.ts';
 import * as requests from './requests.ts';
 import { takeSnapshot } from './snapshot.ts';
 import { createTransport } from './transport.ts';
 import { type EtcdClient, type EtcdClientOptions, EtcdError } from './types.ts';
 import { watch } from './watch.ts';
 
-const TIMEOUT_MS = 5_000;
 /** Rewriting 2 GiB on a slow disk. */
 const DEFRAGMENT_MS = 120_000;
 
@@ -15,9 +15,9 @@ const DEFRAGMENT_MS = 120_000;
  * Every call ends within `timeoutMs`, but for watches, snapshots and defragmentations.
  */
 export function createEtcdClient(options: EtcdClientOptions): EtcdClient {
-  const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
+  const callMs = limitOf(options.timeoutMs);
   const transport = createTransport(options);
-  const failover = createFailover(options.endpoints, timeoutMs);
+  const failover = createFailover(options.endpoints, callMs);
 
   const call = <T>(kind: 'read' | 'write', path: string, body: unknown, parse: Parse<T>, extra = LEADER) =>
     failover.run(kind, (endpoint, limitMs) =>
@@ -26,7 +26,7 @@ export function createEtcdClient(options: EtcdClientOptions): EtcdClient {
   const read = <T>(path: string, body: unknown, parse: Parse<T>, extra = LEADER) =>
     call('read', path, body, parse, extra);
   const write = <T>(path: string, body: unknown, parse: Parse<T>) => call('write', path, body, parse);
-  const at = <T>(endpoint: string, path: string, body: unknown, parse: Parse<T>, limitMs = timeoutMs) =>
+  const at = <T>(endpoint: string, path: string, body: unknown, parse: Parse<T>, limitMs = callMs()) =>
     transport.post(endpoint, path, body, { parse, timeoutMs: limitMs, leader: false });
   const revision = (answer: answers.Fields) => ({ revision: answers.headerOf(answer).revision });
   const done: Parse<void> = (answer) => void answers.headerOf(answer);
@@ -65,7 +65,7 @@ export function createEtcdClient(options: EtcdClientOptions): EtcdClient {
     revokeLease: (id) => write('/v3/lease/revoke', { ID: id }, done),
     timeToLive: (id) => read('/v3/lease/timetolive', { ID: id, keys: true }, answers.timeToLiveOf),
 
-    watch: (key, watching, signal) => watch({ transport, failover, timeoutMs }, key, watching, signal),
+    watch: (key, watching, signal) => watch({ transport, failover, callMs }, key, watching, signal),
 
     members: ({ serializable = false } = {}) =>
       failover.run('read', async (endpoint, limitMs) => {
@@ -95,7 +95,7 @@ export function createEtcdClient(options: EtcdClientOptions): EtcdClient {
     snapshot: (endpoint, file, signal) => takeSnapshot(transport, endpoint, file, signal),
     health: async (endpoint) => {
       try {
-        await linearizable(endpoint, timeoutMs);
+        await linearizable(endpoint, callMs());
         return true;
       } catch {
         return false;

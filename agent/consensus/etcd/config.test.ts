@@ -12,7 +12,7 @@ const wish = {
   members: { b: 'https://10.42.3.4:7373', a: 'https://10.42.1.1:7373' },
   state: 'existing',
   token: 'uuid',
-  timers: 'lan',
+  timers: 'normal',
   release: '3.5',
 } as const;
 

@@ -1,4 +1,6 @@
+import type { StepName } from '../../config/settings.ts';
 import type { CertificateFiles } from '../../engine/resources.ts';
+import { stepOf } from '../../timers/steps.ts';
 import { type EtcdRelease, ownOptions } from './options.ts';
 
 /** What one member of etcd needs to know. */
@@ -16,14 +18,11 @@ export interface MemberWish {
   readonly state: 'new' | 'existing';
   /** The genesis' uuid: the same URLs with another token are another cluster. */
   readonly token: string;
-  readonly timers: 'lan' | 'slow';
+  readonly timers: StepName;
   readonly verbose?: boolean;
   /** Of the program that reads the file. */
   readonly release: EtcdRelease;
 }
-
-/** Heartbeat and election in ms: etcd's own defaults, and what k3s takes for slow disks. */
-const TIMERS = { lan: [100, 1000], slow: [500, 5000] } as const;
 
 export const QUOTA_BYTES = 2 * 1024 ** 3;
 export const ETCD = '/usr/bin/etcd';
@@ -33,7 +32,7 @@ export const ETCD = '/usr/bin/etcd';
  * {@link ownOptions}. With a file etcd ignores its flags. Pure.
  */
 export function memberConfig(wish: MemberWish): string {
-  const [heartbeat, election] = TIMERS[wish.timers];
+  const { heartbeatMs, electionMs } = stepOf(wish.timers);
   const peerUrl = peerUrlOf(wish.meshAddress, wish.peerPort);
   const clientUrl = clientUrlOf(wish.meshAddress, wish.clientPort);
   const security = {
@@ -57,8 +56,8 @@ export function memberConfig(wish: MemberWish): string {
       .join(','),
     'initial-cluster-state': wish.state,
     'initial-cluster-token': wish.token,
-    'heartbeat-interval': heartbeat,
-    'election-timeout': election,
+    'heartbeat-interval': heartbeatMs,
+    'election-timeout': electionMs,
     'pre-vote': true,
     'strict-reconfig-check': true,
     'quota-backend-bytes': QUOTA_BYTES,

@@ -19,7 +19,7 @@ export interface Failover {
 /** Between two rounds over all endpoints while there is no leader. */
 const ROUND_MS = 150;
 
-export function createFailover(endpoints: () => readonly string[], timeoutMs: number): Failover {
+export function createFailover(endpoints: () => readonly string[], callMs: () => number): Failover {
   const failures = new Map<string, number>();
   const self: Failover = {
     ranked: () => {
@@ -31,6 +31,7 @@ export function createFailover(endpoints: () => readonly string[], timeoutMs: nu
     worked: (endpoint) => failures.delete(endpoint),
     run: async (kind, act) => {
       const startMs = clock.monotonicMs();
+      const timeoutMs = callMs();
       const leftMs = () => startMs + timeoutMs - clock.monotonicMs();
       let telling: EtcdError | undefined;
       for (;;) {

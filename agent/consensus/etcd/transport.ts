@@ -1,5 +1,6 @@
 import { clock, httpsJson } from '../../host.ts';
 import { BadAnswer, type Fields, headerOf, parseAnswer, resultOf } from './answers.ts';
+import { connectLimit, limitOf } from './limit.ts';
 import { badAnswer, failureOf, refusalOf } from './refusals.ts';
 import { type EtcdClientOptions, EtcdError, type TlsMaterial } from './types.ts';
 
@@ -31,7 +32,6 @@ export interface StreamOptions<T> {
 }
 
 const ANSWER_BYTES = 64 * 1024 * 1024;
-const CONNECT_MS = 1_500;
 /** Connections to an endpoint that is not listed (any more) are kept this long after their last use. */
 const UNLISTED_MS = 30_000;
 
@@ -42,18 +42,14 @@ interface Connection {
   busy: number;
 }
 
-export function createTransport({
-  endpoints,
-  tls,
-  clusterId,
-  timeoutMs = 5_000,
-}: EtcdClientOptions): Transport {
+export function createTransport({ endpoints, tls, clusterId, timeoutMs }: EtcdClientOptions): Transport {
+  const callMs = limitOf(timeoutMs);
   const connections = new Map<string, Connection>();
   const closed = new AbortController();
   let material: TlsMaterial | undefined;
 
   /** Calls under way may end; a stream has to go elsewhere. */
-  const drop = (endpoint: string, connection: Connection, withinMs = timeoutMs) => {
+  const drop = (endpoint: string, connection: Connection, withinMs = callMs()) => {
     connections.delete(endpoint);
     clock.pause(connection.busy > 0 ? withinMs : 0, closed.signal).then(async () => {
       (await connection.origin.catch(() => undefined))?.destroy();
@@ -78,7 +74,7 @@ export function createTransport({
     prune();
     let connection = connections.get(endpoint);
     if (connection === undefined) {
-      connection = { origin: open(endpoint, current, timeoutMs), usedMs: 0, busy: 0 };
+      connection = { origin: open(endpoint, current, callMs()), usedMs: 0, busy: 0 };
       connections.set(endpoint, connection);
     }
     connection.usedMs = clock.monotonicMs();
@@ -164,7 +160,7 @@ async function open(
   tls: TlsMaterial | undefined,
   timeoutMs: number,
 ): Promise<httpsJson.Origin> {
-  return httpsJson.openOrigin(endpoint, { tls, connectMs: Math.min(CONNECT_MS, timeoutMs / 3) });
+  return httpsJson.openOrigin(endpoint, { tls, connectMs: connectLimit(timeoutMs) });
 }
 
 /** The gateway passes `Grpc-Metadata-*` on; etcd reads `hasleader` (rpctypes.MetadataRequireLeaderKey). */

@@ -1,4 +1,5 @@
 import { AgentError, type ExitName } from '../../errors.ts';
+import type { Limit } from './limit.ts';
 
 /**
  * What the rest of the agent sees of etcd. Keys and values are UTF-8 text; revisions, lease ids and member ids
@@ -174,7 +175,7 @@ export interface EtcdClientOptions {
   /** Asked before each call; other material than before closes the old connections. */
   readonly tls: () => Promise<TlsMaterial | undefined> | TlsMaterial | undefined;
   /** For one call with all its attempts; 5000 when absent. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: Limit;
   /** When it says one (decimal), answers of another cluster are refused as `etcd.rejected`. */
   readonly clusterId?: () => string | undefined;
 }

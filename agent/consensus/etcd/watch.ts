@@ -8,7 +8,7 @@ import { EtcdError, type WatchEvent, type WatchNews } from './types.ts';
 interface Access {
   readonly transport: Transport;
   readonly failover: Failover;
-  readonly timeoutMs: number;
+  readonly callMs: () => number;
 }
 
 /** A quiet watch is looked after this often. */
@@ -98,7 +98,7 @@ export function newsAfter(seen: bigint, events: readonly WatchEvent[], headerRev
 }
 
 function follow(
-  { transport, timeoutMs }: Access,
+  { transport, callMs }: Access,
   endpoint: string,
   key: string,
   prefix: boolean,
@@ -106,7 +106,7 @@ function follow(
   signal: AbortSignal,
 ) {
   return transport.stream(endpoint, '/v3/watch', watchRequest(key, prefix, String(from)), {
-    openMs: timeoutMs,
+    openMs: callMs(),
     leader: true,
     signal,
     parse: watchOf,
@@ -125,7 +125,7 @@ function valuesNow({ transport, failover }: Access, key: string, prefix: boolean
 
 /** Ends the connection when the watch is quiet and should not be. */
 function guardQuiet(
-  { transport, timeoutMs }: Access,
+  { transport, callMs }: Access,
   endpoint: string,
   key: string,
   prefix: boolean,
@@ -143,7 +143,7 @@ function guardQuiet(
     try {
       const newest = await transport.post(endpoint, '/v3/kv/range', newestRequest(key, prefix), {
         parse: newestIn,
-        timeoutMs: Math.min(timeoutMs, QUIET_MS),
+        timeoutMs: callMs(),
         leader: true,
       });
       if (due > seen) throw new Error('the watch has missed a change');

@@ -25,6 +25,8 @@ export interface Machine {
   healthy: boolean;
   /** The agent dies with its unit, and another begins after a while. */
   crash(backAfterMs: number): void;
+  /** Its timers are others from now on. */
+  useLease(seconds: number): void;
   /** `agent`: only the agent sleeps, its unit runs on; `machine`: everything sleeps. */
   sleep(what: 'agent' | 'machine', ms: number): void;
 }
@@ -64,6 +66,7 @@ function createMachine(
   const rate = 0.96 + random() * 0.08;
   let host: Host = newHost();
   let seat: Seat | undefined;
+  let ring = () => {};
   let [unitRuns, frozen, endsMs, runs] = [false, false, 0, 0];
   const path: Path = {
     cut: false,
@@ -71,9 +74,10 @@ function createMachine(
     delay: () => (!path.calm && random() < 0.05 ? random() * 6_000 : 2 + random() * 40),
     lost: () => !path.calm && random() < 0.02,
   };
-  const world: World = {
+  let world: World = {
     me: id,
     leaseSeconds,
+    slack: 1,
     range: '10.42.0.0/16',
     may: true,
     why: { reason: '', endedBy: '' },
@@ -104,6 +108,7 @@ function createMachine(
         if (!own.gone) unitRuns = false;
       },
       health: async () => (machine.healthy && unitRuns ? true : 'it is sick'),
+      lease: async () => {},
       proven: (_fence, ends) => {
         endsMs = ends;
       },
@@ -125,6 +130,7 @@ function createMachine(
       ...(timing === undefined ? {} : { timing }),
     });
     seat = mine;
+    ring = () => bell.abort();
     const client = etcd.client(own, path);
     void followRoles(client, [ROLE.name], clock, new AbortController().signal, (_role, key) => mine.see(key));
     const loop = async () => {
@@ -155,6 +161,10 @@ function createMachine(
     },
     get frozen() {
       return frozen;
+    },
+    useLease: (seconds: number) => {
+      world = { ...world, leaseSeconds: seconds };
+      ring();
     },
     crash: (backAfterMs: number) => {
       if (host.gone) return;

@@ -34,9 +34,15 @@ export function createFakeEtcd(time: VirtualTime): FakeEtcd {
     throw new Error('not imitated');
   };
 
-  const apply = ({ compare, success }: Txn): TxnResult => {
+  const apply = ({ compare, success, failure = [] }: Txn): TxnResult => {
     const succeeded = compare.every(holds);
-    if (!succeeded) return { succeeded, revision: String(revision), responses: [] };
+    if (!succeeded) {
+      const responses = failure.map(({ key }) => {
+        const kv = values.get(key);
+        return { kind: 'range', kvs: kv === undefined ? [] : [kv], more: false } as const;
+      });
+      return { succeeded, revision: String(revision), responses };
+    }
     revision += 1;
     for (const op of success) {
       const before = values.get(op.key);

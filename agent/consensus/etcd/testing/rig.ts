@@ -149,7 +149,7 @@ function makeMember(parts: MemberParts): RigMember {
         members: Object.fromEntries(members.map((member) => [member.name, member.peerUrl])),
         state,
         token: parts.folder,
-        timers: 'lan',
+        timers: 'normal',
         release: releaseOf(execFileSync(ETCD, ['--version'], { env: {} }).toString()) ?? NEWEST,
       });
       // All members have one port here, so that only one of them could have it on 127.0.0.1.
