@@ -10,8 +10,6 @@ import { machineMs, type PageWatch, watchPage } from './page-watch.ts';
 const HOSTS = 5;
 const PAGE = 'http://10.42.255.1/healthz';
 const LIMIT_MS = 60_000;
-/** The default of the setting `roles.lease`. */
-export const LEASE_MS = 10_000;
 
 export interface Failover {
   /** From the power cut to the first answer of the page for a third machine. */
@@ -31,9 +29,19 @@ export interface Rounds {
   readonly handOvers: number;
 }
 
+/** The settings of a cluster to be measured, and the lease that its roles must have by them. */
+export interface Pace {
+  readonly nodeYaml: string;
+  readonly leaseSeconds: number;
+}
+
 /** Five machines, three of them voters, and the role `page`, watched by a machine that is no voter. */
-export async function roleFailovers(rounds: Rounds, say: (line: string) => void): Promise<RoleFigures> {
-  const cluster = await createNamespaceCluster({ hosts: HOSTS, seed: { key: newKey() } });
+export async function roleFailovers(
+  rounds: Rounds,
+  { nodeYaml, leaseSeconds }: Pace,
+  say: (line: string) => void,
+): Promise<RoleFigures> {
+  const cluster = await createNamespaceCluster({ hosts: HOSTS, seed: { key: newKey(), nodeYaml } });
   let watch: PageWatch | undefined;
   try {
     const { machines } = cluster;
@@ -42,7 +50,16 @@ export async function roleFailovers(rounds: Rounds, say: (line: string) => void)
     const third = machines[first.findIndex(({ consensus }) => consensus?.place === 'client')];
     if (third === undefined) throw new Error('every machine is a voter');
     watch = await watchPage(third, PAGE);
-    say(`five machines are one cluster; ${third.name} watches the page`);
+    await Promise.all(
+      machines.map((machine) =>
+        machine.until(
+          `leases are ${leaseSeconds} s`,
+          ({ timers }) => timers?.leaseSeconds === leaseSeconds,
+          LIMIT_MS,
+        ),
+      ),
+    );
+    say(`five machines are one cluster, leases are ${leaseSeconds} s; ${third.name} watches the page`);
 
     const powerCuts: Failover[] = [];
     for (let round = 0; round < rounds.powerCuts; round++) {
