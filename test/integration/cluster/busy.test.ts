@@ -1,0 +1,86 @@
+// needs: cpu 2, memory 1.5 GiB
+/** Three machines on processors that others use as well: timers follow, and nothing is lost. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { clock } from '../../../build/host.ts';
+import { askAllTheTime, keepBusy, tenPerCore } from '../../cluster/busy.ts';
+import { createChecker } from '../../cluster/checker.ts';
+import { describeReport } from '../../cluster/checker-report.ts';
+import { watchFencing } from '../../cluster/fencing.ts';
+import { formCluster, newKey, settled } from '../../cluster/forming.ts';
+import { withCluster } from '../../cluster/with-cluster.ts';
+
+const BUSY_MS = 90_000;
+
+test('beside ten busy programs for each processor three machines keep one quorum, and each answers status', async (t) => {
+  await withCluster(
+    t,
+    { hosts: 3, seed: { key: newKey(), nodeYaml: 'consensus: { expect: 3 }' } },
+    async ({ machines }) => {
+      const before = await formCluster(machines);
+      const checker = createChecker();
+      await checker.write(machines);
+      const fencing = await watchFencing(machines);
+      const calm = keepBusy(tenPerCore());
+      t.after(calm);
+      const busy = await askAllTheTime(machines, BUSY_MS, 120_000);
+      t.diagnostic(JSON.stringify(busy));
+      await checker.progress('writes go on while the machines are busy', 120_000);
+      const timers = await Promise.all(
+        machines.map((machine) => machine.agentStatus().then((it) => it.timers)),
+      );
+      for (const it of timers)
+        t.diagnostic(
+          `${it?.step} (${it?.source}), etcd ${it?.etcd}, lease ${it?.leaseSeconds} s: ${it?.why}`,
+        );
+      calm();
+      const after = await settled(machines);
+      assert.deepEqual(
+        after.map(({ cluster, consensus }) => [cluster.uuid, consensus?.voters]),
+        before.map(({ cluster, consensus }) => [cluster.uuid, consensus?.voters]),
+      );
+      assert.deepEqual(
+        after.map(({ pid }) => pid),
+        before.map(({ pid }) => pid),
+        'no agent was killed',
+      );
+      t.diagnostic(describeReport(await checker.finish(machines)));
+      await fencing.finish();
+    },
+  );
+});
+
+test('settings of one voter make the cluster slower, one etcd after the other, and no write is lost', async (t) => {
+  await withCluster(
+    t,
+    { hosts: 3, seed: { key: newKey(), nodeYaml: 'consensus: { expect: 3 }' } },
+    async ({ machines }) => {
+      await formCluster(machines);
+      const checker = createChecker();
+      await checker.write(machines);
+      const [odd] = machines;
+      assert.ok(odd);
+      await odd.writeFile(odd.paths.config, 'consensus: { timers: slow }\n', 0o600);
+      const startMs = clock.monotonicMs();
+      await Promise.all(
+        machines.map((machine) =>
+          machine.until(
+            'its etcd is slow',
+            ({ timers, consensus }) => timers?.etcd === 'slow' && consensus?.quorum === true,
+            400_000,
+          ),
+        ),
+      );
+      t.diagnostic(`slow everywhere after ${((clock.monotonicMs() - startMs) / 1_000).toFixed(0)} s`);
+      const said = await odd.agentStatus();
+      assert.equal(said.timers?.source, 'settings');
+      await machines[1]?.until(
+        'it is agreed on',
+        ({ timers }) => timers?.source === 'cluster' && timers.step === 'slow',
+        60_000,
+      );
+      await settled(machines);
+      t.diagnostic(describeReport(await checker.finish(machines)));
+    },
+  );
+});
