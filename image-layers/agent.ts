@@ -57,10 +57,10 @@ ProtectHostname=yes
 ProtectKernelLogs=yes
 ProtectKernelModules=yes
 ProtectKernelTunables=yes
-ProtectProc=invisible
+# Not ProtectProc=invisible: its engines are other users, and it looks whether they live.
 ProcSubset=pid
-# The mesh's interface, its addresses, and the firewall.
-CapabilityBoundingSet=CAP_NET_ADMIN
+# The mesh's interface, its addresses, and the firewall; state that belongs to the users of its engines.
+CapabilityBoundingSet=CAP_NET_ADMIN CAP_DAC_OVERRIDE
 AmbientCapabilities=
 NoNewPrivileges=yes
 LockPersonality=yes

@@ -18,6 +18,10 @@ ConditionPathExists=/run/clusteros/etcd/etcd.yaml
 StartLimitIntervalSec=0
 
 [Service]
+User=clusteros-etcd
+# systemd hands it over with all that is in it, also what an older image or a restored snapshot left to root.
+StateDirectory=clusteros/etcd
+StateDirectoryMode=0700
 ExecStart=/usr/bin/etcd --config-file=/run/clusteros/etcd/etcd.yaml
 # The agent decides when it starts again, and as whose member.
 Restart=no
@@ -33,12 +37,21 @@ BindPaths=/var/lib/clusteros/etcd
 BindReadOnlyPaths=/run/clusteros/etcd
 PrivateDevices=yes
 CapabilityBoundingSet=
-RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_INET6
+RestrictAddressFamilies=AF_NETLINK AF_INET AF_INET6
+`,
+    },
+    {
+      path: '/usr/lib/tmpfiles.d/clusteros-etcd.conf',
+      mode: 0o644,
+      text: `# What the agent writes here etcd may read: files get the group of the folder.
+d /run/clusteros/etcd 2750 root clusteros-etcd -
+d /run/clusteros/etcd/tls 2750 root clusteros-etcd -
 `,
     },
   ],
   links: [],
   // The agent decides when etcd starts, and as whose member: never the package's own unit.
   units: [{ unit: 'etcd.service', state: 'masked' }],
+  users: [{ name: 'clusteros-etcd', id: 872, summary: 'Cluster-OS consensus' }],
   removes: ['/etc/systemd/system/etcd2.service'],
 };

@@ -14,6 +14,7 @@ export interface Layer {
   readonly files: readonly LayerFile[];
   readonly links: readonly LayerLink[];
   readonly units: readonly LayerUnit[];
+  readonly users?: readonly LayerUser[];
   /** Paths, as packages leave them, that the image must not carry. */
   readonly removes: readonly string[];
 }
@@ -25,6 +26,14 @@ export interface LayerFile {
   /** Permission bits, such as 0o644. */
   readonly mode: number;
   readonly text: string;
+}
+
+/** Whom a program runs as; there is a group of the same name and number. */
+export interface LayerUser {
+  readonly name: string;
+  /** The same in every image, since state outlives one: 870 to 879, which no package of ours takes. */
+  readonly id: number;
+  readonly summary: string;
 }
 
 /** A symbolic link owned by root. */

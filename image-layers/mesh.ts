@@ -19,6 +19,9 @@ ConditionPathExists=/run/clusteros/serf/agent.json
 StartLimitIntervalSec=0
 
 [Service]
+User=clusteros-serf
+StateDirectory=clusteros/serf
+StateDirectoryMode=0700
 ExecStart=/usr/bin/serf agent -config-file=/run/clusteros/serf/agent.json
 # The agent decides when it starts again: it may have to be another member by then.
 Restart=no
@@ -32,10 +35,11 @@ OOMScoreAdjust=-500
 
 ${SANDBOX}
 BindPaths=/var/lib/clusteros/serf
-BindReadOnlyPaths=/run/clusteros/serf
+# It writes its keyring there; the folder and the other files are not its own.
+BindPaths=/run/clusteros/serf
 PrivateDevices=yes
 CapabilityBoundingSet=
-RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_INET6
+RestrictAddressFamilies=AF_NETLINK AF_INET AF_INET6
 `,
     },
     {
@@ -46,6 +50,9 @@ Description=Cluster-OS mesh on a kernel without WireGuard (wireguard-go)
 StartLimitIntervalSec=0
 
 [Service]
+User=clusteros-wireguard
+# As udev has it; an engine of containers may pass it in as its machine has it.
+ExecStartPre=+-/usr/bin/chmod 0666 /dev/net/tun
 ExecStart=/usr/bin/wireguard-go -f wg0
 Restart=no
 TimeoutStopSec=5
@@ -57,9 +64,16 @@ OOMScoreAdjust=-500
 ${SANDBOX}
 DevicePolicy=closed
 DeviceAllow=/dev/net/tun rw
+# It makes and changes the interface, as the user that it is: the one thing that it may do.
+AmbientCapabilities=CAP_NET_ADMIN
 CapabilityBoundingSet=CAP_NET_ADMIN
 RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_INET6
 `,
+    },
+    {
+      path: '/usr/lib/tmpfiles.d/clusteros-serf.conf',
+      mode: 0o644,
+      text: '# What the agent writes here Serf may read: files get the group of the folder.\nd /run/clusteros/serf 2750 root clusteros-serf -\n',
     },
     { path: '/usr/local/bin/serf', mode: 0o755, text: renderSerfWrapper('/run/clusteros') },
   ],
@@ -69,6 +83,10 @@ RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_INET6
   units: [
     { unit: 'serf.service', state: 'masked' },
     { unit: 'nftables.service', state: 'masked' },
+  ],
+  users: [
+    { name: 'clusteros-serf', id: 871, summary: 'Cluster-OS gossip' },
+    { name: 'clusteros-wireguard', id: 873, summary: 'Cluster-OS mesh' },
   ],
   removes: [],
 };

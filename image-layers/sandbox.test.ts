@@ -31,6 +31,33 @@ test('no engine sees the seed, the cluster key or the socket of the agent', () =
   }
 });
 
+test('every engine is a user of its own, without a way to systemd', () => {
+  const users = UNITS.map(({ path, text }) => {
+    const [user = ''] = valuesOf(text, 'User');
+    const hidden = valuesOf(text, 'InaccessiblePaths');
+    for (const place of ['-/run/dbus', '-/run/systemd/private']) assert.ok(hidden.includes(place), path);
+    return valuesOf(text, 'DynamicUser')[0] === 'yes' ? path : user;
+  });
+  assert.equal(new Set(users).size, 4);
+  const known = ALL_LAYERS.flatMap((layer) => layer.users ?? []);
+  for (const user of users.filter((name) => !name.includes('/')))
+    assert.ok(
+      known.some(({ name }) => name === user),
+      user,
+    );
+  assert.equal(new Set(known.map(({ id }) => id)).size, known.length);
+  for (const { id } of known) assert.ok(id >= 870 && id <= 879, String(id));
+});
+
+test('Serf and etcd have no sockets of the machine, and no capability', () => {
+  for (const name of ['serf', 'etcd']) {
+    const text = UNITS.find(({ path }) => path.includes(`clusteros-${name}.`))?.text ?? '';
+    assert.deepEqual(valuesOf(text, 'RestrictAddressFamilies'), ['AF_NETLINK', 'AF_INET', 'AF_INET6']);
+    assert.deepEqual(valuesOf(text, 'CapabilityBoundingSet'), []);
+    assert.deepEqual(valuesOf(text, 'AmbientCapabilities'), []);
+  }
+});
+
 test('the status page is nobody, with one capability, and sees the leases and the socket that takes no orders', () => {
   const page = UNITS.find(({ path }) => path.includes('role-page'))?.text ?? '';
   assert.deepEqual(valuesOf(page, 'DynamicUser'), ['yes']);

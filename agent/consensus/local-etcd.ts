@@ -64,7 +64,7 @@ export function createLocalEtcd(paths: Paths, units: Units): LocalEtcd {
       if (certified?.mark === mark && nowMs - certified.atMs < VERIFY_MS) return;
       const [first, ...rest] = caKeys.map(authorityFrom);
       if (first === undefined) return;
-      await files.makeFolder(run, 0o700);
+      await files.needFolder(run, 0o700);
       const wish = { authorities: [first, ...rest], nodeId, meshAddress } as const;
       const { written } = await ensureCertificates(path.dirname(tls.ca), wish);
       if (written.bundle || written.leaf) {
@@ -84,12 +84,12 @@ export function createLocalEtcd(paths: Paths, units: Units): LocalEtcd {
       if (wasStarted) restarts = failed(restarts, nowMs, POLICY);
       wasStarted = false;
       if (!force && !mayTry(restarts, nowMs, POLICY)) return;
-      await files.makeFolder(run, 0o700);
-      await files.makeFolder(dataFolder(paths.state), 0o700);
+      await files.needFolder(run, 0o700);
+      await files.needFolder(dataFolder(paths.state), 0o700);
       const release = await installedRelease();
       const config = memberConfig({ ...wish, tls, dataFolder: dataFolder(paths.state), release });
       const text = force ? JSON.stringify({ ...JSON.parse(config), 'force-new-cluster': true }) : config;
-      await files.writeVolatile(configFile, text, 0o600);
+      await files.writeVolatile(configFile, text, 0o640);
       await units.start({ name: 'etcd', argv: memberArgv(configFile), configDigest: await digest(wish) });
       wasStarted = true;
     },

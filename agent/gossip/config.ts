@@ -21,9 +21,9 @@ export interface SerfSettings {
 
 /** What Serf and we share on disk. */
 export interface SerfFiles {
-  /** Secrets for this boot, 0700. */
+  /** Secrets for this boot: for root, and for Serf what the group of the folder may read. */
   readonly runFolder: string;
-  /** Serf's own lasting files, 0700. */
+  /** Serf's own lasting files. */
   readonly stateFolder: string;
   readonly config: string;
   readonly rpcSecret: string;
@@ -41,7 +41,7 @@ export function serfFiles(paths: { readonly run: string; readonly state: string 
     config: path.join(runFolder, 'agent.json'),
     rpcSecret: path.join(runFolder, 'rpc-secret'),
     env: path.join(runFolder, 'env'),
-    keyring: path.join(stateFolder, 'keyring.json'),
+    keyring: path.join(runFolder, 'keyring.json'),
     snapshot: path.join(stateFolder, 'snapshot'),
   };
 }

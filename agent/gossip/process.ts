@@ -45,12 +45,13 @@ export function serfProcess(units: Units, paths: SerfFiles): SerfProcess {
       const listen = settings.bind ?? (settings.advertise.includes(':') ? '::' : '0.0.0.0');
       if ((await tcp.portTaken(listen, settings.port)) === 'EADDRINUSE') return 'port';
       if ((await tcp.portTaken('127.0.0.1', settings.rpcPort)) === 'EADDRINUSE') return 'rpc';
-      await files.makeFolder(paths.runFolder, 0o700);
-      await files.makeFolder(paths.stateFolder, 0o700);
-      await files.writeDurable(paths.keyring, renderKeyring(keys), 0o600);
+      await files.needFolder(paths.runFolder, 0o700);
+      await files.needFolder(paths.stateFolder, 0o700);
+      // Serf writes it too, in place, when a key is installed or removed.
+      await files.writeVolatile(paths.keyring, renderKeyring(keys), 0o660);
       await files.writeVolatile(paths.env, renderEnv(settings.rpcPort, settings.rpcSecret), 0o600);
       const config = `${JSON.stringify(serfConfig(settings), undefined, 2)}\n`;
-      await files.writeVolatile(paths.config, config, 0o600);
+      await files.writeVolatile(paths.config, config, 0o640);
       await units.start(unitSpec(settings));
       return 'started';
     },
@@ -72,7 +73,7 @@ export function serfProcess(units: Units, paths: SerfFiles): SerfProcess {
         return held;
       }
       const secret = randomBytes(32).toString('base64url');
-      await files.makeFolder(paths.runFolder, 0o700);
+      await files.needFolder(paths.runFolder, 0o700);
       await files.writeVolatile(paths.rpcSecret, `${secret}\n`, 0o600);
       secretHeld = secret;
       return secret;

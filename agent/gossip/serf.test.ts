@@ -39,10 +39,11 @@ test('two nodes that know each other by cards become members, and tags follow th
   const tags = () => b.gossip()?.members.find(({ id }) => id === a.id)?.tags;
   await until('the tag is there', () => tags()?.card === '44136fa355b3678a', tags);
   assert.equal(tags()?.peer, '7947');
-  for (const file of ['agent.json', 'rpc-secret', 'env']) {
-    assert.equal(statSync(path.join(a.run, 'serf', file)).mode & 0o777, 0o600, file);
+  const modes = { 'agent.json': 0o640, 'rpc-secret': 0o600, env: 0o600, 'keyring.json': 0o660 };
+  for (const [file, mode] of Object.entries(modes)) {
+    assert.equal(statSync(path.join(a.run, 'serf', file)).mode & 0o777, mode, file);
   }
-  assert.equal(statSync(path.join(a.state, 'serf/keyring.json')).mode & 0o777, 0o600);
+  assert.equal(statSync(path.join(a.run, 'serf')).mode & 0o777, 0o700, 'where no image made it for a group');
 });
 
 test('a killed Serf is seen as failed when it cannot come back, and rejoins from its snapshot', async (t) => {

@@ -157,6 +157,18 @@ export async function makeFolder(folder: string, mode: number): Promise<void> {
   }
 }
 
+/**
+ * A folder, made when there is none. One that is there keeps its owner and mode: an image makes those that a program
+ * of another user reads.
+ */
+export async function needFolder(folder: string, mode: number): Promise<void> {
+  try {
+    await fs.mkdir(folder, { recursive: true, mode });
+  } catch (cause) {
+    throw storageError('file.unwritable', `cannot make the folder ${folder}`, cause);
+  }
+}
+
 export async function remove(file: string): Promise<void> {
   await fs.rm(file, { force: true });
 }

@@ -4,6 +4,7 @@ import type { LayerFile } from '../../image-layers/layer.ts';
 import type { Plan } from '../definition/plan.ts';
 import type { files } from '../host.ts';
 import { type InstalledPackage, parseDpkgStatus } from '../rootfs/dpkg-status.ts';
+import { ACCOUNT_FILES, withUsers } from './accounts.ts';
 import type { Tree } from './tree/node.ts';
 import { applyOverlay } from './tree/overlay.ts';
 import { WindowReader } from './window-reader.ts';
@@ -42,6 +43,14 @@ export async function makeRootTree(input: RootTreeInput): Promise<RootTree> {
     epoch,
   );
   const read = (path: string) => readWhole(tree, path);
+  const users = plan.layers.flatMap((layer) => layer.users ?? []);
+  for (const file of ACCOUNT_FILES) {
+    const node = tree.get(file.slice(1));
+    // A package tree without accounts is a test's.
+    if (node === undefined) continue;
+    const source = Buffer.from(withUsers(file, (await read(file)).toString('utf8'), users));
+    tree.set(file.slice(1), { ...node, size: source.length, source });
+  }
   return { tree, read, packages: parseDpkgStatus((await read('/var/lib/dpkg/status')).toString('utf8')) };
 }
 

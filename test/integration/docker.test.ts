@@ -11,6 +11,7 @@ import { run, tryRun } from '../../build/host.ts';
 import { createDockerCluster, type DockerCluster } from '../cluster/docker/cluster.ts';
 import { newKey, settled } from '../cluster/forming.ts';
 import { leaderOf } from '../cluster/leadership.ts';
+import { assertConfined } from '../cluster/systemd/confined.ts';
 import { liveThrough } from '../cluster/systemd/life.ts';
 import { told } from '../cluster/transcript.ts';
 import { eventually } from '../cluster/waits.ts';
@@ -122,6 +123,10 @@ describe('the quick cluster under Docker', () => {
     const ping = ['ping', '-c', '1', '-W', '5', 'node4.clusteros.internal'];
     assert.match(await node2.must(ping), /10\.42\./);
     assert.equal((await node2.must(['cat', '/proc/1/comm'])).trim(), 'systemd');
+  });
+
+  test('from inside the unit of an engine neither systemd nor the agent nor a secret can be reached', async () => {
+    await assertConfined(cluster.machine('node3'));
   });
 
   test('the cluster key is in no place that docker inspect shows', async () => {

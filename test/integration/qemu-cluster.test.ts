@@ -9,6 +9,7 @@ import { rebootGuest } from '../../qemu/booted.ts';
 import { newKey } from '../cluster/forming.ts';
 import type { Machine } from '../cluster/machines.ts';
 import { withMachines } from '../cluster/qemu/with-machines.ts';
+import { assertConfined } from '../cluster/systemd/confined.ts';
 import { liveThrough } from '../cluster/systemd/life.ts';
 import { noUnitFailed } from '../cluster/systemd/units.ts';
 import { eventually } from '../cluster/waits.ts';
@@ -33,6 +34,9 @@ test('three machines of one image and one seed are one cluster, and stay it thro
       toTheCrash: WITHOUT_THE_END !== false,
       look: async (machines) => {
         await Promise.all(machines.map((machine) => isInOrder(machine, key)));
+        const [first] = machines;
+        assert.ok(first !== undefined);
+        await assertConfined(first);
       },
       reboot: ({ hardware }) => rebootGuest(hardware),
     }),

@@ -63,7 +63,7 @@ test('files are written once, again after a change, and a rotation trusts both a
   const place = `${folder}/certificates`;
   const first = await ensureCertificates(place, { ...wish, authorities: [authority] });
   assert.deepEqual(first.written, { bundle: true, leaf: true });
-  for (const file of Object.values(first.files)) assert.equal(statSync(file).mode & 0o777, 0o600);
+  for (const file of Object.values(first.files)) assert.equal(statSync(file).mode & 0o777, 0o640);
   const again = await ensureCertificates(place, { ...wish, authorities: [authority] });
   assert.deepEqual(again.written, { bundle: false, leaf: false });
   const moved = await ensureCertificates(place, {

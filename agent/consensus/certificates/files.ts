@@ -23,7 +23,7 @@ export interface CertificatesPlan {
 }
 
 /**
- * Make the PEM files in the folder (made when missing, 0700; files 0600) serve the wish. Nothing is written when
+ * Make the PEM files in the folder (made when missing, 0700; files 0640, for the group of the folder) serve the wish. Nothing is written when
  * they do, so that etcd need not restart.
  *
  * @returns what was written; etcd reads a new leaf by itself, a new bundle (`ca`) only when it starts
@@ -34,7 +34,7 @@ export async function ensureCertificates(
   wish: CertificatesWish,
 ): Promise<{ files: CertificateFiles; written: CertificatesPlan }> {
   const names = certificateFiles(folder);
-  await files.makeFolder(folder, 0o700);
+  await files.needFolder(folder, 0o700);
   const found = {
     ca: await read(names.ca),
     certificate: await read(names.certificate),
@@ -42,13 +42,13 @@ export async function ensureCertificates(
   };
   const written = planCertificates(found, wish);
   if (written.bundle) {
-    await files.writeDurable(names.ca, sorted(wish.authorities).map(authorityCertificate).join(''), 0o600);
+    await files.writeDurable(names.ca, sorted(wish.authorities).map(authorityCertificate).join(''), 0o640);
   }
   if (written.leaf) {
     const leaf = mintLeaf(wish.authorities[0], wish);
     // Killed in between, the pair does not fit, and the next pass makes another.
-    await files.writeDurable(names.key, leaf.key, 0o600);
-    await files.writeDurable(names.certificate, leaf.certificate, 0o600);
+    await files.writeDurable(names.key, leaf.key, 0o640);
+    await files.writeDurable(names.certificate, leaf.certificate, 0o640);
   }
   return { files: names, written };
 }
