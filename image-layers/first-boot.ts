@@ -145,7 +145,7 @@ taken=/var/lib/cloud/clusteros-user-data
 in_seed() { find "$seed" -maxdepth 1 -type f -iname "$1" | LC_ALL=C sort -r | head -n 1; }
 # Editors of Windows save UTF-8 with a byte order mark, or UTF-16. cloud-init reads neither.
 in_utf8() {
-  case $(head -c 3 "$1" | od -An -tx1 | tr -d ' \n') in
+  case $(head -c 3 "$1" | od -An -tx1 | tr -d ' \\n') in
   efbbbf) tail -c +4 "$1" ;;
   fffe* | feff*) iconv -f UTF-16 -t UTF-8 "$1" ;;
   00*) iconv -f UTF-16BE -t UTF-8 "$1" ;;
