@@ -51,6 +51,24 @@ test('where neither may be sent the node says so, and stops saying so when it ma
   await a.until('no condition', ({ conditions }) => conditions.length === 0);
 });
 
+test('machines on a LAN with IPv6 alone find each other, and no voice at all is told', async (t) => {
+  const cable = plugCable(t);
+  for (const machine of [0, 1] as const) {
+    cable.run(machine, 'ip', 'address', 'flush', 'dev', 'eth0');
+    cable.run(machine, 'ip', 'address', 'add', `fd00:5::${machine + 1}/64`, 'dev', 'eth0', 'nodad');
+  }
+  const [a, b] = [cable.node(0, '1', '1'), cable.node(1, '1', '2')];
+  const seen = await a.until('contact', ({ contacts }) => contacts.some(({ id }) => id === TWO), 60_000);
+  assert.deepEqual(
+    [seen.contacts[0]?.address, seen.contacts[0]?.link, seen.conditions],
+    ['fd00:5::2', 'eth0', []],
+  );
+  const { cards } = await b.until('card', (said) => said.cards.some(({ id }) => id === ONE), 60_000);
+  assert.equal(cards[0]?.address, 'fd00:5::1');
+  cable.run(0, 'nft', NFT('output', 'udp dport 5353 drop'));
+  await a.until('condition', ({ conditions }) => conditions.includes('discovery.multicast'), 60_000);
+});
+
 test('a machine with another key is refused on both sides, and named by its address', async (t) => {
   const cable = plugCable(t);
   const [a, b] = [cable.node(0, '1', '1'), cable.node(1, '9', '2')];

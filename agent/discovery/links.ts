@@ -60,7 +60,7 @@ export function lanLinks(interfaces: readonly Interface[], meshInterface: string
     .filter(({ addresses }) => addresses.length > 0);
 }
 
-/** IPv4 first: all engines speak it. Otherwise by text, so that an order means nothing. */
+/** IPv4 first, which most LANs speak. Otherwise by text, so that an order means nothing. */
 function byUse(a: LinkAddress, b: LinkAddress): number {
   if (a.family !== b.family) return a.family === 'IPv4' ? -1 : 1;
   return a.address < b.address ? -1 : 1;

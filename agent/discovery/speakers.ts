@@ -5,7 +5,7 @@ import { clock, datagram, multicastDns } from '../host.ts';
 import { BEACON_SERVICE, beaconFromText, beaconText } from './beacon.ts';
 import { inNetwork } from './ip.ts';
 
-/** Speaks and listens on every link: by mDNS, and by UDP broadcast for where multicast is lost. */
+/** Speaks and listens on every link: by mDNS, and by UDP broadcast for where multicast is lost; IPv6 has mDNS alone. */
 export interface Speakers {
   /** Open what is missing, close what belongs to an address that is gone. Never throws. */
   setLinks(links: readonly Link[], port: number): Promise<void>;
@@ -47,6 +47,8 @@ interface Voice {
 }
 
 const RETRY_MS = 5_000;
+/** An address of IPv6 is there at once, while DHCP still asks for one of IPv4. */
+const DHCP_MS = 15_000;
 /** Questions may come often; an answer is for all who listen (RFC 6762 section 6: once a second). */
 const ANSWER_MS = 1_000;
 /** Answers are spread over so long, and so much longer for each node that has one. */
@@ -63,9 +65,10 @@ export function createSpeakers(deps: SpeakerDeps): Speakers {
   let broadcastRetryMs = Number.NEGATIVE_INFINITY;
   const ending = new AbortController();
 
+  const withoutIPv4 = new Map<string, number>();
   const linkOf = (from: string) =>
     [...voices.values()].find(({ address, prefix }) => inNetwork(from, address, prefix))?.link;
-  const hear = (bytes: Buffer, from: string) => deps.onBeacon(bytes, from, linkOf(from));
+  const hear = (bytes: Buffer, from: string, link = linkOf(from)) => deps.onBeacon(bytes, from, link);
   const announce = async (voice: Voice, bytes: Buffer) => {
     const record = { service: BEACON_SERVICE, instance: deps.instance, text: beaconText(bytes) };
     if (voice.speaker) voice.multicastError = await voice.speaker.announce(record);
@@ -78,9 +81,11 @@ export function createSpeakers(deps: SpeakerDeps): Speakers {
       const speaker = await multicastDns.openMulticast({
         service: BEACON_SERVICE,
         address: voice.address,
+        link: voice.link,
         onText: (text, from) => {
           const bytes = beaconFromText(text);
-          if (bytes !== undefined && hear(bytes, from)) voice.heard += 1;
+          const link = from.includes(':') ? voice.link : undefined;
+          if (bytes !== undefined && hear(bytes, from, link)) voice.heard += 1;
         },
         onQuery: () => {
           if (deps.now() - voice.answeredMs < ANSWER_MS) return;
@@ -131,7 +136,17 @@ export function createSpeakers(deps: SpeakerDeps): Speakers {
 
   return {
     async setLinks(links, port) {
-      const wanted = new Map(links.flatMap(voicesOf).map((voice) => [keyOf(voice), voice]));
+      for (const name of withoutIPv4.keys()) {
+        if (!links.some((link) => link.name === name && !hasIPv4(link))) withoutIPv4.delete(name);
+      }
+      const mayUseIPv6 = (link: Link): boolean => {
+        if (hasIPv4(link)) return false;
+        const sinceMs = withoutIPv4.get(link.name) ?? deps.now();
+        withoutIPv4.set(link.name, sinceMs);
+        return deps.now() - sinceMs >= DHCP_MS;
+      };
+      const spoken = links.flatMap((link) => voicesOf(link, mayUseIPv6(link)));
+      const wanted = new Map(spoken.map((voice) => [keyOf(voice), voice]));
       for (const [key, voice] of voices) {
         if (wanted.has(key)) continue;
         voice.speaker?.close();
@@ -146,7 +161,9 @@ export function createSpeakers(deps: SpeakerDeps): Speakers {
         await announce(voice, bytes);
         voice.broadcastError =
           voice.broadcast === undefined
-            ? 'its network has no broadcast address'
+            ? voice.address.includes(':')
+              ? 'IPv6 has none'
+              : 'its network has no broadcast address'
             : (broadcastError ??
               (broadcast
                 ? await broadcast.send(bytes, voice.broadcast, broadcastPort)
@@ -174,11 +191,16 @@ export function createSpeakers(deps: SpeakerDeps): Speakers {
   };
 }
 
-/** One for each IPv4 network of a link: mDNS is heard by the whole link, but broadcasts stay in their network. */
-function voicesOf({ name, addresses }: Link): Voice[] {
+const hasIPv4 = ({ addresses }: Link) => addresses.some(({ family }) => family === 'IPv4');
+
+/**
+ * One for each IPv4 network of a link: mDNS is heard by the whole link, but broadcasts stay in their network. One for
+ * IPv6 where there is no IPv4: nodes that met by either would gossip by two families, which do not hear each other.
+ */
+function voicesOf({ name, addresses }: Link, useIPv6: boolean): Voice[] {
   return addresses
-    .filter(({ family }) => family === 'IPv4')
-    .slice(0, 4)
+    .filter(({ family }) => family === 'IPv4' || useIPv6)
+    .slice(0, useIPv6 ? 1 : 4)
     .map(({ address, prefix, broadcast }) => ({
       link: name,
       address,

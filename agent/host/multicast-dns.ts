@@ -1,3 +1,4 @@
+import { createSocket } from 'node:dgram';
 import mdns from 'multicast-dns';
 
 /** What is asked for and answered, in the form of DNS-SD (RFC 6763): one instance with one TXT record. */
@@ -19,8 +20,13 @@ export interface MulticastSpeaker {
 
 export interface MulticastOptions {
   readonly service: string;
-  /** An IPv4 address of ours: where to speak and to listen, without asking the routing table. */
+  /**
+   * An address of ours: where to speak and to listen, without asking the routing table. Others see an IPv6 address as
+   * the sender's, and not the one of the link that the kernel would take: that one means nothing without a link.
+   */
   readonly address: string;
+  /** Name of the interface that has the address. */
+  readonly link: string;
   readonly onQuery: () => void;
   readonly onText: (text: readonly string[], from: string) => void;
   /** The socket is broken and closed. */
@@ -36,9 +42,43 @@ const RECORDS = 64;
  * @throws the system's error, `EADDRINUSE` where another responder does not share the port
  */
 export function openMulticast(options: MulticastOptions): Promise<MulticastSpeaker> {
-  const { service, address } = options;
+  if (options.address.includes(':')) return openOnIPv6(options);
+  return open(options, { interface: options.address, bind: '0.0.0.0' });
+}
+
+/** A socket with an address of its own hears no multicast: one listens, another speaks. */
+async function openOnIPv6(options: MulticastOptions): Promise<MulticastSpeaker> {
+  const link = { type: 'udp6', ip: 'ff02::fb', interface: `::%${options.link}` } as const;
+  const listener = await open(options, {
+    ...link,
+    bind: '::',
+    socket: createSocket({ type: 'udp6', reuseAddr: true, ipv6Only: true }),
+  });
+  const close = () => listener.close();
+  const onError = (errno: string) => {
+    close();
+    options.onError(errno);
+  };
+  try {
+    const deaf = { ...options, onQuery: () => {}, onText: () => {}, onError };
+    const speaker = await open(deaf, { ...link, bind: options.address });
+    return {
+      ...speaker,
+      close: () => {
+        speaker.close();
+        close();
+      },
+    };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+function open(options: MulticastOptions, place: mdns.Options): Promise<MulticastSpeaker> {
+  const { service } = options;
   return new Promise((resolve, reject) => {
-    const speaker = mdns({ interface: address, bind: '0.0.0.0', loopback: true, reuseAddr: true });
+    const speaker = mdns({ ...place, loopback: true, reuseAddr: true });
     let state: 'opening' | 'open' | 'closed' = 'opening';
     let warning: string | undefined;
     const close = () => {
