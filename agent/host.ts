@@ -28,6 +28,7 @@ export * as programs from './host/programs.ts';
 export * as serviceSocket from './host/service-socket.ts';
 export * as tcp from './host/tcp.ts';
 export * as terminal from './host/terminal.ts';
+export * as udpEcho from './host/udp-echo.ts';
 export * as udpSend from './host/udp-send.ts';
 export * as unixSocket from './host/unix-socket.ts';
 export * as usage from './host/usage.ts';

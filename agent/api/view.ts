@@ -27,6 +27,7 @@ export interface ClusterView {
     readonly ready: boolean;
     readonly driver: string | undefined;
     readonly address: string | undefined;
+    readonly mtu: number | undefined;
     readonly peers: number;
     /** Peers with a handshake within the last three minutes, the life of a WireGuard session. */
     readonly handshakes: number;
@@ -153,6 +154,7 @@ export function viewOf(scene: Scene, nowMs: number, now: Date): ClusterView {
       ready: mesh?.ready ?? false,
       driver: mesh?.driver,
       address: mesh?.address,
+      mtu: mesh?.mtu,
       peers: mesh?.peers.length ?? 0,
       handshakes:
         mesh?.peers.filter(({ handshakeAge = Number.POSITIVE_INFINITY }) => handshakeAge <= SESSION_SECONDS)

@@ -92,6 +92,12 @@ export const settingsSchema = z
           .regex(/^[a-z][a-z0-9-]{0,14}$/, 'expected the name of an interface, such as wg0')
           .default('wg0')
           .describe('name of the WireGuard interface'),
+        mtu: z
+          .int()
+          .min(1280)
+          .max(8920)
+          .default(1420)
+          .describe('bytes of the largest packet; nodes lower it to what all paths carry'),
       })
       .prefault({}),
     firewall: z

@@ -154,6 +154,8 @@ export interface Mesh {
   readonly driver: 'kernel' | 'wireguard-go' | undefined;
   /** Our address in the mesh; chosen as soon as the identity is known. */
   readonly address?: string | undefined;
+  /** Bytes of the largest packet; less than the settings say where a path carries less. */
+  readonly mtu?: number | undefined;
   readonly peers: readonly MeshPeer[];
 }
 

@@ -109,14 +109,14 @@ const OUTPUT = JSON.stringify([
 test('an interface that is as it shall be is left alone', () => {
   const now = parseInterface(OUTPUT);
   assert.deepEqual(now, { kind: 'tun', up: true, mtu: 1420, addresses: ['10.42.0.9/16'] });
-  assert.deepEqual(planInterface('wg0', now, { address: '10.42.0.9/16', held: [] }), []);
+  assert.deepEqual(planInterface('wg0', now, { address: '10.42.0.9/16', held: [], mtu: 1420 }), []);
   assert.equal(parseInterface('[]'), undefined);
 });
 
 test('an old address goes before the new one comes, and services that we do not hold go', () => {
   const now = { kind: 'tun', up: false, mtu: 1500, addresses: ['10.42.0.9/16', '10.42.255.1/32'] };
   const held = ['10.42.255.2/32'];
-  assert.deepEqual(planInterface('wg0', now, { address: '10.42.0.8/16', held }), [
+  assert.deepEqual(planInterface('wg0', now, { address: '10.42.0.8/16', held, mtu: 1420 }), [
     'address del 10.42.0.9/16 dev wg0',
     'address del 10.42.255.1/32 dev wg0',
     'address add 10.42.0.8/16 dev wg0',

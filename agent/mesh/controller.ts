@@ -22,6 +22,7 @@ import {
   unreachable,
 } from './handshakes.ts';
 import { namesOf } from './node-names.ts';
+import { createPathWatch } from './path-watch.ts';
 import { claimantOf, type PlannedPeer, planPeers, type SeenPeer } from './peers.ts';
 import { inRange, parseRange } from './range.ts';
 import type { Wireguard } from './wireguard.ts';
@@ -51,7 +52,8 @@ export function meshController(state: string, wireguard: (name: string) => Wireg
   const startedMs = clock.monotonicMs();
   let contacts: Contacts = new Map();
   let wantedBefore: ReadonlyMap<string, string | undefined> = new Map();
-  let ensured: { address: string; driver: Driver; atMs: number } | undefined;
+  let ensured: { address: string; mtu: number; driver: Driver; atMs: number } | undefined;
+  const watch = createPathWatch();
   /** What WireGuard said last, with what it was told since: asking it is a program each time. */
   let last: { readonly dump: Dump; readonly untilMs: number } | undefined;
 
@@ -60,7 +62,8 @@ export function meshController(state: string, wireguard: (name: string) => Wireg
     const speaker = wireguard(mesh.interface);
     const range = parseRange(mesh.range);
     const now = clock.monotonicMs();
-    if (ensured?.address === address && now - ensured.atMs < VERIFY_MS) {
+    const mtu = watch.mtu(mesh.mtu);
+    if (ensured?.address === address && ensured.mtu === mtu && now - ensured.atMs < VERIFY_MS) {
       if (last !== undefined && now < last.untilMs) return last.dump;
       try {
         return await speaker.dump(signal);
@@ -71,9 +74,9 @@ export function meshController(state: string, wireguard: (name: string) => Wireg
     }
     const publicKey = keysOf(node).publicKey;
     const isOurs = (text: string) => inRange(range, text.split('/')[0] ?? '');
-    const wanted = { address, prefix: range.prefix, publicKey, isOurs };
+    const wanted = { address, prefix: range.prefix, mtu, publicKey, isOurs };
     const driver = await speaker.ensure(wanted, signal);
-    ensured = { address, driver, atMs: now };
+    ensured = { address, mtu, driver, atMs: now };
     return await speaker.dump(signal);
   }
 
@@ -121,6 +124,15 @@ export function meshController(state: string, wireguard: (name: string) => Wireg
       '',
     );
     contacts = probed(contacts, due, nowMs);
+    const ports = new Map((view.get('cards') ?? []).map(({ card }) => [card.id, card.ports.etcd]));
+    await watch.update({
+      address,
+      port: node.settings.consensus.client_port,
+      portOf: (id) => ports.get(id),
+      ...{ peers, contacts, nowMs },
+      most: node.settings.mesh.mtu,
+      onNews: view.nudge,
+    });
     return { peers, againMs: Math.max(0, untilMs - clock.monotonicMs()), nowMs };
   }
 
@@ -129,8 +141,13 @@ export function meshController(state: string, wireguard: (name: string) => Wireg
     const names = namesFor(node, view);
     const nameOf = (id: string) => names.get(id) ?? id;
     return {
-      outputs: { mesh: describe(address, ensured?.driver, peers, contacts, nameOf, nowMs) },
-      conditions: unreachablePeers(unreachable(peers, contacts, nowMs), nameOf),
+      outputs: {
+        mesh: { ...describe(address, ensured?.driver, peers, contacts, nameOf, nowMs), mtu: ensured?.mtu },
+      },
+      conditions: [
+        ...unreachablePeers(unreachable(peers, contacts, nowMs), nameOf),
+        ...watch.conditions(peers, nameOf),
+      ],
       againMs,
     };
   }
@@ -170,6 +187,9 @@ export function meshController(state: string, wireguard: (name: string) => Wireg
         if (!(error instanceof AgentError)) throw error;
         return notReady(address, [...conditions, conditionOf(error)]);
       }
+    },
+    async close() {
+      watch.close();
     },
   };
 }

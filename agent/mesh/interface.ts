@@ -17,10 +17,8 @@ export interface WantedInterface {
   readonly address: string;
   /** Service addresses that we hold now, as `IP/32`. */
   readonly held: readonly string[];
+  readonly mtu: number;
 }
-
-/** WireGuard's overhead is at most 80 bytes. */
-export const MTU = 1420;
 
 const shown = z
   .array(
@@ -83,7 +81,7 @@ export function planInterface(name: string, now: Interface, wanted: WantedInterf
       .filter((address) => !now.addresses.includes(address))
       .map((address) => `address add ${address} dev ${name}`),
   ];
-  if (now.mtu !== MTU) lines.push(`link set dev ${name} mtu ${MTU}`);
+  if (now.mtu !== wanted.mtu) lines.push(`link set dev ${name} mtu ${wanted.mtu}`);
   if (!now.up) lines.push(`link set dev ${name} up`);
   return lines;
 }

@@ -207,6 +207,29 @@ inNamespaces(import.meta.filename, () => {
     assert.equal(nodes[0].last.meshReports, said);
   });
 
+  test('where large packets are lost on the way both nodes lower the MTU until all pass', async () => {
+    const mtu = (machine: Machine) => Number(/mtu (\d+)/.exec(machine.run('ip', 'link', 'show', 'wg0'))?.[1]);
+    // As a vSwitch or a tunnel does it: without a word to the sender.
+    for (const machine of machines) {
+      machine.run('nft', 'add table inet small');
+      machine.run('nft', 'add chain inet small in { type filter hook prerouting priority -400; }');
+      machine.run('nft', 'add rule inet small in iifname eth0 meta length gt 1400 drop');
+    }
+    for (const index of [0, 1] as const) {
+      await nodes[index].kill();
+      nodes[index] = machines[index].start(SEEDS[index], { name: ['alpha', 'beta'][index] });
+      await nodes[index].until('mesh', ({ last }) => last.mesh?.ready === true);
+      await meet(index);
+    }
+    for (const index of [0, 1] as const) {
+      await nodes[index].until('a lower MTU', () => mtu(machines[index]) === 1328, 120_000);
+      assert.equal(nodes[index].last.mesh?.mtu, 1328);
+    }
+    const large = ['ping', '-c1', '-W5', '-M', 'do', '-s', String(1328 - 28), addresses[1]];
+    assert.equal(machines[0].status(...large), 0);
+    for (const machine of machines) machine.run('nft', 'delete table inet small');
+  });
+
   test('an interface with another name takes the place of the former one', async () => {
     await nodes[1].kill();
     nodes[1] = machines[1].start(SEEDS[1], { name: 'beta', mesh: { interface: 'mesh7' } });

@@ -13,6 +13,7 @@ export interface WantedMesh {
   readonly address: string;
   /** Bits of the range. */
   readonly prefix: number;
+  readonly mtu: number;
   /** base64 of our key; an interface with another key and strange addresses belongs to somebody else. */
   readonly publicKey: string;
   readonly isOurs: (address: string) => boolean;
@@ -79,10 +80,10 @@ export function createWireguard(run: string, name: string, units: Units): Wiregu
     await made.write(name);
   }
 
-  async function setAddresses(now: Interface, { address, prefix }: WantedMesh): Promise<void> {
+  async function setAddresses(now: Interface, { address, prefix, mtu }: WantedMesh): Promise<void> {
     const current = [...held].filter(([, untilMs]) => !isOver(untilMs)).map(([one]) => one);
     const addresses = current.map((one) => `${one}/32`);
-    await apply(planInterface(name, now, { address: `${address}/${prefix}`, held: addresses }));
+    await apply(planInterface(name, now, { address: `${address}/${prefix}`, held: addresses, mtu }));
     for (const one of current) await give(one);
   }
 

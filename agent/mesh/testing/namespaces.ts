@@ -22,13 +22,13 @@ export function inNamespaces(file: string, define: () => void): void {
     define();
     return;
   }
-  test(`in namespaces: ${path.basename(file)}`, { timeout: 5 * DEADLINE_MS }, () => {
+  test(`in namespaces: ${path.basename(file)}`, { timeout: 8 * DEADLINE_MS }, () => {
     const words = '--net --mount --pid --fork --kill-child --mount-proc'.split(' ');
     const { NODE_TEST_CONTEXT: _, ...env } = process.env;
     const { status, stdout, stderr } = spawnSync('unshare', [...words, process.execPath, file], {
       env: { ...env, [MARK]: '1' },
       encoding: 'utf8',
-      timeout: 4 * DEADLINE_MS,
+      timeout: 7 * DEADLINE_MS,
     });
     assert.equal(status, 0, `${stdout}\n${stderr}`);
   });
