@@ -4,7 +4,9 @@
  *
  * Source: UEFI specification 2.10, section 5.3 (header, entries) and 5.2.3 (protective MBR).
  */
-import { crc32 } from 'node:zlib';
+
+/** Loaded when it is needed, as HTTP in host/http-modules.ts: only the installer compresses or sums. */
+const crc32 = (bytes: Uint8Array) => process.getBuiltinModule('node:zlib').crc32(bytes);
 
 export interface Partition {
   readonly name: string;

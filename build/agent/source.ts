@@ -40,7 +40,7 @@ export function bundleSource(version: string): Uint8Array {
     });
     const [output] = outputFiles;
     if (output === undefined) throw new Error('esbuild gave no output');
-    return output.contents;
+    return Buffer.from(withoutEnumeration(output.text), 'latin1');
   } catch (cause) {
     const { errors = [] } = cause as Partial<BuildFailure>;
     if (errors.length === 0) throw cause;
@@ -52,4 +52,21 @@ export function bundleSource(version: string): Uint8Array {
       cause,
     });
   }
+}
+
+/**
+ * Node's own modules by `process.getBuiltinModule` instead of `import`, which reads every name that a module exports,
+ * and behind some names there is another part of Node to be loaded: 60 modules more, a tenth of the agent's start.
+ *
+ * @param text esbuild's output, which is ASCII, with the imports of all files at its top level
+ */
+export function withoutEnumeration(text: string): string {
+  const taken = (name: string) => `process.getBuiltinModule("${name}")`;
+  return text
+    .replaceAll(/\bimport\{([\w$, ]+)\}from"(node:[\w/]+)";/g, (_, names: string, module: string) => {
+      return `const{${names.replaceAll(/ as /g, ':')}}=${taken(module)};`;
+    })
+    .replaceAll(/\bimport\*as ([\w$]+) from"(node:[\w/]+)";/g, (_, name: string, module: string) => {
+      return `const ${name}=${taken(module)};`;
+    });
 }
