@@ -93,7 +93,7 @@ test('misspelt keys and values that mean another thing are refused', () => {
   assert.match(one({ dhcp4: true }, 'a name'), /expected the name of an interface/);
 });
 
-test('in a definition each mistake has its line, and Debian 12 takes one route for an interface', () => {
+test('in a definition each mistake has its line, also what only Debian 12 drops', () => {
   const text = (base: string, more: string) =>
     Buffer.from(
       `base: ${base}\nseed:\n  network:\n    version: 2\n    ethernets:\n      eno1:\n        ${more}\n`,
@@ -111,8 +111,12 @@ test('in a definition each mistake has its line, and Debian 12 takes one route f
   );
   const two =
     'addresses: [10.0.0.2/24, "fd00::2/64"]\n        gateway4: 10.0.0.1\n        gateway6: "fd00::1"';
-  assert.deepEqual(mistakes(text('debian-13', two)), []);
-  assert.deepEqual(mistakes(text('debian-12', two)), [
-    '6: expected one route at most: more are lost on Debian 12',
+  const late = `${two}\n        optional: true\n        routes:\n          - {to: "::/0", via: "fd00::9", metric: 5}`;
+  for (const base of ['debian-12', 'debian-13']) assert.deepEqual(mistakes(text(base, two)), [], base);
+  assert.deepEqual(mistakes(text('debian-13', late)), []);
+  assert.deepEqual(mistakes(text('debian-12', late)), [
+    '10: the cloud-init of Debian 12 drops it without a word',
+    '12: the cloud-init of Debian 12 makes ::/64 of it: use gateway6',
+    '12: the cloud-init of Debian 12 drops it without a word',
   ]);
 });

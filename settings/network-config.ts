@@ -1,7 +1,7 @@
 /**
  * What a seed's network-config may say: what cloud-init's renderer for systemd-networkd carries out on every base.
- * It knows a small part of netplan's version 2, and drops the rest without a word: read in its source, 22.4.2 (Debian
- * 12) to 25.1.4 (cloudinit/net/networkd.py, network_state.py).
+ * It knows a small part of netplan's version 2, and drops the rest without a word: read in its source and run, 22.4.2
+ * (Debian 12) to 25.1.4 (Debian 13): cloudinit/net/networkd.py, network_state.py.
  */
 import * as z from 'zod';
 import { keysBelow } from './check.ts';

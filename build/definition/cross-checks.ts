@@ -11,7 +11,7 @@ export function crossChecks(document: unknown): Mistake[] {
   return [
     ...nodeMistakes(document),
     ...rangeMistakes(document),
-    ...routeMistakes(document),
+    ...oldNetworkMistakes(document),
     ...archiveMistakes(document),
     ...fileMistakes(document),
     ...twice(document, ['packages'], (item) => item),
@@ -61,17 +61,31 @@ function rangeMistakes(document: unknown): Mistake[] {
   return mistakes.map((message) => ({ path, text: `${message}, found ${String(text)}` }));
 }
 
-/** cloud-init 22.4 of Debian 12 writes all routes of an interface into one section, of which networkd takes the last. */
-function routeMistakes(document: unknown): Mistake[] {
+/** What the cloud-init of Debian 12 (22.4.2-1+deb12u4, run) drops or changes, though later ones do not. */
+function oldNetworkMistakes(document: unknown): Mistake[] {
   const base = valueAt(document, ['base', 'name']) ?? valueAt(document, ['base']);
   const path = ['seed', 'network', 'ethernets'];
   const interfaces = valueAt(document, path);
   if (base !== 'debian-12' || typeof interfaces !== 'object' || interfaces === null) return [];
+  const dropped = 'the cloud-init of Debian 12 drops it without a word';
   return Object.entries(interfaces).flatMap(([name, it]): Mistake[] => {
-    const gateways = ['gateway4', 'gateway6'].filter((key) => valueAt(it, [key]) !== undefined);
-    const routes = itemsAt(it, ['routes']);
-    if (gateways.length + routes.length < 2) return [];
-    return [{ path: [...path, name], text: 'expected one route at most: more are lost on Debian 12' }];
+    const mistakes: Mistake[] = itemsAt(it, ['routes']).flatMap((route, index): Mistake[] => [
+      ...(valueAt(route, ['metric']) === undefined
+        ? []
+        : [{ path: ['routes', index, 'metric'], text: dropped }]),
+      ...(valueAt(route, ['to']) === '::/0'
+        ? [
+            {
+              path: ['routes', index, 'to'],
+              text: 'the cloud-init of Debian 12 makes ::/64 of it: use gateway6',
+            },
+          ]
+        : []),
+    ]);
+    if (valueAt(it, ['optional']) !== undefined) mistakes.push({ path: ['optional'], text: dropped });
+    if (valueAt(it, ['accept-ra']) !== undefined && valueAt(it, ['dhcp6']) !== true)
+      mistakes.push({ path: ['accept-ra'], text: `${dropped}, but beside dhcp6: true` });
+    return mistakes.map((mistake) => ({ ...mistake, path: [...path, name, ...mistake.path] }));
   });
 }
 
