@@ -87,6 +87,6 @@ function noPacker(): OperatorError {
     code: 'packer.missing',
     exit: 'missing',
     message: '--engine=packer needs Packer, and it is not installed',
-    fix: 'sudo apt-get install packer (Debian has 1.6.6), or leave --engine away: the direct engine builds the same packages and files',
+    fix: 'sudo apt-get install packer (Debian has 1.6.6), or omit --engine: the direct engine builds the same packages and files',
   });
 }

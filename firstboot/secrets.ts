@@ -16,7 +16,7 @@ export async function readClusterKey(file: string): Promise<string> {
     throw new OperatorError({
       code: 'key.missing',
       message: `there is no cluster key ${file}`,
-      fix: 'make one with npx clusteros-build init, name another with --key, or leave it out with --no-key',
+      fix: 'make one with npx clusteros-build init, name another with --key, or omit it with --no-key',
     });
   }
   await assertPrivate(file, 'the cluster key', 'key.mode');
