@@ -1,6 +1,8 @@
 /** One artifact in its folder, with all that lies beside it. */
 import * as path from 'node:path';
+import type { LayerFile } from '../image-layers/layer.ts';
 import type { BuiltAgent } from './agent/bundle.ts';
+import { agentComponents, licenceTexts, NOTICES } from './agent/components.ts';
 import { diskIdentifiers } from './assemble/disk/identifiers.ts';
 import { digestOf, manifestText, readManifest } from './assemble/manifest.ts';
 import { makeRootTree } from './assemble/root-tree.ts';
@@ -42,6 +44,8 @@ export async function artifactKey(plan: Plan, packages: PackagesTree, agent: Bui
     imported: await closureDigest(['targets.ts', 'root-tree.ts'].map((name) => path.join(assemble, name))),
     packages: packages.key,
     agent: agent.sha256,
+    licences: await licenceTexts(),
+    components: await agentComponents(),
     plan: { name, base, arch, target, files: own, links, units, removes, diskBytes, node: apt.node },
     target: TARGET_RECIPES[target].inputs?.(plan) ?? null,
   });
@@ -87,7 +91,7 @@ export async function makeArtifact(plan: Plan, input: AssembleInput): Promise<Ar
       plan,
       packages: await readTarIndex(tar),
       agent: { handle: program, size },
-      ownFiles: recipe.ownFiles(plan, ids),
+      ownFiles: [...recipe.ownFiles(plan, ids), ...(await licenceFiles())],
       epoch,
       imageId,
     });
@@ -110,7 +114,7 @@ export async function makeArtifact(plan: Plan, input: AssembleInput): Promise<Ar
       engine,
       archive,
       epoch,
-      agent,
+      agent: { ...agent, components: await agentComponents() },
       packages: root.packages,
       artifacts: [artifact, ...besides],
     });
@@ -152,6 +156,16 @@ export async function presentArtifact(
     if (error instanceof OperatorError && error.code === 'file.unreadable') return undefined;
     throw error;
   }
+}
+
+/** Where Debian keeps such texts. */
+async function licenceFiles(): Promise<LayerFile[]> {
+  const { license, notices } = await licenceTexts();
+  const folder = '/usr/share/doc/clusteros';
+  return [
+    { path: `${folder}/LICENSE`, mode: 0o644, text: license },
+    { path: `${folder}/${NOTICES}`, mode: 0o644, text: notices },
+  ];
 }
 
 async function describe(file: string) {

@@ -11,12 +11,25 @@ const ROOT = path.resolve(import.meta.dirname, '../..');
  * @throws OperatorError `agent.bundle` with the compiler's messages
  */
 export function bundleSource(version: string): Uint8Array {
+  return bundle(version).source;
+}
+
+/** The folders of the npm packages of which something is in the bundle, below the repository, by name. */
+export function bundledFolders(): string[] {
+  const folders = bundle('0').inputs.flatMap(
+    (file) => /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0] ?? [],
+  );
+  return [...new Set(folders)].sort();
+}
+
+function bundle(version: string): { source: Uint8Array; inputs: string[] } {
   try {
-    const { outputFiles } = buildSync({
+    const { outputFiles, metafile } = buildSync({
       entryPoints: ['agent/main.ts'],
       absWorkingDir: ROOT,
       bundle: true,
       write: false,
+      metafile: true,
       platform: 'node',
       format: 'esm',
       target: 'node26',
@@ -40,7 +53,10 @@ export function bundleSource(version: string): Uint8Array {
     });
     const [output] = outputFiles;
     if (output === undefined) throw new Error('esbuild gave no output');
-    return Buffer.from(withoutEnumeration(output.text), 'latin1');
+    // What was looked at and left no byte in the output is not in it.
+    const kept = Object.values(metafile.outputs).flatMap(({ inputs }) => Object.entries(inputs));
+    const inputs = kept.filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([file]) => file);
+    return { source: Buffer.from(withoutEnumeration(output.text), 'latin1'), inputs };
   } catch (cause) {
     const { errors = [] } = cause as Partial<BuildFailure>;
     if (errors.length === 0) throw cause;

@@ -14,7 +14,12 @@ export interface ManifestInput {
   readonly engine: string;
   readonly archive: ArchiveState;
   readonly epoch: number;
-  readonly agent: { readonly version: string; readonly sha256: string };
+  readonly agent: {
+    readonly version: string;
+    readonly sha256: string;
+    /** What is inside it. */
+    readonly components?: readonly object[];
+  };
   readonly packages: readonly InstalledPackage[];
   /** The image first, then what belongs to it. */
   readonly artifacts: readonly { readonly file: string; readonly bytes: number; readonly sha256: string }[];
@@ -39,7 +44,11 @@ export function manifestText(input: ManifestInput): string {
     epoch: input.epoch,
     disk: { bytes: plan.diskBytes },
     // Not the whole record: where the program lay in the build is nobody's business.
-    agent: { version: input.agent.version, sha256: input.agent.sha256 },
+    agent: {
+      version: input.agent.version,
+      sha256: input.agent.sha256,
+      components: input.agent.components,
+    },
     layers: plan.layers.map((layer) => layer.name),
     files: plan.files.map(({ path, mode, text }) => ({
       path,

@@ -14,6 +14,14 @@ const packageSchema = z.looseObject({
   source: z.string().min(1),
 });
 
+const componentSchema = z.looseObject({
+  name: z.string().min(1),
+  version: z.string().min(1),
+  license: z.string().min(1),
+  purl: z.string().startsWith('pkg:'),
+  cpe: z.string().startsWith('cpe:2.3:').optional(),
+});
+
 const manifestSchema = z.looseObject({
   format: z.literal(1),
   key: z.string().min(1),
@@ -25,7 +33,11 @@ const manifestSchema = z.looseObject({
     suites: z.array(z.looseObject({ suite: z.string(), sha256: z.string() })),
   }),
   epoch: z.int().nonnegative(),
-  agent: z.looseObject({ version: z.string(), sha256: z.string() }),
+  agent: z.looseObject({
+    version: z.string(),
+    sha256: z.string(),
+    components: z.array(componentSchema).optional(),
+  }),
   files: z.array(z.looseObject({ path: z.string(), mode: z.string(), sha256: z.string() })),
   packages: z.array(packageSchema),
   artifacts: z.array(artifactSchema).min(1),

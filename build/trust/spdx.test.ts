@@ -47,6 +47,13 @@ test('packages are named by package URLs, with what URLs do not bear escaped', (
   assert.match(text, /zlib1g@1%3A1\.3\.dfsg%2Breally1\.3\.1-1%2Bb1/);
 });
 
+test('a bill of materials that lacks what is inside the agent is noticed', () => {
+  const zod = { name: 'zod', version: '4.6.7', license: 'MIT', purl: 'pkg:npm/zod@4.6.7' };
+  const whole = manifestOf({ agent: { ...manifest.agent, components: [zod] } });
+  assert.equal(sbomFault(sbomText(whole, artifact), whole, artifact), undefined);
+  assert.match(sbomFault(text, whole, artifact) ?? '', /lacks zod 4\.6\.7, which is inside the agent/);
+});
+
 test('the same manifest gives the same text, and tells nothing else of the build', () => {
   assert.equal(sbomText(structuredClone(manifest), { ...artifact }), text);
   assert.ok(!text.includes(import.meta.dirname));

@@ -21,6 +21,7 @@ export function withSoftware({ artifacts }: ManifestView): readonly ArtifactView
 export function sbomText(manifest: ManifestView, artifact: ArtifactView): string {
   const image = 'SPDXRef-Artifact';
   const parts = [agentPackage(manifest), ...debianPackages(manifest)];
+  const inside = agentParts(manifest);
   const document = {
     spdxVersion: 'SPDX-2.3',
     dataLicense: 'CC0-1.0',
@@ -45,11 +46,17 @@ export function sbomText(manifest: ManifestView, artifact: ArtifactView): string
         ...UNSAID,
       },
       ...parts,
+      ...inside,
     ],
     relationships: [
       { spdxElementId: 'SPDXRef-DOCUMENT', relationshipType: 'DESCRIBES', relatedSpdxElement: image },
       ...parts.map(({ SPDXID }) => ({
         spdxElementId: image,
+        relationshipType: 'CONTAINS',
+        relatedSpdxElement: SPDXID,
+      })),
+      ...inside.map(({ SPDXID }) => ({
+        spdxElementId: AGENT,
         relationshipType: 'CONTAINS',
         relatedSpdxElement: SPDXID,
       })),
@@ -62,9 +69,31 @@ export function sbomText(manifest: ManifestView, artifact: ArtifactView): string
 const NONE = 'NOASSERTION';
 const UNSAID = { licenseConcluded: NONE, licenseDeclared: NONE, copyrightText: NONE } as const;
 
+const AGENT = 'SPDXRef-node-agent';
+
+/** Node and the npm packages inside the agent. Scanners go by the purl, and for Node by the CPE. */
+function agentParts({ agent }: ManifestView) {
+  return (agent.components ?? []).map(({ name, version, license, purl, cpe }, index) => ({
+    SPDXID: `${AGENT}-${index + 1}-${name.replace(/[^A-Za-z0-9.-]/g, '-')}`,
+    name,
+    versionInfo: version,
+    primaryPackagePurpose: 'LIBRARY',
+    downloadLocation: NONE,
+    filesAnalyzed: false,
+    externalRefs: [
+      { referenceCategory: 'PACKAGE-MANAGER', referenceType: 'purl', referenceLocator: purl },
+      ...(cpe === undefined
+        ? []
+        : [{ referenceCategory: 'SECURITY', referenceType: 'cpe23Type', referenceLocator: cpe }]),
+    ],
+    ...UNSAID,
+    licenseDeclared: license,
+  }));
+}
+
 function agentPackage({ agent, tool }: ManifestView) {
   return {
-    SPDXID: 'SPDXRef-node-agent',
+    SPDXID: AGENT,
     name: 'node-agent',
     versionInfo: agent.version,
     comment: `one executable with Node.js ${tool.node} inside`,
@@ -100,6 +129,7 @@ const readSchema = z.looseObject({
   spdxVersion: z.literal('SPDX-2.3'),
   packages: z.array(
     z.looseObject({
+      SPDXID: z.string(),
       name: z.string(),
       versionInfo: z.string(),
       packageFileName: z.string().optional(),
@@ -127,13 +157,19 @@ export function sbomFault(text: string, manifest: ManifestView, artifact: Artifa
   if (image === undefined) return `it does not describe ${artifact.file}`;
   const digest = image.checksums?.find(({ algorithm }) => algorithm === 'SHA256')?.checksumValue;
   if (digest !== artifact.sha256) return `it describes another ${artifact.file}`;
-  const listed = parsed.data.packages.filter((each) => each !== image && each.name !== 'node-agent');
+  const inAgent = parsed.data.packages.filter(({ SPDXID }) => SPDXID.startsWith(`${AGENT}-`));
+  const listed = parsed.data.packages.filter(
+    (each) => each !== image && each.name !== 'node-agent' && !inAgent.includes(each),
+  );
   const words = (all: readonly { name: string; version: string }[]) =>
     new Set(all.map(({ name, version }) => `${name} ${version}`));
   const found = words(listed.map(({ name, versionInfo }) => ({ name, version: versionInfo })));
   const wanted = words(manifest.packages);
   const missing = [...wanted].find((each) => !found.has(each));
   if (missing !== undefined) return `it lacks the package ${missing}`;
+  const parts = words(inAgent.map(({ name, versionInfo }) => ({ name, version: versionInfo })));
+  const lacking = [...words(manifest.agent.components ?? [])].find((each) => !parts.has(each));
+  if (lacking !== undefined) return `it lacks ${lacking}, which is inside the agent`;
   const extra = [...found].find((each) => !wanted.has(each));
   return extra === undefined ? undefined : `it lists the package ${extra}, which the manifest does not`;
 }
