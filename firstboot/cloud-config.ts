@@ -16,6 +16,9 @@ export const CLOUD_SEED = '/run/clusteros/cloud';
  * - **Names.** `preserve_hostname: true`: without a `hostname:` the node names itself. A seed with a name says
  *   `preserve_hostname: false` too.
  *
+ * - **Not for the usual seed.** What `clusteros-build seed` writes is applied by a script of the image before
+ *   cloud-init would start, in a tenth of the time; any other line of user-data, and cloud-init applies all of it.
+ *
  * Holds for cloud-init 22.4 (Debian 12) to 25.x.
  */
 export const CLOUD_CONFIG = `# Cluster-OS: cloud-init reads the NoCloud seed at ${CLOUD_SEED}, and does nothing without it.
@@ -60,6 +63,9 @@ export const FOLLOW_USER_DATA = '/etc/clusteros/follow-user-data';
 
 /** Where NoCloud looks by itself, and what it may read. */
 export const CLOUD_SEED_LINK = { path: '/var/lib/cloud/seed/nocloud', target: CLOUD_SEED } as const;
+
+/** Exists when a script of ours has applied the user-data of the seed: image-layers/user-data.ts. */
+export const USER_DATA_APPLIED = '/run/clusteros/user-data-applied';
 
 /** cloud-init may start when all of these exist; with only some, its NoCloud would refuse the seed. */
 export const CLOUD_CONDITIONS = [`${CLOUD_SEED}/meta-data`, `${CLOUD_SEED}/user-data`] as const;

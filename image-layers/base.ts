@@ -1,6 +1,7 @@
 import { CLOUD_CONFIG, CLOUD_SEED_LINK } from '../firstboot/cloud-config.ts';
 import { FIRST_BOOT_FILES } from './first-boot.ts';
 import type { Layer } from './layer.ts';
+import { USER_DATA_FILES } from './user-data.ts';
 
 const SYSCTL = `# Everybody may ping, on every base: Debian 13 leaves it to a package that is only recommended.
 net.ipv4.ping_group_range = 0 2147483647
@@ -106,6 +107,7 @@ PermitRootLogin no
 `,
     },
     ...FIRST_BOOT_FILES,
+    ...USER_DATA_FILES,
   ],
   links: [
     CLOUD_SEED_LINK,
@@ -120,6 +122,7 @@ PermitRootLogin no
   ],
   units: [
     { unit: 'clusteros-seed.service', state: 'enabled', wantedBy: 'sysinit.target' },
+    { unit: 'clusteros-user-data.service', state: 'enabled', wantedBy: 'sysinit.target' },
     { unit: 'clusteros-name-node.service', state: 'enabled', wantedBy: 'sysinit.target' },
     { unit: 'clusteros-ssh-host-key.service', state: 'enabled', wantedBy: 'multi-user.target' },
     { unit: 'systemd-networkd.service', state: 'enabled', wantedBy: 'multi-user.target' },

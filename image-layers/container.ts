@@ -90,6 +90,7 @@ exec "$@"
     // Name and seed come from the engine.
     { unit: 'clusteros-name-node.service', state: 'disabled', wantedBy: 'sysinit.target' },
     { unit: 'clusteros-seed.service', state: 'disabled', wantedBy: 'sysinit.target' },
+    { unit: 'clusteros-user-data.service', state: 'disabled', wantedBy: 'sysinit.target' },
     { unit: 'cloud-init.target', state: 'masked' },
     // No disk of its own.
     { unit: 'systemd-repart.service', state: 'masked' },

@@ -1,4 +1,9 @@
-import { CLOUD_CONDITIONS, CLOUD_SEED, FOLLOW_USER_DATA } from '../firstboot/cloud-config.ts';
+import {
+  CLOUD_CONDITIONS,
+  CLOUD_SEED,
+  FOLLOW_USER_DATA,
+  USER_DATA_APPLIED,
+} from '../firstboot/cloud-config.ts';
 import type { LayerFile } from './layer.ts';
 
 /** What happens once, on the machine itself: its host key, its name, its seed. Part of the layer `base`. */
@@ -56,9 +61,10 @@ hostname "$name"
     text: `[Unit]
 Description=Name this machine
 DefaultDependencies=no
-# A name in the seed comes first: cloud-init writes /etc/hostname.
+# A name in the seed comes first: clusteros-user-data.service or cloud-init writes /etc/hostname.
 ConditionPathExists=!/etc/hostname
-After=systemd-remount-fs.service cloud-init-local.service cloud-init.service cloud-init-network.service
+After=systemd-remount-fs.service clusteros-user-data.service
+After=cloud-init-local.service cloud-init.service cloud-init-network.service
 Before=sysinit.target shutdown.target
 Conflicts=shutdown.target
 
@@ -223,6 +229,12 @@ WantedBy=sysinit.target
   ].map((unit) => ({
     path: `/etc/systemd/system/${unit}.service.d/50-clusteros-seed.conf`,
     mode: 0o644,
-    text: `[Unit]\nAfter=clusteros-seed.service\n${CLOUD_CONDITIONS.map((path) => `ConditionPathExists=${path}\n`).join('')}`,
+    text: [
+      '[Unit]',
+      'After=clusteros-seed.service clusteros-user-data.service',
+      ...CLOUD_CONDITIONS.map((path) => `ConditionPathExists=${path}`),
+      `ConditionPathExists=!${USER_DATA_APPLIED}`,
+      '',
+    ].join('\n'),
   })),
 ];

@@ -18,6 +18,7 @@ const MASKED = [
   'cloud-init-network.service',
   'cloud-config.service',
   'cloud-final.service',
+  'clusteros-user-data.service',
   'clusteros-ssh-host-key.service',
   'ssh.service',
   'ssh.socket',
