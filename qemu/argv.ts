@@ -104,12 +104,13 @@ export function qemuArgv(spec: MachineSpec): string[] {
 }
 
 function acceleration(accel: Accelerator): string[] {
-  // `max` has RDRAND and AES under TCG; la57 is taken out as five-level page tables only cost there.
+  // `max` has RDRAND and AES under TCG; la57 is taken out as five-level page tables only cost there, svm as a guest
+  // that sees it loads its own hypervisor.
   return accel === 'kvm'
     ? ['-accel', 'kvm', '-cpu', 'host']
     : // Not thread=multi: a kernel that patches its code while another emulated processor runs it may meet the
       // breakpoint that it set there ("Oops: int3", seen with QEMU 7.2 and Linux 6.12).
-      ['-accel', 'tcg,thread=single,tb-size=512', '-cpu', 'max,la57=off'];
+      ['-accel', 'tcg,thread=single,tb-size=512', '-cpu', 'max,la57=off,svm=off'];
 }
 
 function flash(files: FlashFiles | undefined): string[] {
