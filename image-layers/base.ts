@@ -115,6 +115,16 @@ PermitRootLogin no
     { path: '/etc/systemd/system-generators/cloud-init-generator', target: '/dev/null' },
     // Offers SSH over vsock to the hypervisor: a way in that nobody asked for, and an error where there is no vsock.
     { path: '/etc/systemd/system-generators/systemd-ssh-generator', target: '/dev/null' },
+    // Modules that other units load in case they are wanted; who needs one of these has it loaded by its use.
+    ...['configfs', 'dm_mod', 'drm', 'fuse', 'loop'].map((name) => ({
+      path: `/etc/systemd/system/modprobe@${name}.service`,
+      target: '/dev/null',
+    })),
+    // Questions whose answer is known: no hibernation, no offline update, no TPM to set up.
+    ...['hibernate-resume', 'system-update', 'tpm2'].map((name) => ({
+      path: `/etc/systemd/system-generators/systemd-${name}-generator`,
+      target: '/dev/null',
+    })),
     {
       path: '/etc/systemd/system/multi-user.target.wants/cloud-init.target',
       target: '/usr/lib/systemd/system/cloud-init.target',
@@ -136,6 +146,9 @@ PermitRootLogin no
     // Nothing may change a node behind the cluster's back.
     { unit: 'apt-daily.timer', state: 'masked' },
     { unit: 'apt-daily-upgrade.timer', state: 'masked' },
+    // For who debugs the kernel, and then one mount(8) away.
+    { unit: 'sys-kernel-debug.mount', state: 'masked' },
+    { unit: 'sys-kernel-tracing.mount', state: 'masked' },
     { unit: 'e2scrub_all.timer', state: 'masked' },
     { unit: 'e2scrub_reap.service', state: 'masked' },
     { unit: 'grub-common.service', state: 'masked' },
