@@ -15,7 +15,7 @@ export const FIRST_BOOT_FILES: readonly LayerFile[] = [
 # Makes the SSH host key on first boot, whole or not at all: a power cut must not leave half a key behind.
 set -eu
 key=/etc/ssh/ssh_host_ed25519_key
-ssh-keygen -y -f "$key" >/dev/null 2>&1 && [ -s "$key.pub" ] && exit 0
+[ -s "$key.pub" ] && ssh-keygen -y -f "$key" >/dev/null 2>&1 && exit 0
 work=$(mktemp -d /etc/ssh/.host-key.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 ssh-keygen -q -t ed25519 -N '' -C '' -f "$work/key"
@@ -88,7 +88,17 @@ seed=/run/clusteros/seed
 kept=/var/lib/clusteros/seed
 live=/run/clusteros/live/medium.env
 disk_of() { lsblk --noheadings --nodeps --output PKNAME "$1" | grep . || basename "$1"; }
-mounted=$(findmnt --noheadings --output SOURCE --mountpoint "$seed" | tail -n 1)
+# As findmnt(8) says it, without starting it: the source, and of a bind mount its folder.
+mounted=
+while read -r _ _ _ folder place rest; do
+  [ "$place" = "$seed" ] || continue
+  rest=\${rest#* - }
+  rest=\${rest#* }
+  mounted=\${rest%% *}
+  [ "$folder" = / ] || mounted="$mounted[$folder]"
+done </proc/self/mountinfo
+# udev starts this once more for the volume that is mounted; only a live system looks for a better one.
+case $mounted in '' | *"[$kept]") ;; *) [ -r "$live" ] || exit 0 ;; esac
 udevadm settle --timeout=30 --exit-if-exists=/dev/disk/by-label/CIDATA || true
 medium=
 if [ -r "$live" ]; then
