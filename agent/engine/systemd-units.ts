@@ -47,7 +47,7 @@ export function systemdUnits(run: string): Units {
       requireProgram(spec);
       await files.makeFolder(folder, 0o700);
       await files.writeVolatile(path.join(folder, `${spec.name}.env`), argumentsOf(spec), 0o600);
-      await systemctl('reset-failed', spec.name);
+      if (state.state === 'failed') await systemctl('reset-failed', spec.name);
       const { code, stderr } = await systemctl('start', spec.name);
       starts += 1;
       idle.delete(spec.name);
@@ -87,9 +87,10 @@ export function systemdUnits(run: string): Units {
       if (rest !== undefined && clock.monotonicMs() < rest.untilMs) return rest.state;
       const before = starts;
       const shown = await show(name);
-      const lastLines = shown.ActiveState === 'active' ? [] : await journal(name);
-      const configDigest = await digestOf(name, shown.InvocationID ?? '');
       const state = stateFrom(shown);
+      // Each question starts a program, which is much of a first boot under emulation.
+      const lastLines = hasEnded(state) ? await journal(name) : [];
+      const configDigest = await digestOf(name, shown.InvocationID ?? '');
       const process = state.pid === undefined ? undefined : children.identify(state.pid);
       if (process !== undefined) alive.set(name, { ...process, configDigest });
       const found = { ...state, configDigest, lastLines };
@@ -140,6 +141,11 @@ export function stateFrom(
         ? { signal: SIGNALS[status] ?? String(status) }
         : undefined;
   return { state: ActiveState === 'failed' ? 'failed' : 'stopped', exit };
+}
+
+/** Whether there is an end for the journal to tell of: a unit may run, or never have run since the boot. Pure. */
+export function hasEnded({ state, exit }: Pick<UnitState, 'state' | 'exit'>): boolean {
+  return state === 'failed' || (state === 'stopped' && exit !== undefined);
 }
 
 const SIGNALS: Readonly<Record<number, string>> = {
