@@ -56,10 +56,13 @@ const tokenWish = z.strictObject({
   uses: z.int().min(1, 'expected 1 at least').max(mostUses, `expected ${mostUses} at most`),
   note: z.string().max(200, 'expected 200 characters at most').optional(),
 });
-const recoverWish = z.strictObject({
-  mode: z.enum(['from-snapshot', 'force-new-cluster']),
-  snapshot: z.string().min(1).max(4096).optional(),
-});
+const recoverWish = z.union([
+  z.strictObject({
+    mode: z.enum(['from-snapshot', 'force-new-cluster']),
+    snapshot: z.string().min(1).max(4096).optional(),
+  }),
+  z.strictObject({ mode: z.literal('follow'), node }),
+]);
 
 /** Every path of the API. */
 export const ROUTES: readonly Route[] = [
@@ -96,6 +99,10 @@ export const ROUTES: readonly Route[] = [
   post('/v1/readmit', aNode, (does, wish, parts) => does.readmit(evictedOf(parts, wish.node))),
   post('/v1/rotate-key', nobody, (does) => does.rotateKey()),
   post('/v1/reset', nobody, (does) => does.reset()),
+  get(
+    '/v1/recover',
+    mutate(undefined, (does) => does.survey()),
+  ),
   post('/v1/recover', recoverWish, (does, wish) => does.recover(wish)),
 ];
 

@@ -152,10 +152,11 @@ export const COMMANDS: readonly CommandRow[] = [
   },
   {
     name: 'recover',
-    summary: 'begin the cluster anew on this node, after its quorum was lost for good',
+    summary: 'rebuild the cluster from this node after a permanent loss of quorum, or follow one that was',
     options: [
       ['--from-snapshot [file]', 'from a snapshot; the newest of this node when no file is named'],
       ['--force-new-cluster', 'from the data of this node'],
+      ['--follow <node>', 'leave this cluster for the one that was recovered on that node'],
       YES,
     ],
     examples: ['sudo node-agent recover --force-new-cluster', 'sudo node-agent recover --from-snapshot'],

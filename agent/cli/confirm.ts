@@ -5,6 +5,8 @@ import type { Context } from './context.ts';
 export interface Question {
   /** What is about to happen, as sentences. */
   readonly about: string;
+  /** What is looked up for whoever is asked, to decide by. */
+  readonly more?: () => Promise<string>;
   /** The command to say yes without being asked. */
   readonly command: string;
 }
@@ -23,7 +25,7 @@ export interface Asker {
 export async function confirm(
   { print, asker = terminal }: Context,
   yes: boolean | undefined,
-  { about, command }: Question,
+  { about, more, command }: Question,
 ): Promise<void> {
   if (yes) return;
   if (!asker.isInteractive()) {
@@ -35,7 +37,7 @@ export async function confirm(
       fix: `${command} --yes`,
     });
   }
-  print('stderr', `${about}\n`);
+  print('stderr', `${more === undefined ? '' : `${await more()}\n`}${about}\n`);
   if (await isYes({ asker }, 'Go on? [y/N] ')) return;
   throw new AgentError({ code: 'confirm.declined', exit: 'notDone', message: 'nothing was done' });
 }

@@ -99,34 +99,48 @@ export interface RecoverOptions extends YesOptions {
   /** A file; true: the newest snapshot on this node. */
   readonly fromSnapshot?: string | true;
   readonly forceNewCluster?: boolean;
+  readonly follow?: string;
 }
 
 export async function recover(context: Context, options: RecoverOptions) {
   const wish = recoverWish(options);
-  const flag = wish.mode === 'from-snapshot' ? '--from-snapshot' : '--force-new-cluster';
   await confirm(context, options.yes, {
-    about: `${RECOVERIES[wish.mode]}\nOnly for a cluster whose quorum is lost for good. Run it on one node, once. The data that is there now is set aside, not deleted.`,
-    command: `node-agent recover ${flag}${wish.snapshot === undefined ? '' : ` ${wish.snapshot}`}`,
+    about: `${RECOVERIES[wish.mode]}\nThe data that is there now is set aside, not deleted.`,
+    ...(wish.mode === 'follow' ? {} : { more: () => whoAnswers(context) }),
+    command: `node-agent recover ${flagsOf(wish)}`,
   });
   await send(context, options, '/v1/recover', wish, LONG_MS);
 }
 
+async function whoAnswers({ paths }: Context): Promise<string> {
+  const { lines } = await ask<{ lines: readonly string[] }>(paths.socket, '/v1/recover', LONG_MS);
+  return lines.map(printable).join('\n');
+}
+
+const ONCE = 'Only for a cluster whose quorum is lost for good. Run it on one node, once.';
 const RECOVERIES: Readonly<Record<RecoverWish['mode'], string>> = {
-  'from-snapshot':
-    'This node will begin the cluster anew from a snapshot: what was written after it is lost, and all other members join again.',
-  'force-new-cluster':
-    'This node will begin the cluster anew from its own data: what only other members had is lost, and they all join again.',
+  'from-snapshot': `This node will rebuild the cluster from a snapshot: what was written after it is lost, every enrolment token ends, a new cluster key is begun, and all other members join again.\n${ONCE}`,
+  'force-new-cluster': `This node will rebuild the cluster from its own data: what only other members had is lost, every enrolment token ends, and all other members join again.\n${ONCE}`,
+  follow:
+    'This node will leave its cluster for the one that was recovered on the named node, and take the cluster key that this node gives it.',
 };
 
-function recoverWish({ fromSnapshot, forceNewCluster = false }: RecoverOptions): RecoverWish {
-  if ((fromSnapshot === undefined) !== forceNewCluster) {
+function flagsOf(wish: RecoverWish): string {
+  if (wish.mode === 'follow') return `--follow ${wish.node}`;
+  return wish.snapshot === undefined ? `--${wish.mode}` : `--${wish.mode} ${wish.snapshot}`;
+}
+
+function recoverWish({ fromSnapshot, forceNewCluster, follow }: RecoverOptions): RecoverWish {
+  const ways = [fromSnapshot, forceNewCluster, follow].filter((way) => way !== undefined);
+  if (ways.length !== 1) {
     throw new AgentError({
       code: 'usage',
       exit: 'usage',
-      message: 'say one of --from-snapshot [FILE] and --force-new-cluster',
+      message: 'expected one of --from-snapshot [FILE], --force-new-cluster and --follow NODE',
       fix: 'node-agent recover --help',
     });
   }
+  if (follow !== undefined) return { mode: 'follow', node: follow };
   if (fromSnapshot === undefined) return { mode: 'force-new-cluster' };
   return typeof fromSnapshot === 'string'
     ? { mode: 'from-snapshot', snapshot: fromSnapshot }

@@ -182,7 +182,7 @@ export async function startCluster(inputs: ClusterInputs): Promise<ClusterPart> 
     joins = addresses;
   };
   const operations = createOrders({
-    ...{ store, paths, log, consensus, departure, joinsChanged, again },
+    ...{ store, paths, log, consensus, keys, departure, joinsChanged, again },
     etcd: client,
     forceLeave: gossip.evict,
   });

@@ -5,52 +5,76 @@ import type { Outcome, View } from '../engine/controller.ts';
 import { IDS, sceneCard } from '../testing/scene.ts';
 import { createEviction } from './eviction.ts';
 
-const EVICTED: Called = { refused: { code: 'evicted', reason: 'it refused us: evicted' } };
-const ANSWERED = { answer: { cards: [] }, peer: { id: IDS[1] } } as unknown as Called;
+const [SELF, BETA, GAMMA, DELTA] = IDS;
+const UNSIGNED: Called = { refused: { code: 'evicted', reason: 'it refused us: evicted' } };
+const by = (id: string): Called => ({
+  refused: { code: 'evicted', reason: 'it refused us: evicted', by: id },
+});
+const answered = (id: string) => ({ answer: { cards: [] }, peer: { id } }) as unknown as Called;
 
-/** A node of a cluster of two that hears these answers, one a pass. */
-function node(quorum: boolean, evicted: readonly string[] = []) {
-  const signed = sceneCard(1);
-  const card = JSON.parse(Buffer.from(signed.body, 'base64').toString('utf8'));
+/** A node that knows three others, two of them voters beside itself, and what each of them answers. */
+function node(quorum: boolean, evicted: readonly string[] = [], lastVoters = [SELF, BETA, GAMMA]) {
+  const cards = [1, 2, 3].map((index) => {
+    const signed = sceneCard(index);
+    const card = JSON.parse(Buffer.from(signed.body, 'base64').toString('utf8'));
+    return { card: { ...card, addresses: [IDS[index]] }, signed, hash: '' };
+  });
   const resources: Record<string, unknown> = {
-    facts: { identity: { id: IDS[0] } },
-    consensus: { genesis: {}, confirmed: true, quorum },
+    facts: { identity: { id: SELF } },
+    consensus: { genesis: {}, confirmed: true, quorum, lastVoters },
     registry: { evicted },
-    cards: [{ card, signed, hash: '' }],
+    cards,
   };
   const view: View = { get: (name) => resources[name] as never, nudge: () => {} };
-  const heard: Called[] = [];
+  let says: Readonly<Record<string, Called>> = {};
   let asked = 0;
   const eviction = createEviction({
-    call: async () => {
+    call: async ({ address }) => {
       asked += 1;
-      return heard.shift() ?? { failed: 'nobody there' };
+      return says[address] ?? { failed: 'nobody there' };
     },
   });
-  const pass = (answer?: Called): Promise<Outcome> => {
-    if (answer !== undefined) heard.push(answer);
+  const pass = (answers: Readonly<Record<string, Called>> = {}): Promise<Outcome> => {
+    says = answers;
     return eviction.controller.reconcile(view, new AbortController().signal);
   };
   return { eviction, pass, asked: () => asked };
 }
 
-test('a node without a quorum stands back when a member says that it was evicted, until one answers it again', async () => {
+test('a majority of the last known voters makes a node stand back, until one answers it as a member', async () => {
   const { eviction, pass } = node(false);
   await pass();
   assert.equal(eviction.reason(), undefined);
-  await pass(EVICTED);
+  await pass({ [BETA]: by(BETA), [GAMMA]: by(GAMMA) });
   assert.equal(eviction.reason()?.code, 'node.evicted');
-  await pass({ failed: 'nobody there' });
-  assert.equal(eviction.reason()?.condition?.evidence, 'beta says so');
-  await pass(ANSWERED);
+  await pass();
+  assert.equal(eviction.reason()?.condition?.evidence, 'according to beta, gamma');
+  await pass({ [BETA]: answered(BETA) });
   assert.equal(eviction.reason(), undefined);
+});
+
+test('the thief of one voter cannot stop a node that is cut off, however many ids it invents', async () => {
+  const { eviction, pass } = node(false);
+  const { conditions = [] } = await pass({ [BETA]: by(BETA), [DELTA]: by(DELTA) });
+  assert.equal(eviction.reason(), undefined);
+  assert.deepEqual(
+    conditions.map(({ code, state }) => [code, state]),
+    [['node.eviction-claimed', 'waiting']],
+  );
+  // In the place of another, or signed by nobody, it counts for nothing.
+  await pass({ [BETA]: by(BETA), [GAMMA]: by(BETA) });
+  await pass({ [BETA]: UNSIGNED, [GAMMA]: UNSIGNED });
+  assert.equal(eviction.reason(), undefined);
+  const alone = node(false, [], []);
+  await alone.pass({ [BETA]: by(BETA), [GAMMA]: by(GAMMA), [DELTA]: by(DELTA) });
+  assert.equal(alone.eviction.reason(), undefined);
 });
 
 test('a node with a quorum asks nobody, unless the registry names it', async () => {
   const calm = node(true);
-  await calm.pass(EVICTED);
+  await calm.pass({ [BETA]: by(BETA), [GAMMA]: by(GAMMA) });
   assert.deepEqual([calm.asked(), calm.eviction.reason()], [0, undefined]);
-  const named = node(true, [IDS[0]]);
-  await named.pass(EVICTED);
+  const named = node(true, [SELF]);
+  await named.pass();
   assert.equal(named.eviction.reason()?.code, 'node.evicted');
 });

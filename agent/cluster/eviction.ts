@@ -1,32 +1,38 @@
 import type { PeerChannel } from '../discovery/channel/channel.ts';
-import type { Controller, View } from '../engine/controller.ts';
+import type { Controller, FoundCondition, Outcome, View } from '../engine/controller.ts';
 import type { KnownCard } from '../engine/resources.ts';
 import { AgentError } from '../errors.ts';
 import type { HaltReason } from './halt.ts';
 
 export interface Eviction {
   readonly controller: Controller;
-  /** Whether members say that this node was evicted, and none has let it in since. */
+  /** Whether the registry or a majority of the voters says that this node was evicted, and none has let it in since. */
   reason(): HaltReason | undefined;
 }
 
 const ASK_MS = 5_000;
 const AT_ONCE = 3;
 
+/** What one node answered; `evicted` only when it has signed that. */
+type Said = 'evicted' | 'answered' | undefined;
+
 /**
- * A node that was evicted is refused by all, and could only wait for a quorum for ever. So a node without a quorum
- * asks the others, and stands back when one refuses it for that; until one answers it as a member again. Only those
- * are asked whose cards we believe.
+ * A node that was evicted is refused by all, and could only wait for a quorum for ever. So it stands back, when the
+ * registry names it, or when a majority of the voters that it last knew signs that it was evicted: one member alone may
+ * be a thief's machine, which could stop every node that is cut off for a moment. It takes part again when somebody
+ * answers it as a member. Only those are asked whose cards we believe.
  */
 export function createEviction(channel: Pick<PeerChannel, 'call'>): Eviction {
   let evictedBy: string | undefined;
   let turn = 0;
+  /** What each voter said last, of those that we know. */
+  const voices = new Map<string, Said>();
 
-  async function ask({ card, address }: KnownCard): Promise<'evicted' | 'answered' | undefined> {
+  async function ask({ card, address }: KnownCard): Promise<Said> {
     const target = address ?? card.addresses[0];
     if (target === undefined) return undefined;
     const called = await channel.call({ address: target, port: card.ports.peer }, 'card', {});
-    if (called.refused?.code === 'evicted') return 'evicted';
+    if (called.refused?.code === 'evicted' && called.refused.by === card.id) return 'evicted';
     return called.peer?.id === card.id ? 'answered' : undefined;
   }
 
@@ -36,21 +42,33 @@ export function createEviction(channel: Pick<PeerChannel, 'call'>): Eviction {
       inputs: ['facts', 'consensus', 'registry', 'cards'],
       outputs: [],
       whileHalted: true,
-      async reconcile(view) {
-        if (evictedBy === undefined && !isCutOff(view)) return { againMs: ASK_MS };
+      async reconcile(view): Promise<Outcome> {
+        const named = isNamed(view);
+        if (evictedBy === undefined && !named && !isCutOff(view)) {
+          voices.clear();
+          return { againMs: ASK_MS };
+        }
         const cards = view.get('cards') ?? [];
-        const some = Array.from({ length: Math.min(AT_ONCE, cards.length) }, (_, index) => {
-          return cards[(turn + index) % cards.length] as KnownCard;
-        });
+        const voters = view.get('consensus')?.lastVoters ?? [];
+        const asked = candidates(cards, voters, turn);
         turn += AT_ONCE;
-        const answers = await Promise.all(
-          some.map(async (known) => ({ name: known.card.name, said: await ask(known) })),
-        );
-        const evicting = answers.find(({ said }) => said === 'evicted');
+        const answers = await Promise.all(asked.map(async (known) => ({ known, said: await ask(known) })));
+        for (const { known, said } of answers) {
+          // Silence takes nothing back.
+          if (said !== undefined) voices.set(known.card.id, said);
+        }
+        const saying = voters.filter((id) => voices.get(id) === 'evicted');
+        const nameOf = (id: string) => cards.find(({ card }) => card.id === id)?.card.name ?? id;
+        const isMajority = saying.length > voters.length / 2;
         // The registry of some may be older than that of others.
-        if (evicting !== undefined) evictedBy = evicting.name;
+        if (isMajority) evictedBy = saying.map(nameOf).join(', ');
         else if (answers.some(({ said }) => said === 'answered')) evictedBy = undefined;
-        return { againMs: ASK_MS };
+        else if (named) evictedBy ??= "the cluster's registry";
+        const claimed = saying.length > 0 && evictedBy === undefined;
+        return {
+          conditions: claimed ? [claim(saying.map(nameOf), voters.length)] : [],
+          againMs: ASK_MS,
+        };
       },
     },
     reason: () =>
@@ -62,7 +80,7 @@ export function createEviction(channel: Pick<PeerChannel, 'call'>): Eviction {
               code: 'node.evicted',
               state: 'failed',
               summary: 'this node was evicted from its cluster',
-              evidence: `${evictedBy} says so`,
+              evidence: `according to ${evictedBy}`,
               endedBy:
                 'node-agent readmit NODE on a member takes it back; node-agent reset --yes makes it a new node',
             },
@@ -70,10 +88,35 @@ export function createEviction(channel: Pick<PeerChannel, 'call'>): Eviction {
   };
 }
 
-/** In a cluster, and without its quorum, or named as evicted by what we last saw of it. */
-function isCutOff(view: View): boolean {
-  const [identity, consensus] = [view.get('facts')?.identity, view.get('consensus')];
+/** All voters that we know, and some of the others, in turns. */
+function candidates(cards: readonly KnownCard[], voters: readonly string[], turn: number): KnownCard[] {
+  const [voting, others] = [true, false].map((votes) =>
+    cards.filter(({ card }) => voters.includes(card.id) === votes),
+  ) as [KnownCard[], KnownCard[]];
+  const some = Array.from({ length: Math.min(AT_ONCE, others.length) }, (_, index) => {
+    return others[(turn + index) % others.length] as KnownCard;
+  });
+  return [...voting, ...some];
+}
+
+function claim(names: readonly string[], voters: number): FoundCondition {
+  return {
+    code: 'node.eviction-claimed',
+    state: 'waiting',
+    summary: `${names.join(', ')} says that this node was evicted; a majority of the ${voters} voters would be believed`,
+    endedBy:
+      'the quorum, or more voters that say so; node-agent members on another node shows whether it is true',
+  };
+}
+
+function isNamed(view: View): boolean {
+  const identity = view.get('facts')?.identity;
   if (identity === undefined || identity instanceof AgentError) return false;
-  if (consensus?.genesis === undefined || !consensus.confirmed) return false;
-  return !consensus.quorum || view.get('registry')?.evicted.includes(identity.id) === true;
+  return view.get('registry')?.evicted.includes(identity.id) === true;
+}
+
+/** In a cluster, and without its quorum. */
+function isCutOff(view: View): boolean {
+  const consensus = view.get('consensus');
+  return consensus?.genesis !== undefined && consensus.confirmed && !consensus.quorum;
 }

@@ -1,13 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import type { ConsensusPart } from '../consensus/consensus.ts';
 import type { EtcdClient } from '../consensus/etcd/types.ts';
+import type { AfterRecovery } from '../consensus/recover.ts';
+import { describeSurvey, refuseWhereItLives } from '../consensus/survey.ts';
 import type { Resources } from '../engine/resources.ts';
 import type { Store } from '../engine/store.ts';
 import { AgentError } from '../errors.ts';
 import { clock } from '../host.ts';
 import type { Log } from '../log.ts';
+import { afterRecovery } from '../operations/after-recovery.ts';
 import { createOperations } from '../operations/create.ts';
-import type { Operations } from '../operations/operations.ts';
+import { findNode } from '../operations/find-node.ts';
+import type { KeyHolder } from '../operations/held-keys.ts';
+import type { Done, Operations, RecoverWish } from '../operations/operations.ts';
 import type { Paths } from '../paths.ts';
 import type { Departure } from './departure.ts';
 
@@ -17,6 +22,7 @@ export interface OrderDeps {
   readonly paths: Paths;
   readonly log: Log;
   readonly consensus: ConsensusPart;
+  readonly keys: KeyHolder;
   readonly departure: Departure;
   readonly forceLeave: (id: string) => Promise<void>;
   /** All machines to ask that an operator named, when one came or went. */
@@ -29,7 +35,7 @@ const LEAVE_MS = 30_000;
 
 /** What the API's orders do, on top of the running parts. */
 export function createOrders(deps: OrderDeps): Operations {
-  const { store, consensus, departure } = deps;
+  const { store, departure } = deps;
   return createOperations({
     etcd: deps.etcd,
     paths: deps.paths,
@@ -37,6 +43,7 @@ export function createOrders(deps: OrderDeps): Operations {
     clusterKey: () => keyOf(store),
     consensus: () => store.get('consensus'),
     registry: () => store.get('registry'),
+    reachedRotation: () => deps.keys.now()?.reached?.number,
     meshRange: () => store.get('facts')?.settings.settings?.mesh.range ?? '',
     now: clock.wallClock,
     random: randomBytes,
@@ -46,13 +53,47 @@ export function createOrders(deps: OrderDeps): Operations {
     },
     forceLeave: deps.forceLeave,
     leave: departure.leave,
-    recover: async ({ mode, snapshot }) => ({
-      done: await (mode === 'from-snapshot'
-        ? consensus.recoverFromSnapshot(snapshot)
-        : consensus.forceNewCluster()),
-    }),
+    recover: (wish) => recover(deps, wish),
+    survey: async () => ({ lines: describeSurvey(await deps.consensus.survey()) }),
     resetRequested: () => void leaveThenBegin(deps),
   });
+}
+
+async function recover({ store, consensus, keys, paths }: OrderDeps, wish: RecoverWish): Promise<Done> {
+  if (wish.mode === 'follow') {
+    // Of the cards: gossip and registry may know nobody, since the key was changed.
+    const { id, name } = findNode(
+      (store.get('cards') ?? []).map(({ card }) => card),
+      wish.node,
+    );
+    await consensus.follow(id);
+    return {
+      done: `this node follows the cluster that was recovered on ${name} (${id})`,
+      note: 'Its own data is put aside, not deleted. node-agent status shows when it is a member.',
+    };
+  }
+  const survey = await consensus.survey();
+  refuseWhereItLives(survey);
+  const facts = store.get('facts');
+  const after =
+    (rotate: boolean): AfterRecovery =>
+    (etcd) => {
+      if (!facts?.identity || facts.identity instanceof AgentError) throw new Error('no identity');
+      const about = {
+        state: paths.state,
+        identity: facts.identity,
+        keys,
+        cards: store.get('cards') ?? [],
+        meshRange: facts.settings.settings?.mesh.range ?? '',
+        now: clock.wallClock(),
+        random: randomBytes,
+      };
+      return afterRecovery(etcd, about, rotate);
+    };
+  const { done, notes } = await (wish.mode === 'from-snapshot'
+    ? consensus.recoverFromSnapshot(wish.snapshot, after(true))
+    : consensus.forceNewCluster(after(false)));
+  return { done, note: [...describeSurvey(survey), ...notes].join('\n') };
 }
 
 /** A node that is told to forget everything first takes its leave, if there is anybody to listen. */

@@ -39,6 +39,7 @@ export function conditionsOf(facts: ConditionFacts): FoundCondition[] {
     ...beginning(facts),
     ...agreement(facts),
     ...rivals(facts),
+    ...ordered(facts),
     ...engine(facts),
     ...quorum(facts),
     ...joining(facts),
@@ -132,6 +133,9 @@ function agreement({ durable, sight, nameOf }: ConditionFacts): FoundCondition[]
 
 function rivals({ durable, founding: { meeting }, sight, nameOf }: ConditionFacts): FoundCondition[] {
   if (meeting.kind !== 'conflict' || durable.genesis === undefined) return [];
+  const own = durable.genesis.uuid;
+  const heirs = meeting.others.filter(({ genesis }) => genesis.ancestors?.includes(own));
+  const founders = heirs.map(({ genesis }) => nameOf(genesis.founder)).join(', ');
   const ours = carriersOf(durable.genesis, sight);
   const line = (uuid: string, ids: readonly string[]) => `${uuid}: ${ids.map(nameOf).join(', ')}`;
   return [
@@ -143,7 +147,23 @@ function rivals({ durable, founding: { meeting }, sight, nameOf }: ConditionFact
         line(durable.genesis.uuid, [sight.self, ...ours].sort()),
         ...meeting.others.map(({ genesis, carriers }) => line(genesis.uuid, carriers)),
       ].join('\n'),
-      endedBy: 'decide which one to give up, and on each of its nodes: node-agent reset --yes',
+      endedBy:
+        heirs.length === 0
+          ? 'decide which one to give up, and on each of its nodes: node-agent reset --yes'
+          : `decide which one to give up: to keep this one, node-agent reset --yes on each node of the cluster that was recovered on ${founders}; to give up this one, node-agent recover --follow ${founders} on each of its nodes`,
+    },
+  ];
+}
+
+function ordered({ durable, nameOf }: ConditionFacts): FoundCondition[] {
+  if (durable.follow === undefined) return [];
+  const founder = nameOf(durable.follow);
+  return [
+    {
+      code: 'consensus.following',
+      state: 'waiting',
+      summary: `ordered to follow the cluster that was recovered on ${founder}, which is not seen yet`,
+      endedBy: `${founder} on this network, or node-agent join ADDRESS`,
     },
   ];
 }

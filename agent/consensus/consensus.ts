@@ -7,17 +7,26 @@ import { clock } from '../host.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Log } from '../log.ts';
 import type { Paths } from '../paths.ts';
+import { callNode } from './call-node.ts';
 import { type ConditionFacts, conditionsOf } from './conditions.ts';
 import { setAside } from './data.ts';
-import { createKeeper, type Keeper, loadDurable, saveDurable } from './durable.ts';
+import { createKeeper, type Keeper, loadDurable, rememberVoters, saveDurable } from './durable.ts';
 import { clientUrlOf, peerUrlOf } from './etcd/config.ts';
 import { createFounding, type Founding, type FoundingKind } from './founding.ts';
-import { inputsFrom, sightInputs } from './inputs.ts';
+import { type Inputs, inputsFrom, sightInputs } from './inputs.ts';
 import { leaveCluster } from './leave.ts';
-import { createMember, type Member, type MemberInputs } from './member.ts';
+import { createMember, type Member } from './member.ts';
 import { consensusOf, NO_CLUSTER, nameIn, versionsIn } from './outcome.ts';
-import { forceNewCluster, type RecoverDeps, recoverFromSnapshot } from './recover.ts';
-import { createObserver, type Observer, type SightInputs } from './sight.ts';
+import {
+  type AfterRecovery,
+  forceNewCluster,
+  type RecoverDeps,
+  type Recovered,
+  recoverFromSnapshot,
+} from './recover.ts';
+import { createObserver, type Observer } from './sight.ts';
+import { SURVEY, type Survey, type SurveyAnswer } from './survey.ts';
+import { surveyNodes } from './survey-nodes.ts';
 import { createTurns } from './turns.ts';
 
 export interface ConsensusDeps {
@@ -38,9 +47,13 @@ export interface ConsensusPart {
   /** Take part again after {@link leave}. */
   rejoin(): Promise<void>;
   /** @throws AgentError `recover.*` */
-  recoverFromSnapshot(file: string | undefined): Promise<string>;
+  recoverFromSnapshot(file: string | undefined, after?: AfterRecovery): Promise<Recovered>;
   /** @throws AgentError `recover.*` */
-  forceNewCluster(): Promise<string>;
+  forceNewCluster(after?: AfterRecovery): Promise<Recovered>;
+  /** Ask every node that we know how it sees the cluster: before {@link recoverFromSnapshot} and the like. */
+  survey(): Promise<Survey>;
+  /** Go over to the cluster that this node recovered from ours, or has a key of. */
+  follow(founder: string): Promise<void>;
   /** The files for etcd are by these CA keys, and etcd, if it is to run here, serves with them. */
   hasApplied(caKeys: readonly Uint8Array[]): boolean;
   /** Something that is no resource has changed, such as the CA keys. */
@@ -54,7 +67,7 @@ interface Life {
   readonly keeper: Keeper;
   readonly founding: Founding;
   readonly member: Member;
-  inputs: Omit<MemberInputs, 'nowMs' | 'present'> & Pick<SightInputs, 'contacts'>;
+  inputs: Inputs;
 }
 
 const CALM_MS = 4_000;
@@ -79,6 +92,8 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
     });
   }
 
+  channel.handle(SURVEY, async () => ownAnswer());
+
   const sight = (now: Life) =>
     now.observer.look({ ...sightInputs(now.inputs), nowMs: clock.monotonicMs(), evicted });
 
@@ -95,24 +110,12 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
         self: identity,
         keeper,
         sight: () => sight(made),
-        call: (id, kind, body) => callNode(made, id, kind, body),
+        call: (id, kind, body) => callNode(channel, made.inputs, id, kind, body),
         randomUuid: randomUUID,
         log,
       }),
     };
     return made;
-  }
-
-  async function callNode({ inputs }: Life, id: string, kind: FoundingKind, body: unknown): Promise<unknown> {
-    const known = inputs.cards.find(({ card }) => card.id === id);
-    const seen = inputs.gossip?.members.find((member) => member.id === id)?.address;
-    const address = known?.address ?? seen ?? known?.card.addresses[0];
-    if (known === undefined || address === undefined) throw new Error(`nobody knows where ${id} is`);
-    const called = await channel.call({ address, port: known.card.ports.peer }, kind, body);
-    // Another machine may have the address by now.
-    if (called.peer?.id !== id)
-      throw new Error(called.failed ?? called.refused?.reason ?? 'another node answered');
-    return called.answer;
   }
 
   async function pass(view: View, signal: AbortSignal): Promise<Outcome> {
@@ -131,6 +134,7 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
     const founding = await life.founding.pass({
       hasData,
       empty: hasRivals && hasData ? await member.isEmpty() : false,
+      quorum: hadQuorum,
       quorumLostMs: lastLostMs,
     });
     const now = sight(life);
@@ -138,6 +142,9 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
       .pass({ ...inputs, nowMs: now.nowMs, present: now.present }, signal)
       .catch(renameMissing);
     lastLostMs = seen.quorumLostMs;
+    hadQuorum = seen.look.members !== undefined;
+    index = seen.look.local ? seen.look.status?.raftIndex : undefined;
+    await rememberVoters(keeper, seen.look.members);
     const durable = keeper.now();
     const conditions = conditionsOf({
       durable,
@@ -161,8 +168,10 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
       (seen.membership === undefined || seen.membership.kind === 'calm') &&
       member.hasApplied(inputs.caKeys) &&
       durable.confirmed === true;
+    const consensus = consensusOf(durable, seen, inputs.self, member.etcd.tls);
+    place = consensus.place;
     return {
-      outputs: { consensus: consensusOf(durable, seen, inputs.self, member.etcd.tls) },
+      outputs: { consensus },
       conditions,
       againMs: calm ? CALM_MS : SOON_MS,
       // A node that comes changes cards, gossip and mesh a dozen times: no reason to ask the voters each time.
@@ -170,6 +179,13 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
     };
   }
   let lastLostMs: number | undefined;
+  let hadQuorum = false;
+  let place: SurveyAnswer['place'] = 'none';
+  let index: string | undefined;
+
+  function ownAnswer(): SurveyAnswer {
+    return { uuid: life?.keeper.now().genesis?.uuid, quorum: hadQuorum, place, index };
+  }
 
   async function away({ member }: Life): Promise<Outcome> {
     await member.etcd.stop();
@@ -211,7 +227,6 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
       keeper,
       identity,
       etcd: member.etcd,
-      client: member.client,
       wish: { nodeId: self, meshAddress: mesh.address, peerPort, clientPort, timers: timers.etcd },
       ownPeerUrl: peerUrlOf(mesh.address, peerPort),
       localEndpoint: clientUrlOf('127.0.0.1', clientPort),
@@ -250,8 +265,19 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
       await keeper.change((durable) => ({ ...durable, left: undefined }));
       nudge();
     },
-    recoverFromSnapshot: (file) => turns.order(() => recoverFromSnapshot(recovery(), file)),
-    forceNewCluster: () => turns.order(() => forceNewCluster(recovery())),
+    recoverFromSnapshot: (file, after) => turns.order(() => recoverFromSnapshot(recovery(), file, after)),
+    forceNewCluster: (after) => turns.order(() => forceNewCluster(recovery(), after)),
+    async survey() {
+      const now = living();
+      const voters = now.keeper.now().voters ?? [];
+      return { own: ownAnswer(), others: await surveyNodes(channel, now.inputs, voters, sight(now)) };
+    },
+    async follow(founder) {
+      const { keeper } = living();
+      await keeper.change((durable) => ({ ...durable, follow: founder }));
+      log.warning('ordered to follow a recovered cluster', { founder });
+      nudge();
+    },
     hasApplied: (keys) => life?.member.hasApplied(keys) ?? false,
     wake: () => nudge(),
   };

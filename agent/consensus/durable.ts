@@ -4,6 +4,7 @@ import type { Genesis } from '../engine/resources.ts';
 import { AgentError } from '../errors.ts';
 import { files } from '../host.ts';
 import { birthSchema, expectSchema, nodeIdSchema, uuidSchema } from './birth.ts';
+import type { EtcdMember } from './etcd/types.ts';
 
 /** A node promises one founder per round, and keeps it over crashes: see genesis.ts. */
 export interface FoundingPromise {
@@ -28,9 +29,18 @@ export interface Durable {
   readonly staleData?: boolean | undefined;
   /** An operator made this node leave: it takes part again when told. */
   readonly left?: boolean | undefined;
+  /** Clusters recovered from ours that were seen while ours had a quorum: they are followed by an order only. */
+  readonly notFollowed?: readonly string[] | undefined;
+  /** An operator's order: the node whose recovered cluster this one goes over to. */
+  readonly follow?: string | undefined;
+  /** Node ids of the voters, as a majority of them last said. */
+  readonly voters?: readonly string[] | undefined;
   /** etcd's cluster id, as first seen for this genesis. */
   readonly clusterId?: string | undefined;
 }
+
+/** The latest are kept. */
+export const MOST_DECLINED = 64;
 
 export const promiseSchema = z.object({
   round: z.int().min(1).max(1_000_000_000),
@@ -48,6 +58,9 @@ const fileSchema = z.object({
   started: z.boolean().optional(),
   staleData: z.boolean().optional(),
   left: z.boolean().optional(),
+  notFollowed: z.array(uuidSchema).max(MOST_DECLINED).optional(),
+  follow: nodeIdSchema.optional(),
+  voters: z.array(nodeIdSchema).max(100).optional(),
   clusterId: z
     .string()
     .regex(/^\d{1,20}$/)
@@ -112,4 +125,15 @@ export function createKeeper(first: Durable, save: (durable: Durable) => Promise
       return turn;
     },
   };
+}
+
+/** On the disk: who counts as a majority when none answers. */
+export async function rememberVoters(
+  { now, change }: Keeper,
+  members: readonly EtcdMember[] = [],
+): Promise<void> {
+  const voters = members.flatMap(({ learner, name }) => (learner || name === '' ? [] : [name])).sort();
+  if (voters.length === 0 || voters.join() === now().voters?.join()) return;
+  const uuid = now().genesis?.uuid;
+  await change((durable) => (durable.genesis?.uuid === uuid ? { ...durable, voters } : undefined));
 }

@@ -15,7 +15,7 @@ import {
   uuidSchema,
 } from './birth.ts';
 import { crowdOf } from './crowd.ts';
-import { type Durable, type FoundingPromise, type Keeper, promiseSchema } from './durable.ts';
+import { type Durable, type FoundingPromise, type Keeper, MOST_DECLINED, promiseSchema } from './durable.ts';
 import {
   answerPromise,
   countPromises,
@@ -25,12 +25,12 @@ import {
   planGenesis,
   type Sight,
 } from './genesis.ts';
-import { answerAdopt, type Meeting, type OwnCluster, planMeeting } from './meeting.ts';
+import { answerAdopt, heirsToDecline, type Meeting, type OwnCluster, planMeeting } from './meeting.ts';
 
 /** The speaker of genesis.ts and meeting.ts: asks other nodes over the peer channel and answers them. */
 export interface Founding {
   /** One look and at most one step. Call it again and again. */
-  pass(own: Pick<OwnCluster, 'hasData' | 'empty' | 'quorumLostMs'>): Promise<FoundingView>;
+  pass(own: Pick<OwnCluster, 'hasData' | 'empty' | 'quorum' | 'quorumLostMs'>): Promise<FoundingView>;
   answer(kind: FoundingKind, asker: string, body: unknown): Promise<unknown>;
 }
 
@@ -174,6 +174,18 @@ export function createFounding({ self, keeper, sight, call, randomUuid, log }: F
     if (after.confirmed) log.info('the cluster is confirmed', { cluster: genesis.uuid });
   }
 
+  async function decline(own: OwnCluster, now: Sight): Promise<void> {
+    const heirs = heirsToDecline(own, now);
+    if (heirs.length === 0) return;
+    await keeper.change((durable) => {
+      if (durable.genesis?.uuid !== own.durable.genesis?.uuid) return undefined;
+      return { ...durable, notFollowed: [...(durable.notFollowed ?? []), ...heirs].slice(-MOST_DECLINED) };
+    });
+    log.warning('a cluster was recovered from ours while ours has a quorum: it is not followed', {
+      heirs: heirs.join(', '),
+    });
+  }
+
   return {
     async pass(own) {
       const now = sight();
@@ -194,7 +206,8 @@ export function createFounding({ self, keeper, sight, call, randomUuid, log }: F
           isConfirmed(step.genesis, carriersOf(step.genesis, now)),
         );
       }
-      const meeting = planMeeting({ ...own, durable, conflictSinceMs }, now);
+      await decline({ ...own, durable }, now);
+      const meeting = planMeeting({ ...own, durable: keeper.now(), conflictSinceMs }, now);
       // Also while the other one has not answered yet.
       if (meeting.kind === 'none') conflictSinceMs = undefined;
       else conflictSinceMs ??= now.nowMs;

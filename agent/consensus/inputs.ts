@@ -1,11 +1,21 @@
 import type { View } from '../engine/controller.ts';
 import { AgentError } from '../errors.ts';
+import type { Identity } from '../identity/identity.ts';
 import { clusterSubkey } from '../identity/keys.ts';
 import { usualTimers } from '../timers/resource.ts';
+import type { MemberInputs } from './member.ts';
 import type { SightInputs } from './sight.ts';
 
-/** What a pass needs of the other parts; undefined while the node lacks identity, settings or key. */
-export function inputsFrom(view: View, leaving: boolean, caKeys?: (view: View) => readonly Uint8Array[]) {
+/** What consensus reads of the other resources. */
+export type Inputs = Omit<MemberInputs, 'nowMs' | 'present'> &
+  Pick<SightInputs, 'contacts'> & { readonly identity: Identity };
+
+/** Undefined while the node has no identity, no key or no settings. Pure. */
+export function inputsFrom(
+  view: View,
+  leaving: boolean,
+  caKeys: ((view: View) => readonly Uint8Array[]) | undefined,
+): Inputs | undefined {
   const facts = view.get('facts');
   const identity = facts?.identity;
   const settings = facts?.settings.settings;

@@ -1,5 +1,5 @@
 import type { Genesis } from '../engine/resources.ts';
-import { isConfirmed } from './birth.ts';
+import { isConfirmed, majorityOf } from './birth.ts';
 import type { Durable } from './durable.ts';
 import { mayVote, type Sight, type Sighting } from './genesis.ts';
 
@@ -10,6 +10,8 @@ export interface OwnCluster {
   readonly hasData: boolean;
   /** No other node is a member of it, and nobody has written to it: leaving it loses nothing. */
   readonly empty: boolean;
+  /** A majority of its voters answers us. */
+  readonly quorum?: boolean | undefined;
   /** Monotonic ms since when it has no quorum; absent while it has, or when it never was reached. */
   readonly quorumLostMs?: number | undefined;
   /** Monotonic ms since when another cluster is here and neither has given way. */
@@ -56,9 +58,14 @@ export function planMeeting(own: OwnCluster, sight: Sight): Meeting {
 
 function reasonToLeave(own: OwnCluster, genesis: Genesis, other: Sighting, sight: Sight): string | undefined {
   const theirs = isConfirmed(other.genesis, other.carriers);
-  if (other.genesis.ancestors?.includes(genesis.uuid)) {
+  if (isHeirOf(genesis, other)) {
+    const { follow, notFollowed = [] } = own.durable;
+    if (follow === other.genesis.founder) return 'an operator ordered it';
+    // Also one that was recovered again: what it began from was declined.
+    if (declined(other, notFollowed)) return undefined;
     const lost = own.quorumLostMs !== undefined && sight.nowMs - own.quorumLostMs >= FOLLOW_MS;
-    return lost ? 'an operator recovered our cluster there, and here it has no quorum' : undefined;
+    if (!lost || majorityIsHere(own.durable, genesis, sight)) return undefined;
+    return 'an operator recovered our cluster there, and here it has no quorum';
   }
   if (own.hasData && !own.empty) return undefined;
   // With an expected size a node's choice is a vote: it changes for what is confirmed or of a later round.
@@ -81,6 +88,35 @@ function reasonToLeave(own: OwnCluster, genesis: Genesis, other: Sighting, sight
   const { conflictSinceMs = sight.nowMs } = own;
   const stays = sight.nowMs - conflictSinceMs >= PATIENCE_MS;
   return stays ? 'both are provisional, and the other one holds data' : undefined;
+}
+
+function isHeirOf({ uuid }: Genesis, { genesis }: Sighting): boolean {
+  return genesis.ancestors?.includes(uuid) ?? false;
+}
+
+function declined({ genesis: { uuid, ancestors = [] } }: Sighting, notFollowed: readonly string[]): boolean {
+  return [uuid, ...ancestors].some((one) => notFollowed.includes(one));
+}
+
+/** The quorum is about to come back: as many voters as it takes are here, and still of our cluster. */
+function majorityIsHere({ voters = [] }: Durable, genesis: Genesis, sight: Sight): boolean {
+  const carriers = sight.sightings.find((sighting) => sighting.genesis.uuid === genesis.uuid)?.carriers ?? [];
+  const here = voters.filter(
+    (id) => id === sight.self || (sight.present.includes(id) && carriers.includes(id)),
+  );
+  return voters.length > 1 && here.length >= majorityOf(voters.length);
+}
+
+/**
+ * Clusters that were recovered from ours although ours has a quorum: on a minority that was cut off, from data that may
+ * be older. Once seen they are never followed but by an order, also when our quorum is lost later. Pure.
+ */
+export function heirsToDecline(own: OwnCluster, sight: Sight): readonly string[] {
+  const { genesis, notFollowed = [] } = own.durable;
+  if (genesis === undefined || own.quorum !== true) return [];
+  return sight.sightings
+    .filter((other) => isHeirOf(genesis, other) && !declined(other, notFollowed))
+    .map((other) => other.genesis.uuid);
 }
 
 /** A node asks whether we stand by our genesis, since it wants to take it for its own. Pure. */

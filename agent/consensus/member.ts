@@ -130,7 +130,7 @@ export function createMember({ paths, units, log, keeper, mayRestart }: MemberDe
     const { nowMs, self } = inputs;
     if (step.kind === 'set-aside') {
       await etcd.stop();
-      const to = await setAside(paths.state);
+      const to = await setAside(paths.state, keeper.now().staleData ? undefined : log);
       if (to !== undefined) log.warning("put etcd's data aside", { why: step.why, to });
       await keeper.change((durable) => ({ ...durable, staleData: undefined }));
       look = NOTHING_SEEN;

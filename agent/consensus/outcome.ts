@@ -48,6 +48,8 @@ export function consensusOf(
     quotaBytes: QUOTA_BYTES,
     alarms: seen.alarms,
     ...(seen.timers === undefined ? {} : { timers: seen.timers }),
+    lastVoters: durable.voters ?? [],
+    ...(durable.follow === undefined ? {} : { follow: durable.follow }),
   };
 }
 

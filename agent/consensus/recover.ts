@@ -9,7 +9,10 @@ import type { Paths } from '../paths.ts';
 import { signBirth, uuidOf } from './birth.ts';
 import { dataFolder, freeName, holdsData, setAside } from './data.ts';
 import type { Keeper } from './durable.ts';
-import type { EtcdClient } from './etcd/types.ts';
+import { createEtcdClient } from './etcd/client.ts';
+import { tlsFromFiles } from './etcd/tls-files.ts';
+import type { EtcdClient, RangeResult } from './etcd/types.ts';
+import { PREFIX } from './keys.ts';
 import { awaited, type LocalEtcd, type Wish } from './local-etcd.ts';
 import { latestSnapshot, snapshotFolder } from './snapshots.ts';
 
@@ -23,24 +26,38 @@ export interface RecoverDeps {
   readonly log: Log;
   readonly keeper: Keeper;
   readonly etcd: LocalEtcd;
-  readonly client: EtcdClient;
   readonly identity: Identity;
   readonly wish: Omit<Wish, 'state' | 'members' | 'token'>;
   readonly ownPeerUrl: string;
   readonly localEndpoint: string;
 }
 
+export interface Recovered {
+  readonly done: string;
+  /** What was lost, and what comes next. */
+  readonly notes: readonly string[];
+}
+
+/** Called with the data as it stands on this node alone, before anybody else can reach it. @returns sentences */
+export type AfterRecovery = (etcd: EtcdClient) => Promise<readonly string[]>;
+
+const NOTHING_MORE: AfterRecovery = async () => [];
 const RESTORE_MS = 120_000;
 const FORCE_MS = 60_000;
+const MOST_KEYS = 20_000;
+const MOST_SHOWN = 10;
 
 /**
  * Begin again from a snapshot. What was written after it is lost.
  *
  * @param file the newest one of this node when absent
- * @returns what was done
- * @throws AgentError `recover.no-snapshot`, `recover.restore`
+ * @throws AgentError `recover.no-snapshot`, `recover.restore`, `recover.start`
  */
-export async function recoverFromSnapshot(deps: RecoverDeps, file: string | undefined): Promise<string> {
+export async function recoverFromSnapshot(
+  deps: RecoverDeps,
+  file: string | undefined,
+  after = NOTHING_MORE,
+): Promise<Recovered> {
   const { paths, etcd, identity, ownPeerUrl } = deps;
   const snapshot = file ?? (await latestSnapshot(paths.state));
   if (snapshot === undefined || (await files.look(snapshot))?.kind !== 'file') {
@@ -81,11 +98,60 @@ export async function recoverFromSnapshot(deps: RecoverDeps, file: string | unde
       fix: 'take an older snapshot, or one of another voter',
     });
   }
-  await etcd.stop();
-  const aside = await setAside(paths.state);
-  await folders.moveDurable(restored, dataFolder(paths.state));
-  await settle(deps, genesis);
-  return `began again from ${path.basename(snapshot)}${aside ? `; the old data is in ${aside}` : ''}`;
+  const local = localClient(deps);
+  try {
+    const before = await newestHere(local);
+    await etcd.stop();
+    const aside = await setAside(paths.state);
+    await folders.moveDurable(restored, dataFolder(paths.state));
+    await etcd.start(aloneAs(deps, genesis), clock.monotonicMs());
+    if (!(await leadsAlone(local, deps))) {
+      const { lastLines } = await etcd.observe();
+      await etcd.stop();
+      throw new AgentError({
+        code: 'recover.start',
+        exit: 'notDone',
+        message: `etcd does not start with the data of ${snapshot}`,
+        evidence: lastLines.slice(-3).join('\n'),
+        fix: aside ? `the data as it was is in ${aside}; take another snapshot` : 'take another snapshot',
+      });
+    }
+    const notes = [lostSince(before, await local.range('\0', { keysOnly: true })), ...(await after(local))];
+    await settle(deps, genesis);
+    const kept = aside ? `; the old data is in ${aside}` : '';
+    return { done: `began again from ${path.basename(snapshot)}${kept}`, notes };
+  } finally {
+    await local.close();
+  }
+}
+
+/** What etcd here had until now; undefined when it does not run. */
+async function newestHere(local: EtcdClient): Promise<RangeResult | undefined> {
+  const all = { prefix: true, keysOnly: true, serializable: true, limit: MOST_KEYS } as const;
+  return await local.range('', all).catch(() => undefined);
+}
+
+/** What the snapshot does not have of what stood here, as a sentence. Pure. */
+export function lostSince(
+  before: RangeResult | undefined,
+  { revision }: Pick<RangeResult, 'revision'>,
+): string {
+  if (before === undefined) {
+    return 'Lost: all writes after the snapshot; etcd did not run here, so that they cannot be counted.';
+  }
+  const writes = BigInt(before.revision) - BigInt(revision);
+  if (writes <= 0n) return 'Lost: no write that this node knew of; other voters may have had more.';
+  const keys = before.kvs
+    .filter(({ modRevision }) => BigInt(modRevision) > BigInt(revision))
+    .map(({ key }) => key);
+  const own = keys.filter((key) => key.startsWith(PREFIX)).length;
+  const others = keys.filter((key) => !key.startsWith(PREFIX));
+  const shown = others.slice(0, MOST_SHOWN).map((key) => JSON.stringify(key.slice(0, 80)));
+  const more = others.length > shown.length ? `, and ${others.length - shown.length} more` : '';
+  return [
+    `Lost: ${writes} writes after the snapshot (revisions ${BigInt(revision) + 1n} to ${before.revision} of this node; other voters may have had more).`,
+    `Keys that changed since: ${own} of Cluster-OS${shown.length === 0 ? '' : `, ${shown.join(', ')}${more}`}.`,
+  ].join('\n');
 }
 
 /**
@@ -93,8 +159,8 @@ export async function recoverFromSnapshot(deps: RecoverDeps, file: string | unde
  *
  * @throws AgentError `recover.no-data`, `recover.force`
  */
-export async function forceNewCluster(deps: RecoverDeps): Promise<string> {
-  const { paths, etcd, client, wish, ownPeerUrl, localEndpoint } = deps;
+export async function forceNewCluster(deps: RecoverDeps, after = NOTHING_MORE): Promise<Recovered> {
+  const { paths, etcd } = deps;
   if (!(await holdsData(paths.state))) {
     throw new AgentError({
       code: 'recover.no-data',
@@ -107,30 +173,45 @@ export async function forceNewCluster(deps: RecoverDeps): Promise<string> {
   await etcd.stop();
   const copy = await freeName(paths.state);
   await folders.copyTree(dataFolder(paths.state), copy);
-  const alone = {
-    ...wish,
-    members: { [wish.nodeId]: ownPeerUrl },
-    state: 'existing' as const,
-    token: genesis.uuid,
-  };
-  await etcd.start(alone, clock.monotonicMs(), true);
-  const leads = await awaited(async () => {
-    const status = await client.status(localEndpoint);
+  await etcd.start(aloneAs(deps, genesis), clock.monotonicMs(), true);
+  const local = localClient(deps);
+  try {
+    const leads = await leadsAlone(local, deps);
+    const { lastLines } = await etcd.observe();
+    if (!leads) {
+      await etcd.stop();
+      throw new AgentError({
+        code: 'recover.force',
+        exit: 'notDone',
+        message: 'etcd did not come up with --force-new-cluster',
+        evidence: lastLines.slice(-3).join('\n'),
+        fix: `the data as it was is in ${copy}; try node-agent recover --from-snapshot`,
+      });
+    }
+    const notes = ['Lost: what only other voters had; it cannot be counted here.', ...(await after(local))];
+    // Without the flag it is started again.
+    await etcd.stop();
+    await settle(deps, genesis);
+    return { done: `made a cluster of this node alone; the data as it was is in ${copy}`, notes };
+  } finally {
+    await local.close();
+  }
+}
+
+function aloneAs({ wish, ownPeerUrl }: RecoverDeps, { uuid }: Genesis): Wish {
+  return { ...wish, members: { [wish.nodeId]: ownPeerUrl }, state: 'existing', token: uuid };
+}
+
+function leadsAlone(local: EtcdClient, { localEndpoint }: RecoverDeps): Promise<boolean> {
+  return awaited(async () => {
+    const status = await local.status(localEndpoint);
     return status.leader === status.memberId;
   }, FORCE_MS);
-  const { lastLines } = await etcd.observe();
-  await etcd.stop();
-  if (!leads) {
-    throw new AgentError({
-      code: 'recover.force',
-      exit: 'notDone',
-      message: 'etcd did not come up with --force-new-cluster',
-      evidence: lastLines.slice(-3).join('\n'),
-      fix: `the data as it was is in ${copy}; try node-agent recover --from-snapshot`,
-    });
-  }
-  await settle(deps, genesis);
-  return `made a cluster of this node alone; the data as it was is in ${copy}`;
+}
+
+/** Of the etcd here alone, whatever cluster it is of: restored data has another id than the cluster of before. */
+function localClient({ etcd, localEndpoint }: RecoverDeps): EtcdClient {
+  return createEtcdClient({ endpoints: () => [localEndpoint], tls: tlsFromFiles(() => etcd.tls) });
 }
 
 function nextGenesis({ keeper, identity }: RecoverDeps): Genesis {

@@ -21,7 +21,7 @@ export interface Clones {
   standing(): Standing;
   /** A run with our identity and another instance has proved itself; both sides judge by the same numbers. */
   met(own: Standing, other: Standing, address: string): 'keeps' | 'yields';
-  /** A third node says that our identity is in use elsewhere. */
+  /** A majority of the voters says that our identity is in use elsewhere. */
   told(address: string): void;
   /** We are the one to stand back: engines must not run under this identity here. */
   isClone(): boolean;

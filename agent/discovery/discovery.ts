@@ -17,6 +17,7 @@ import { linksController } from './links.ts';
 import { ownCardController } from './own-card.ts';
 import { createPresence } from './presence.ts';
 import { createRefusals, type Refusals } from './refusals.ts';
+import { createRumours } from './rumours.ts';
 
 export interface DiscoveryDeps {
   readonly paths: Paths;
@@ -72,6 +73,8 @@ export function createDiscovery(deps: DiscoveryDeps): Discovery {
   let seen: ChannelSelf | undefined;
   let heldKey: Buffer | undefined;
   let known: ReadonlySet<string> = new Set();
+  let voters: readonly string[] = [];
+  let port = 0;
   const keysNow = (): readonly DiscoveryKey[] => {
     if (deps.silent?.()) return [];
     return keyring(deps.clusterKeys?.() ?? (heldKey === undefined ? [] : [heldKey]));
@@ -95,9 +98,15 @@ export function createDiscovery(deps: DiscoveryDeps): Discovery {
     self,
     standing: clones.standing,
     metOurself: clones.met,
-    toldDuplicate: clones.told,
+    toldDuplicate: (address, by) => rumours.heard(address, by),
     admit: (peer) => cards.admit(peer),
     isKnown: (address) => known.has(address),
+  });
+  const rumours = createRumours({
+    now,
+    voters: () => voters,
+    look: (address) => void channel.call({ address, port }, 'card', {}),
+    believed: clones.told,
   });
   const presence = createPresence(() => channel, now);
   const cards = createCards({
@@ -125,14 +134,16 @@ export function createDiscovery(deps: DiscoveryDeps): Discovery {
     whileHalted: true,
     async reconcile(view): Promise<Outcome> {
       seen = selfFrom(view, keys(view));
+      const wanted = view.get('facts')?.settings.settings?.discovery.port;
       known = new Set(
         (view.get('cards') ?? []).flatMap(({ card, address = '' }) => [...card.addresses, address]),
       );
-      const port = view.get('facts')?.settings.settings?.discovery.port;
-      if (seen === undefined || port === undefined || seen.keys.length === 0) {
+      voters = view.get('consensus')?.lastVoters ?? voters;
+      if (seen === undefined || wanted === undefined || seen.keys.length === 0) {
         await channel.stop();
         return {};
       }
+      port = wanted;
       await channel.start(port);
       return { againMs: LOOK_MS };
     },

@@ -185,6 +185,10 @@ export interface Consensus {
   readonly learners: readonly string[];
   /** `https://10.42.x.y:7374` of every started voter: where clients go. */
   readonly endpoints: readonly string[];
+  /** The voters as a majority last said, kept on the disk. */
+  readonly lastVoters?: readonly string[];
+  /** An operator's order: the node whose recovered cluster is followed, and whose key is believed. */
+  readonly follow?: string;
   /** PEM files for clients of etcd. */
   readonly tls?: TlsFiles | undefined;
   /** etcd's database in bytes, and its limit. */

@@ -39,6 +39,7 @@ function station(
     clusterKey: () => Buffer.alloc(32, 1),
     consensus: () => world.consensus && { ...world.consensus, ...consensus },
     registry: () => world.registry && { ...world.registry, nodes, evicted: [FOUR[3]?.id ?? ''] },
+    reachedRotation: () => undefined,
     meshRange: () => '10.42.0.0/16',
     now: () => new Date(0),
     random: randomBytes,
@@ -47,6 +48,7 @@ function station(
     forceLeave: async () => {},
     leave: async () => ({ done: 'left' }),
     recover: async () => ({ done: 'begun anew' }),
+    survey: async () => ({ lines: [] }),
     resetRequested: () => told.push('reset'),
   });
   return { operations, etcd, paths, told };

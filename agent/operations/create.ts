@@ -18,6 +18,8 @@ export interface OperationDeps {
   readonly registry: () => Registry | undefined;
   /** Such as 10.42.0.0/16. */
   readonly meshRange: () => string;
+  /** Number of the latest rotation of the cluster key that this node knows of. */
+  readonly reachedRotation: () => number | undefined;
   readonly now: () => Date;
   /** From the system's generator. */
   readonly random: (bytes: number) => Buffer;
@@ -29,6 +31,7 @@ export interface OperationDeps {
   readonly forceLeave: (id: string) => Promise<void>;
   readonly leave: () => Promise<Done>;
   readonly recover: (wish: RecoverWish) => Promise<Done>;
+  readonly survey: Operations['survey'];
   /** The reset is written down: have the agent perform it, by ending and starting again or at once. */
   readonly resetRequested: () => void;
 }
@@ -70,27 +73,25 @@ export function createOperations(deps: OperationDeps): Operations {
         note: 'A seed that is still attached is taken again at once.',
       };
     },
+    survey: deps.survey,
     recover: async (wish) => {
-      refuseWithQuorum(deps.consensus());
+      // To follow gives up this node's cluster, with a quorum too: the operator decides between two.
+      if (wish.mode !== 'follow') refuseWithQuorum(deps.consensus());
       return deps.recover(wish);
     },
   };
 }
 
-async function rotateKey({
-  etcd,
-  clusterKey,
-  registry,
-  meshRange,
-  random,
-  now,
-}: OperationDeps): Promise<Done> {
-  const key = clusterKey();
+async function rotateKey(deps: OperationDeps): Promise<Done> {
+  const { etcd, meshRange, random, now, reachedRotation: reached } = deps;
+  const key = deps.clusterKey();
   if (key === undefined) throw notNow('this node holds no cluster key');
-  const { nodes = [], evicted = [] } = registry() ?? {};
+  const { nodes = [], evicted = [] } = deps.registry() ?? {};
   const recipients = recipientsOf(nodes, evicted, meshRange());
   if (recipients.length === 0) throw notNow('the registry of the cluster is not known here yet');
-  const { rotation, endedTokens } = await beginRotation(etcd, recipients, key, random, now());
+  const { rotation, endedTokens } = await beginRotation(etcd, recipients, key, random, now(), {
+    reached: reached(),
+  });
   return {
     done: `the cluster key changes from ${rotation.oldFingerprint} to ${rotation.newFingerprint} on ${recipients.length} nodes`,
     note: `Enrolment tokens that ended with the old key: ${endedTokens}.\nnode-agent events -f shows how far it is. Nodes that are off now get the new key by themselves when they return within 30 days.`,

@@ -1,7 +1,7 @@
 import { AgentError } from '../errors.ts';
 import { inTime, loadRetiredKeys, type RetiredKey, retire, saveRetiredKeys } from './retired-keys.ts';
-import type { HeldKeys, NextKey } from './rotation.ts';
-import { adoptNextKey, forgetNextKey, holdNextKey, loadHeldKeys } from './rotation-store.ts';
+import type { HeldKeys, NextKey, RotationMark } from './rotation.ts';
+import { adoptNextKey, forgetNextKey, holdNextKey, loadHeldKeys, reachRotation } from './rotation-store.ts';
 
 /** The cluster keys of this node: on the disk, and at hand for whoever needs them at once. */
 export interface KeyHolder {
@@ -17,6 +17,8 @@ export interface KeyHolder {
    */
   adopt(next: NextKey): Promise<void>;
   forgetNext(): Promise<void>;
+  /** Note that a rotation was reached, before its key is held. */
+  reach(mark: RotationMark): Promise<void>;
 }
 
 /** @param wallClock tells when a key was replaced */
@@ -63,6 +65,10 @@ export async function createKeyHolder(state: string, wallClock: () => Date): Pro
     },
     async forgetNext() {
       await forgetNextKey(state);
+      await load();
+    },
+    async reach(mark) {
+      await reachRotation(state, mark);
       await load();
     },
   };

@@ -9,6 +9,7 @@ import type { Log } from '../log.ts';
 import { createEnrolServer, ENROL_KIND } from './enrol.ts';
 import { enrolmentController } from './enrolment.ts';
 import type { KeyHolder } from './held-keys.ts';
+import { keptEvictionsController } from './kept-evictions.ts';
 import { caKeysOf, gossipKeys } from './key-uses.ts';
 import { answerRekey } from './rekey.ts';
 import { rekeyController } from './rekey-controller.ts';
@@ -98,6 +99,7 @@ export function createKeyChanges(deps: KeyChangeDeps): KeyChanges {
   return {
     mayRestart: () => keys.now()?.next !== undefined || now() - replacedMs < REPLACED_MS,
     controllers: [
+      keptEvictionsController({ etcd, state: deps.state, events, wallClock: deps.wallClock }),
       tokenClock({ etcd, state: deps.state, wallClock: deps.wallClock }),
       rotationController({
         ...common,

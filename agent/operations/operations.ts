@@ -14,6 +14,8 @@ export interface Operations {
   rotateKey(): Promise<Done>;
   reset(): Promise<Done>;
   recover(wish: RecoverWish): Promise<Done>;
+  /** Who answers and who was last seen when, before a recovery; a line each. */
+  survey(): Promise<{ readonly lines: readonly string[] }>;
 }
 
 export interface EvictWish {
@@ -58,8 +60,11 @@ export interface TokenView {
   readonly note: string | undefined;
 }
 
-export interface RecoverWish {
-  readonly mode: 'from-snapshot' | 'force-new-cluster';
-  /** A file on this node; the newest snapshot when absent. */
-  readonly snapshot?: string | undefined;
-}
+export type RecoverWish =
+  | {
+      readonly mode: 'from-snapshot' | 'force-new-cluster';
+      /** A file on this node; the newest snapshot when absent. */
+      readonly snapshot?: string | undefined;
+    }
+  /** `node`: id, beginning of the id, or name of the one that recovered our cluster. */
+  | { readonly mode: 'follow'; readonly node: string };

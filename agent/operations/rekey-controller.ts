@@ -19,7 +19,7 @@ import {
 } from './asking.ts';
 import type { KeyHolder } from './held-keys.ts';
 import { believed, type Given, readGiven } from './rekey.ts';
-import { PHASES } from './rotation.ts';
+import { isPast, PHASES } from './rotation.ts';
 
 export interface RekeyDeps {
   readonly keys: KeyHolder;
@@ -52,7 +52,9 @@ export function rekeyController(deps: RekeyDeps): Controller {
     const called = await deps.channel.call(target, REKEY, {}, { replaced: true });
     const got = readGiven(called.answer, wireguardKeys(identity.seed).privateKey);
     const id = called.peer?.id;
-    if (got !== undefined && id !== undefined) given.set(id, got);
+    // A cluster that was begun again from older data still has its old rotation.
+    const past = got !== undefined && isPast({ id: got.rotation, number: got.number }, keys.now()?.reached);
+    if (got !== undefined && id !== undefined && !past) given.set(id, got);
     const reason =
       got === undefined
         ? (called.refused?.reason ?? called.failed ?? 'its answer holds no key for this node')
@@ -60,10 +62,11 @@ export function rekeyController(deps: RekeyDeps): Controller {
     asked.set(targetKey(target), afterAsking(asked.get(targetKey(target)), reason, now(), random()));
   };
 
-  const take = async ({ rotation, phase, key }: Given): Promise<void> => {
+  const take = async ({ rotation, number, phase, key }: Given): Promise<void> => {
     const before = keys.now();
     if (before === undefined) return;
     const next = { rotation, phase, key };
+    await keys.reach({ id: rotation, number });
     // Where all others are past the old key, so are we; else we go on with them from their phase.
     if (PHASES.indexOf(phase) >= PHASES.indexOf('drop')) await keys.adopt({ ...next, phase: 'drop' });
     else await keys.holdNext(next);
@@ -105,7 +108,7 @@ export function rekeyController(deps: RekeyDeps): Controller {
       const { targets, againMs } = planAsking(candidates, asked, now());
       await Promise.all(targets.map((target) => ask(target, identity)));
       const known = new Set(cards.map(({ card }) => card.id));
-      const good = believed(given, known);
+      const good = believed(given, known, view.get('consensus')?.follow);
       if (good !== undefined && !good.key.equals(held.current) && !held.next?.key.equals(good.key)) {
         await take(good);
         return { againMs };
@@ -154,7 +157,7 @@ function waiting(
     evidence: describeAsked(asked),
     endedBy:
       given.size > 0
-        ? 'one more of the nodes that this one knew: two must give the same key'
+        ? 'one more of the nodes that this one knew: two must give the same key; or, if an operator recovered the cluster on one of them: node-agent recover --follow NODE'
         : 'a member that knows this node; or by hand: node-agent key show on a member, and put that into /var/lib/clusteros/cluster.key',
   };
 }

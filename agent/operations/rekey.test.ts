@@ -88,6 +88,7 @@ test('a member that does not hold the new key yet, or whose key is the same, giv
 test('one node alone is not believed when more were known: it may be an evicted one', () => {
   const given = (byte: number, phase: Given['phase'] = 'done'): Given => ({
     rotation: 'ab',
+    number: 1,
     phase,
     key: Buffer.alloc(32, byte),
   });

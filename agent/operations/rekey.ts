@@ -14,6 +14,7 @@ export interface RekeyServerDeps {
 
 export interface RekeyAnswer {
   readonly rotation: string;
+  readonly number: number;
   readonly phase: Phase;
   readonly newFingerprint: string;
   /** See `seal.ts`: only the node itself can open it. */
@@ -22,6 +23,7 @@ export interface RekeyAnswer {
 
 const answerSchema = z.object({
   rotation: z.string().regex(/^[0-9a-f]{16}$/),
+  number: z.int().min(0).max(1_000_000_000).default(0),
   phase: z.enum(PHASES),
   newFingerprint: z.string().regex(/^[0-9a-f]{8}$/),
   sealed: z.string().max(1024),
@@ -43,7 +45,7 @@ export async function answerRekey(
   if (replacedKey === undefined) throw refuse('rekey.no-key', 'it names no replaced key');
   const stored = await readRotation(etcd, { serializable: true });
   if (stored === undefined) throw refuse('rekey.none', 'the cluster key was never changed');
-  const { id, phase, newFingerprint } = stored.rotation;
+  const { id, number, phase, newFingerprint } = stored.rotation;
   if (newFingerprint === replacedKey) throw refuse('rekey.same', 'that is the cluster key of now');
   if (!fingerprints().includes(newFingerprint)) {
     throw refuse('rekey.behind', 'this node does not hold the newest key itself yet');
@@ -54,7 +56,7 @@ export async function answerRekey(
   if (sealed === undefined) {
     throw refuse('rekey.unknown', `node ${node} was not registered when the key was changed`);
   }
-  return { rotation: id, phase, newFingerprint, sealed };
+  return { rotation: id, number, phase, newFingerprint, sealed };
 }
 
 function refuse(code: string, message: string): AgentError {
@@ -64,6 +66,7 @@ function refuse(code: string, message: string): AgentError {
 /** The new key as one member gave it. */
 export interface Given {
   readonly rotation: string;
+  readonly number: number;
   readonly phase: Phase;
   readonly key: Buffer;
 }
@@ -72,9 +75,9 @@ export interface Given {
 export function readGiven(answer: unknown, meshPrivateKey: Uint8Array): Given | undefined {
   const { data } = answerSchema.safeParse(answer);
   if (data === undefined) return undefined;
-  const { rotation, phase, newFingerprint, sealed } = data;
+  const { rotation, number, phase, newFingerprint, sealed } = data;
   const key = openCopy(sealed, { id: rotation, newFingerprint }, meshPrivateKey);
-  return key && { rotation, phase, key };
+  return key && { rotation, number, phase, key };
 }
 
 /**
@@ -83,8 +86,15 @@ export function readGiven(answer: unknown, meshPrivateKey: Uint8Array): Given | 
  *
  * @param given by node id
  * @param known ids of the other nodes that we knew
+ * @param vouched one that an operator told us to follow: it is believed alone
  */
-export function believed(given: ReadonlyMap<string, Given>, known: ReadonlySet<string>): Given | undefined {
+export function believed(
+  given: ReadonlyMap<string, Given>,
+  known: ReadonlySet<string>,
+  vouched?: string,
+): Given | undefined {
+  const ordered = vouched === undefined ? undefined : given.get(vouched);
+  if (ordered !== undefined) return ordered;
   const needed = Math.min(2, known.size);
   const voices = [...given].filter(([id]) => known.has(id)).map(([, one]) => one);
   return voices

@@ -6,7 +6,7 @@ import type { Events } from '../events/recorder.ts';
 import { fingerprint, wireguardKeys } from '../identity/keys.ts';
 import type { Log } from '../log.ts';
 import type { KeyHolder } from './held-keys.ts';
-import type { HeldKeys, Rotation } from './rotation.ts';
+import { type HeldKeys, isPast, type Rotation } from './rotation.ts';
 import { type PassResult, rotationPass } from './rotation-pass.ts';
 import { type RotationEtcd, readRotation } from './rotation-records.ts';
 
@@ -136,7 +136,8 @@ export function rotationController(deps: RotationDeps): Controller {
 }
 
 /** There is something to do, or to wait for. Pure. */
-function isOn(rotation: Rotation | undefined, { current, next }: HeldKeys): boolean {
+function isOn(rotation: Rotation | undefined, { current, next, reached }: HeldKeys): boolean {
+  if (isPast(rotation, reached)) return false;
   if (next !== undefined) return true;
   if (rotation === undefined) return false;
   return rotation.phase !== 'done' || fingerprint(current) !== rotation.newFingerprint;

@@ -4,7 +4,9 @@ import {
   type FollowerScene,
   follow,
   type HeldKeys,
+  isPast,
   type Rotation,
+  type RotationMark,
 } from './rotation.ts';
 import {
   acknowledge,
@@ -24,6 +26,7 @@ export interface RotationHooks {
     holdNext(next: NonNullable<HeldKeys['next']>): Promise<void>;
     adopt(next: NonNullable<HeldKeys['next']>): Promise<void>;
     forgetNext(): Promise<void>;
+    reach(mark: RotationMark): Promise<void>;
   };
   /**
    * Have the peer channel, the beacon, cards and Serf be as `keysInUse` says, and etcd's files as
@@ -75,6 +78,7 @@ export async function rotationPass(
   } satisfies FollowerScene);
   const followed = await takeStep(step, stored?.rotation, etcd, hooks, self, held);
   const rotation = stored?.rotation;
+  if (isPast(rotation, held.reached)) return { rotation, moved: false };
   const own = OWN_WAITS[followed];
   const waitsFor = own === undefined ? undefined : { nodes: [self.id], reason: own };
   if (stored === undefined || rotation === undefined || followed === 'moved' || !self.drives) {
@@ -110,9 +114,14 @@ async function takeStep(
     return 'moved';
   }
   if (rotation === undefined) return 'nothing';
+  if (step.step === 'reach') {
+    await store.reach(rotation);
+    return 'moved';
+  }
   if (step.step === 'take') {
     const key = await takeSealed(etcd, rotation, self.id, self.meshPrivateKey);
     if (key === undefined) return 'no-copy';
+    await store.reach(rotation);
     await store.holdNext({ rotation: rotation.id, phase: 'distribute', key });
     return 'moved';
   }
@@ -122,6 +131,10 @@ async function takeStep(
     return 'moved';
   }
   if (held.next === undefined) return 'nothing';
+  if (step.step === 'settle') {
+    await store.adopt(held.next);
+    return 'moved';
+  }
   if (step.step === 'enter') {
     await store.holdNext({ ...held.next, phase: step.phase });
     return 'moved';

@@ -45,6 +45,13 @@ export interface BegunRotation {
   readonly endedTokens: number;
 }
 
+export interface BeginOptions {
+  /** The number of the latest rotation that this node knows of. */
+  readonly reached?: number | undefined;
+  /** Also in the place of one that has not ended: the data is of a snapshot. */
+  readonly instead?: boolean | undefined;
+}
+
 /**
  * Begin: seal the new key for everybody who is registered and not evicted, then write down the rotation. A crash
  * before the last step leaves nothing but sealed copies of a key that nobody uses. That step ends every enrolment token.
@@ -58,12 +65,15 @@ export async function beginRotation(
   oldKey: Buffer,
   random: (bytes: number) => Buffer,
   now: Date,
+  { reached = 0, instead = false }: BeginOptions = {},
 ): Promise<BegunRotation> {
   const before = await readRotation(etcd);
-  if (before !== undefined && before.rotation.phase !== 'done') throw underWay(before.rotation.phase);
+  if (before !== undefined && before.rotation.phase !== 'done' && !instead)
+    throw underWay(before.rotation.phase);
   const newKey = random(32);
   const rotation: Rotation = {
     id: random(8).toString('hex'),
+    number: Math.max(reached, before?.rotation.number ?? 0) + 1,
     phase: 'distribute',
     oldFingerprint: fingerprint(oldKey),
     newFingerprint: fingerprint(newKey),

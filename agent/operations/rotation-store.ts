@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { files, processes } from '../host.ts';
 import { decodeKey, refuseLooseFile } from '../identity/identity.ts';
 import { keyFile, loadKey } from '../identity/key-store.ts';
-import { type HeldKeys, type NextKey, PHASES } from './rotation.ts';
+import { type HeldKeys, markSchema, type NextKey, PHASES, type RotationMark } from './rotation.ts';
 
 const LIMIT = 4096;
 
@@ -29,10 +29,32 @@ export async function loadHeldKeys(state: string): Promise<HeldKeys | undefined>
   if (current === undefined) return undefined;
   const file = nextKeyFile(state);
   const found = await files.readLimited(file, LIMIT);
-  if (found === undefined) return { current };
-  refuseLooseFile({ path: file, mode: found.mode, uid: found.uid, ownUid: processes.self().uid }, 'key');
-  const next = parseNext(found.bytes.toString('utf8'));
-  return next === undefined ? { current } : { current, next };
+  if (found !== undefined)
+    refuseLooseFile({ path: file, mode: found.mode, uid: found.uid, ownUid: processes.self().uid }, 'key');
+  const next = found && parseNext(found.bytes.toString('utf8'));
+  const reached = await loadReached(state);
+  return { current, ...(next === undefined ? {} : { next }), ...(reached === undefined ? {} : { reached }) };
+}
+
+function reachedFile(state: string): string {
+  return path.join(state, 'rotation.json');
+}
+
+/** Undefined when there was none; a damaged file counts as none: the rotations of etcd are believed again. */
+async function loadReached(state: string): Promise<RotationMark | undefined> {
+  const found = await files.readLimited(reachedFile(state), LIMIT);
+  try {
+    return found && markSchema.safeParse(JSON.parse(found.bytes.toString('utf8'))).data;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return undefined;
+  }
+}
+
+/** Note the latest rotation of this node; an earlier one changes nothing. */
+export async function reachRotation(state: string, { id, number }: RotationMark): Promise<void> {
+  if (number <= ((await loadReached(state))?.number ?? 0)) return;
+  await files.writeDurable(reachedFile(state), `${JSON.stringify({ id, number })}\n`, 0o600);
 }
 
 /** Hold the other key, and how far we have come with it. */

@@ -85,6 +85,7 @@ async function simulate(seed: number, crashes: boolean) {
       if (crashes && random(12) === 0) throw new Error('power cut');
     };
     const alive = machines.filter((other) => other.alive && reaches(other));
+    const reached = () => (machine.held.reached === undefined ? {} : { reached: machine.held.reached });
     await rotationPass(
       etcd,
       {
@@ -98,12 +99,16 @@ async function simulate(seed: number, crashes: boolean) {
           },
           adopt: async (next) => {
             machine.retired.push(machine.held.current);
-            machine.held = { current: next.key, next };
+            machine.held = { ...reached(), current: next.key, next };
             power();
-            machine.held = { current: next.key };
+            machine.held = { ...reached(), current: next.key };
           },
           forgetNext: async () => {
-            machine.held = { current: machine.held.current };
+            machine.held = { ...reached(), current: machine.held.current };
+          },
+          reach: async ({ id, number }) => {
+            machine.held = { ...machine.held, reached: { id, number } };
+            power();
           },
         },
         apply: async (held) => {

@@ -21,8 +21,7 @@ export type Phase = (typeof PHASES)[number];
  */
 export const ROLLING: ReadonlySet<Phase> = new Set(['trust', 'certify', 'drop']);
 
-export interface Rotation {
-  readonly id: string;
+export interface Rotation extends RotationMark {
   readonly phase: Phase;
   /** By which people know the keys. */
   readonly oldFingerprint: string;
@@ -33,8 +32,28 @@ export interface Rotation {
   readonly startedAt: string;
 }
 
-export const rotationSchema = z.object({
-  id: z.string().regex(/^[0-9a-f]{16}$/),
+const rotationId = z.string().regex(/^[0-9a-f]{16}$/);
+
+/** The rotations of a cluster are counted, so that one that a recovery brings back is known as past. */
+export interface RotationMark {
+  readonly id: string;
+  /** Greater for each later rotation, over recoveries too; 0 for those of agents that did not count. */
+  readonly number: number;
+}
+
+export const markSchema = z.object({
+  id: rotationId,
+  number: z.int().min(0).max(1_000_000_000).default(0),
+});
+
+/** Is this from before what the node has reached? Its cluster was begun again from older data then. Pure. */
+export function isPast(rotation: RotationMark | undefined, reached: RotationMark | undefined): boolean {
+  if (reached === undefined || reached.number === 0) return false;
+  if (rotation === undefined || rotation.number < reached.number) return true;
+  return rotation.number === reached.number && rotation.id !== reached.id;
+}
+
+export const rotationSchema = markSchema.extend({
   phase: z.enum(PHASES),
   oldFingerprint: z.string().regex(/^[0-9a-f]{8}$/),
   newFingerprint: z.string().regex(/^[0-9a-f]{8}$/),
@@ -99,6 +118,8 @@ export interface HeldKeys {
   readonly current: Buffer;
   /** state/cluster.key.next: the other key during a rotation, and how far we have come. */
   readonly next?: NextKey | undefined;
+  /** state/rotation.json: the latest rotation whose key this node was given. Never goes back. */
+  readonly reached?: RotationMark | undefined;
 }
 
 export interface NextKey {
@@ -131,13 +152,22 @@ export function certificateKeys({ current, next }: HeldKeys): { trusted: readonl
   };
 }
 
+/** Once everybody has it, others may send with it only. Pure. */
+export function isSentWith(next: NextKey | undefined): boolean {
+  return next !== undefined && next.phase !== 'distribute';
+}
+
 function isAtLeast(phase: Phase, other: Phase): boolean {
   return PHASES.indexOf(phase) >= PHASES.indexOf(other);
 }
 
 export type FollowerStep =
+  /** Note that this rotation is reached, by whatever way the node came to its key. */
+  | { readonly step: 'reach' }
   /** Get our sealed copy and hold it. */
   | { readonly step: 'take' }
+  /** A change that never ended: its key is sent with already, so that it counts as the old one of the next. */
+  | { readonly step: 'settle' }
   /** Write down that we are in this phase; the next pass applies and acknowledges it. */
   | { readonly step: 'enter'; readonly phase: Phase }
   /** Put the new key in the old one's place. */
@@ -163,13 +193,16 @@ export interface FollowerScene {
  */
 export function follow(rotation: Rotation | undefined, scene: FollowerScene): FollowerStep {
   const { held, self, isVoter, ack } = scene;
+  // A key that was replaced does not come back: the recovery that brought this up begins another rotation.
+  if (isPast(rotation, held.reached)) return { step: 'none' };
   if (rotation === undefined) return held.next === undefined ? { step: 'none' } : { step: 'forget' };
   if (scene.heldFingerprint === rotation.newFingerprint) {
     if (held.next !== undefined) return { step: 'forget' };
+    if (rotation.number > (held.reached?.number ?? 0)) return { step: 'reach' };
     const reached = rotation.phase === 'done' ? 'done' : 'drop';
     return hasReached(ack, rotation.id, reached) ? { step: 'none' } : { step: 'acknowledge', phase: reached };
   }
-  if (held.next?.rotation !== rotation.id) return { step: 'take' };
+  if (held.next?.rotation !== rotation.id) return { step: isSentWith(held.next) ? 'settle' : 'take' };
   const { phase: here } = held.next;
   if (here === 'drop') return { step: 'adopt' };
   // Acknowledged only as far as it is done.

@@ -17,5 +17,7 @@ export const KEYS = {
   timersTurn: `${PREFIX}timers/turn`,
   /** What a node needs and runs. */
   timersOf: (id: string) => `${PREFIX}timers/nodes/${id}`,
+  /** An eviction was taken over into this cluster from the one that it was recovered from. */
+  carried: (id: string) => `${PREFIX}carried/${id}`,
   leaving: (id: string) => `${PREFIX}leaving/${id}`,
 } as const;

@@ -11,6 +11,7 @@ import {
   introduce,
   isProven,
   type Refused,
+  STOPPING,
 } from './envelope.ts';
 
 /** The only thing that a peer without the cluster key may ask for. */
@@ -24,11 +25,15 @@ export async function answerRequest(
   handlers: ReadonlyMap<string, Handler>,
   { address, identity, exported, body }: PskRequest,
 ): Promise<Buffer> {
+  const self = deps.self();
   const refuse = (refused: Refused, noted = true): Buffer => {
     if (noted) deps.refusals.record(address, refused.code, refused.reason);
-    return encodeRefused(refused);
+    const signs = STOPPING.has(refused.code) && self !== undefined;
+    return encodeRefused(
+      refused,
+      signs ? introduce(self.identity, self.card, deps.standing(), 'server', exported) : undefined,
+    );
   };
-  const self = deps.self();
   if (self?.card === undefined) return refuse(NOT_READY, false);
   const request = decodeRequest(body);
   if (request === undefined) {

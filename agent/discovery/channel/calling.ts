@@ -67,8 +67,12 @@ export async function callPeer(
     if (said === undefined) return refused({ code: 'malformed', reason: 'its answer is not of our form' });
     if ('refused' in said) {
       const { code, reason, address: elsewhere } = said.refused;
-      if (code === 'duplicate') deps.toldDuplicate(elsewhere ?? 'an unknown address');
-      return refused({ code, reason: `it refused us: ${reason}`, address: elsewhere });
+      const signer = said.signer && judgePeer(self, said.signer, 'server', got.exported, address, entry);
+      const by = signer === undefined || 'code' in signer ? undefined : signer.id;
+      // A word that stops a node is a member's own, or it is only noted.
+      if (code === 'duplicate' && by !== undefined && elsewhere !== undefined)
+        deps.toldDuplicate(elsewhere, by);
+      return refused({ code, reason: `it refused us: ${reason}`, address: elsewhere, by });
     }
     // Someone without the cluster key of now cannot check the MAC of a card: only the identity is proven.
     const judged = judgePeer(self, said, 'server', got.exported, address, entry);

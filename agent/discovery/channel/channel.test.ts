@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { AgentError } from '../../errors.ts';
 import { peerTls } from '../../host.ts';
 import { identityOf, keyOf, signedOf, startPeer } from '../testing/peers.ts';
-import { encodeRequest, introduce } from './envelope.ts';
+import { encodeRefused, encodeRequest, introduce } from './envelope.ts';
 
 /** Send a request that a sound agent never makes. */
 function craft(
@@ -145,6 +145,63 @@ test('two runs of one identity both judge, by the same two standings', async (t)
   assert.equal((await a.channel.call(b.target, 'card', {})).refused?.code, 'duplicate');
   const [server, client] = seen as [unknown[], unknown[]];
   assert.deepEqual(server, [...client].reverse());
+});
+
+test('a refusal that stops a node is signed by the member that says it', async (t) => {
+  const told: string[][] = [];
+  const toldDuplicate = (...words: string[]) => told.push(words);
+  const refused = { code: 'duplicate', reason: 'identity in use by 192.0.2.7', address: '192.0.2.7' };
+  const twin = await startPeer(t, 2, { deps: { admit: async () => refused } });
+  const a = await startPeer(t, 1, { deps: { toldDuplicate } });
+  assert.equal((await a.channel.call(twin.target, 'card', {})).refused?.by, twin.id);
+  assert.deepEqual(told, [['192.0.2.7', twin.id]]);
+  const evicting = await startPeer(t, 3, { evicted: new Set([a.id]) });
+  const { refused: evicted } = await a.channel.call(evicting.target, 'card', {});
+  assert.deepEqual([evicted?.code, evicted?.by], ['evicted', evicting.id]);
+});
+
+test('a holder of the key without a member to sign for stops nobody by its refusals', async (t) => {
+  const told: string[][] = [];
+  const toldDuplicate = (...words: string[]) => told.push(words);
+  const a = await startPeer(t, 1, { deps: { toldDuplicate } });
+  const key = keyOf(1);
+  let signer: (exported: Buffer) => ReturnType<typeof introduce> | undefined = () => undefined;
+  const server = await peerTls.serve({
+    port: 0,
+    host: '127.0.0.1',
+    keyOf: () => key.channel,
+    answer: async ({ exported }) =>
+      encodeRefused({ code: 'duplicate', reason: 'x', address: '192.0.2.7' }, signer(exported)),
+    onRefused: () => {},
+    bodyBytes: 65_536,
+    timeoutMs: 3_000,
+    places: { connections: 4, connectionsOfOneAddress: 4 },
+    isKnown: () => false,
+  });
+  t.after(() => server.close());
+  const target = { address: '127.0.0.1', port: server.port };
+  const standing = { instance: 'ab'.repeat(8), memberMs: 0, duplicate: false };
+  const calls: [string, typeof signer][] = [
+    ['unsigned', () => undefined],
+    [
+      'of another connection',
+      () => introduce(identityOf(5), signedOf(5), standing, 'server', Buffer.alloc(32)),
+    ],
+    [
+      'with the card of another',
+      (exported) => introduce(identityOf(5), signedOf(6), standing, 'server', exported),
+    ],
+    [
+      'of another cluster',
+      (exported) => introduce(identityOf(5), signedOf(5, {}, keyOf(9)), standing, 'server', exported),
+    ],
+  ];
+  for (const [what, sign] of calls) {
+    signer = sign;
+    const { refused } = await a.channel.call(target, 'card', {});
+    assert.deepEqual([refused?.code, refused?.by], ['duplicate', undefined], what);
+  }
+  assert.deepEqual(told, []);
 });
 
 test('what is too large, garbage, plain HTTP or silent does not keep the server from its work', async (t) => {

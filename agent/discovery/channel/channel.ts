@@ -72,8 +72,8 @@ export interface ChannelDeps {
   readonly standing: () => Standing;
   /** A run with our own identity and another instance has proved itself; the standing is ours as it was sent. */
   readonly metOurself: (own: Standing, other: Standing, address: string) => 'keeps' | 'yields';
-  /** A peer told us that our identity is in use at this address. */
-  readonly toldDuplicate: (address: string) => void;
+  /** A member told us that our identity is in use at this address; it is not proven. */
+  readonly toldDuplicate: (address: string, by: string) => void;
   /** The last word on a proven peer, on both sides; `undefined` lets it in. */
   readonly admit: (peer: Peer) => Promise<Refused | undefined>;
   /** Whether the card of a member names this address: places are kept for those. */

@@ -26,7 +26,12 @@ export interface Refused {
   readonly reason: string;
   /** For `duplicate`: where the identity is in use. */
   readonly address?: string | undefined;
+  /** Node id of who has signed it, on this connection; absent for what nobody has signed. */
+  readonly by?: string | undefined;
 }
+
+/** Refusals that may stop a node: they count only with the signature of a member. */
+export const STOPPING: ReadonlySet<string> = new Set(['duplicate', 'evicted']);
 
 export interface Answer extends Introduction {
   readonly answer: unknown;
@@ -57,6 +62,7 @@ const refusedSchema = z.strictObject({
   refused: z.string().min(1).max(300),
   code: z.string().regex(/^[a-z][a-z-]{0,31}$/),
   address: z.string().max(45).optional(),
+  by: z.strictObject(introduction).optional(),
 });
 
 /** Who we are, bound to one connection. */
@@ -94,8 +100,11 @@ export function encodeAnswer({ standing, ...rest }: Answer): Buffer {
   return Buffer.from(JSON.stringify({ ...rest, ...standing, answer: rest.answer ?? null }));
 }
 
-export function encodeRefused({ code, reason, address }: Refused): Buffer {
-  return Buffer.from(JSON.stringify({ refused: reason.slice(0, 300), code, address }));
+/** @param signer who we are, for a refusal that may stop the other */
+export function encodeRefused({ code, reason, address }: Refused, signer?: Introduction): Buffer {
+  const { standing, ...rest } = signer ?? {};
+  const by = signer && { ...rest, ...standing };
+  return Buffer.from(JSON.stringify({ refused: reason.slice(0, 300), code, address, by }));
 }
 
 /** Undefined for whatever is not a request. Never throws. Pure. */
@@ -107,13 +116,17 @@ export function decodeRequest(bytes: Buffer): Request | undefined {
 }
 
 /** Undefined for whatever is neither an answer nor a refusal. Never throws. Pure. */
-export function decodeAnswer(bytes: Buffer): Answer | { readonly refused: Refused } | undefined {
+export function decodeAnswer(
+  bytes: Buffer,
+): Answer | { readonly refused: Refused; readonly signer?: Introduction | undefined } | undefined {
   const value = jsonOf(bytes);
   const refused = refusedSchema.safeParse(value);
   if (refused.success) {
-    const { code, refused: reason, address } = refused.data;
+    const { code, refused: reason, address, by } = refused.data;
+    const { id = '', card, proof = '', ...standing } = by ?? {};
+    const signer = by && { id, card, proof, standing: standing as Standing };
     // The words go to our log and to our administrator's terminal.
-    return { refused: { code, reason: reason.replace(/[^\x20-\x7e]/g, '?'), address } };
+    return { refused: { code, reason: reason.replace(/[^\x20-\x7e]/g, '?'), address }, signer };
   }
   const parsed = answerSchema.safeParse(value);
   if (!parsed.success) return undefined;

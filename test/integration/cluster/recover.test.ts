@@ -21,6 +21,7 @@ for (const [way, words] of [
       const [last, returning, lost] = cluster.machines as unknown as Three;
       const [{ cluster: old } = assert.fail()] = await formCluster(cluster.machines);
       const snapshot = `${last.paths.state}/by-hand.db`;
+      await last.must(['node-agent', 'token', 'create']);
       await put(last, '/kept', 'yes');
       await last.must(etcdctl(last, ['snapshot', 'save', snapshot]));
       await put(last, '/later', 'yes');
@@ -33,15 +34,38 @@ for (const [way, words] of [
         120_000,
       );
       assert.match(alone.conditions.map(({ endedBy }) => endedBy).join(), /node-agent recover/);
-      await last.must(['node-agent', 'recover', ...words(snapshot), '--yes'], { timeoutMs: 200_000 });
+      const order = ['node-agent', 'recover', ...words(snapshot), '--yes'];
+      const said = await last.must(order, { timeoutMs: 200_000 });
+      assert.match(said, /^Ended: 1 enrolment token;/m);
       const [now] = await settled([last], { voters: 1 });
+      assert.equal((await last.must(['node-agent', 'token', 'list'])).trim(), 'no tokens');
       assert.notEqual(now?.cluster.uuid, old.uuid);
       assert.equal(await get(last, '/kept'), 'yes');
       assert.equal(await get(last, '/later'), way === 'from a snapshot' ? '' : 'yes');
 
+      if (way === 'from a snapshot') {
+        assert.match(said, /^Lost: \d+ writes after the snapshot[\s\S]*"\/later"/m);
+        await last.until(
+          'has another key',
+          ({ cluster: { keyFingerprint } }) => keyFingerprint !== old.keyFingerprint,
+          180_000,
+        );
+      }
       await returning.powerOn();
+      if (way === 'from a snapshot') {
+        // One node alone could be a thief's: an operator says that it is not.
+        await returning.until(
+          'waits for the new key',
+          ({ conditions }) =>
+            conditions.some(({ code, endedBy }) => code === 'key.replaced' && /--follow/.test(endedBy)),
+          180_000,
+        );
+        await returning.must(['node-agent', 'recover', '--follow', last.name, '--yes']);
+      }
       await settled([last, returning], { voters: 1 });
-      const fresh = await cluster.add();
+      // The key of the first seed may have been replaced.
+      const key = (await last.must(['node-agent', 'key', 'show', '--yes'])).trim();
+      const fresh = await cluster.add({ seed: { key } });
       const seen = await formCluster([last, returning, fresh]);
       assert.deepEqual(
         seen.map(({ cluster: { uuid } }) => uuid),
