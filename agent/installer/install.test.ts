@@ -239,5 +239,5 @@ test('settings for installing that are not understood stop everything', NEEDS, a
   const { undo, sandbox, folder, source } = prepare(t, 'disk: {size: big}\nwip: all\n');
   const { error } = await install(sandbox, source, [loopDisk(undo, folder, 8 * GB)]);
   assert.equal(error?.code, 'install.settings');
-  assert.match(error?.evidence ?? '', /install.yaml:1: disk.size[\s\S]*wip/);
+  assert.match(error?.evidence ?? '', /install.yaml:1:8: disk.size[\s\S]*install.yaml:2:1: wip/);
 });
