@@ -9,10 +9,13 @@ import { describeReport } from '../../cluster/checker-report.ts';
 import { watchFencing } from '../../cluster/fencing.ts';
 import { formCluster, newKey, settled } from '../../cluster/forming.ts';
 import { withCluster } from '../../cluster/with-cluster.ts';
+import { depth } from '../../depth.ts';
 
 const BUSY_MS = 90_000;
 
-test('beside ten busy programs for each processor three machines keep one quorum, and each answers status', async (t) => {
+test('beside ten busy programs for each processor three machines keep one quorum, and each answers status', {
+  skip: depth('three machines beside ten busy programs for each processor', 6),
+}, async (t) => {
   await withCluster(
     t,
     { hosts: 3, seed: { key: newKey(), nodeYaml: 'consensus: { expect: 3 }' } },
