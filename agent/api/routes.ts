@@ -103,6 +103,11 @@ export const ROUTES: readonly Route[] = [
     '/v1/recover',
     mutate(undefined, (does) => does.survey()),
   ),
+  get(
+    '/v1/snapshots',
+    mutate(undefined, async (does) => ({ snapshots: await does.listSnapshots() })),
+  ),
+  post('/v1/snapshots', nobody, (does) => does.takeSnapshot()),
   post('/v1/recover', recoverWish, (does, wish) => does.recover(wish)),
 ];
 

@@ -1,6 +1,14 @@
 import type { StepName } from '../config/settings.ts';
 import type { Refusal } from '../discovery/refusals.ts';
-import type { KnownCard, Place, RegisteredNode, Resources, RoleState, Timers } from '../engine/resources.ts';
+import type {
+  Consensus,
+  KnownCard,
+  Place,
+  RegisteredNode,
+  Resources,
+  RoleState,
+  Timers,
+} from '../engine/resources.ts';
 import { type CardFacts, cardFacts } from '../events/card-facts.ts';
 import type { Event } from '../events/event.ts';
 import type { Status } from '../status.ts';
@@ -45,6 +53,8 @@ export interface ClusterView {
     readonly databaseBytes: number | undefined;
     readonly quotaBytes: number | undefined;
     readonly alarms: readonly string[];
+    /** Where this node keeps snapshots. */
+    readonly snapshot?: SnapshotFacts & { readonly ageSeconds?: number };
   };
   /** The pace of this node and its cluster; absent before the first look. */
   readonly timers?: TimersView | undefined;
@@ -171,6 +181,7 @@ export function viewOf(scene: Scene, nowMs: number, now: Date): ClusterView {
       databaseBytes: consensus?.databaseBytes,
       quotaBytes: consensus?.quotaBytes,
       alarms: consensus?.alarms ?? [],
+      ...(consensus?.snapshot === undefined ? {} : { snapshot: agedSnapshot(consensus.snapshot, now) }),
     },
     timers: scene.timers && {
       ...scene.timers,
@@ -183,6 +194,15 @@ export function viewOf(scene: Scene, nowMs: number, now: Date): ClusterView {
     refusals: scene.refusals ?? [],
     events: scene.events ?? [],
   };
+}
+
+type SnapshotFacts = NonNullable<Consensus['snapshot']>;
+
+/** By the clocks of then and now: a negative age is none. */
+function agedSnapshot(snapshot: SnapshotFacts, now: Date) {
+  if (snapshot.takenAt === undefined) return snapshot;
+  const ageSeconds = Math.round((now.getTime() - Date.parse(snapshot.takenAt)) / 1000);
+  return { ...snapshot, ageSeconds: Math.max(0, ageSeconds) };
 }
 
 /** Everybody that gossip or the registry names, evicted nodes too; by name. */

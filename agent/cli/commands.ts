@@ -151,6 +151,19 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./orders.ts')).reset,
   },
   {
+    name: 'snapshot save',
+    summary: "save the cluster's data, as it is now, to a new file",
+    args: '<file>',
+    examples: ['sudo node-agent snapshot save /root/lab.db'],
+    load: async () => (await import('./snapshot.ts')).snapshotSave,
+  },
+  {
+    name: 'snapshot list',
+    summary: "list the snapshots of the cluster's data on this node",
+    examples: ['sudo node-agent snapshot list', 'sudo node-agent snapshot list --json'],
+    load: async () => (await import('./snapshot.ts')).snapshotList,
+  },
+  {
     name: 'recover',
     summary: 'rebuild the cluster from this node after a permanent loss of quorum, or follow one that was',
     options: [

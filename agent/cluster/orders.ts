@@ -55,6 +55,7 @@ export function createOrders(deps: OrderDeps): Operations {
     leave: departure.leave,
     recover: (wish) => recover(deps, wish),
     survey: async () => ({ lines: describeSurvey(await deps.consensus.survey()) }),
+    snapshots: { takeSnapshot: deps.consensus.takeSnapshot, listSnapshots: deps.consensus.listSnapshots },
     resetRequested: () => void leaveThenBegin(deps),
   });
 }

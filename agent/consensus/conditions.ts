@@ -1,12 +1,13 @@
 import type { FoundCondition } from '../engine/controller.ts';
 import type { UnitState } from '../engine/units.ts';
 import { carriersOf, neededFor } from './birth.ts';
+import { database, snapshots, versions } from './data-conditions.ts';
 import type { Durable } from './durable.ts';
 import type { EtcdMember } from './etcd/types.ts';
 import type { FoundingView } from './founding.ts';
 import type { Sight } from './genesis.ts';
 import { type JoiningStep, mayBegin } from './joining.ts';
-import { seriesOf } from './membership.ts';
+import type { SnapshotState } from './snapshot-keeper.ts';
 
 /** What the conditions are made of. */
 export interface ConditionFacts {
@@ -21,6 +22,7 @@ export interface ConditionFacts {
   readonly quorumLostMs?: number | undefined;
   readonly members: readonly EtcdMember[];
   readonly alarms: readonly string[];
+  readonly snapshot?: SnapshotState | undefined;
   readonly nameOf: (id: string) => string;
   /** Id to version of etcd, of the nodes of our cluster. */
   readonly versions: ReadonlyMap<string, string>;
@@ -44,6 +46,7 @@ export function conditionsOf(facts: ConditionFacts): FoundCondition[] {
     ...quorum(facts),
     ...joining(facts),
     ...database(facts),
+    ...snapshots(facts),
     ...versions(facts),
   ];
 }
@@ -216,6 +219,7 @@ function quorum(facts: ConditionFacts): FoundCondition[] {
   const missing = voters.filter((id) => id !== sight.self && !sight.present.includes(id));
   const needed = Math.floor(voters.length / 2) + 1;
   const known = voters.length > 0;
+  const copy = members.some(({ learner, name }) => learner && name === sight.self);
   const names = missing.map(nameOf);
   const more = needed - (voters.length - missing.length);
   return [
@@ -232,7 +236,11 @@ function quorum(facts: ConditionFacts): FoundCondition[] {
           : names.length > 0
             ? `the return of ${names.join(' or ')}`
             : 'voters that answer'
-      }; if they are gone for ever: node-agent recover --help`,
+      }; if they are gone for ever${
+        copy
+          ? ', this node has a copy of their data: sudo node-agent recover --force-new-cluster'
+          : ': node-agent recover --help'
+      }`,
     },
   ];
 }
@@ -257,41 +265,4 @@ function joining({ joining: { kind }, durable, meshReady, quorum }: ConditionFac
 
 function joiningCondition(summary: string, endedBy: string): FoundCondition {
   return { code: 'consensus.joining', state: 'waiting', summary, endedBy };
-}
-
-function database({ alarms }: ConditionFacts): FoundCondition[] {
-  const found: FoundCondition[] = [];
-  if (alarms.includes('NOSPACE')) {
-    found.push({
-      code: 'consensus.disk-full',
-      state: 'failed',
-      summary: "etcd's database has reached its limit; nothing can be written",
-      endedBy: 'it is compacted by itself; else remove keys that nobody needs (etcdctl del)',
-    });
-  }
-  if (alarms.includes('CORRUPT')) {
-    found.push({
-      code: 'consensus.corrupt',
-      state: 'failed',
-      summary: "the data of etcd's members differs",
-      endedBy:
-        'on the member with wrong data: node-agent leave, then join; or node-agent recover --from-snapshot',
-    });
-  }
-  return found;
-}
-
-function versions({ versions: known, nameOf }: ConditionFacts): FoundCondition[] {
-  const told = [...known.values()].filter((version) => version !== 'missing' && version !== 'unknown');
-  const series = new Set(told.map(seriesOf));
-  if (series.size < 2) return [];
-  return [
-    {
-      code: 'consensus.versions-differ',
-      state: 'misconfigured',
-      summary: `nodes have different releases of etcd: ${[...series].sort().join(', ')}`,
-      evidence: [...known].map(([id, version]) => `${nameOf(id)}: ${version}`).join('\n'),
-      endedBy: 'install the same image on all nodes; until then only those of one release vote',
-    },
-  ];
 }

@@ -97,6 +97,41 @@ test('a lost majority comes back from a snapshot, and the node of the old cluste
   assert.equal((await again.range('/test/kept')).kvs[0]?.value, 'yes');
 });
 
+test('of two nodes one keeps a copy, and begins again from it when the voter is gone for good', async (t) => {
+  const cluster = await startNodes(t, 2);
+  const [one, two] = cluster.nodes;
+  assert.ok(one && two);
+  await cluster.until('a voter and a learner', () =>
+    cluster.nodes.every(({ consensus }) => consensus?.voters.length === 1 && consensus.learners.length === 1),
+  );
+  const [voter, copy] = place(one) === 'voter' ? [one, two] : [two, one];
+  const client = clientOf(voter);
+  await client.put('/test/kept', 'yes');
+  // The copy takes its own snapshots of the voter, since a learner serves none.
+  const taken = await copy.part.takeSnapshot();
+  assert.deepEqual(await copy.part.listSnapshots(), [taken]);
+  await client.put('/test/newest', 'too');
+  await client.close();
+  await cluster.until(
+    'the copy is calm',
+    () => copy.conditions.length === 0 && copy.consensus?.quorum === true,
+  );
+  const before = copy.consensus?.genesis?.uuid;
+  await cluster.kill(voter);
+  await cluster.until('no quorum, and what to do', () =>
+    copy.conditions.some(({ code, endedBy }) => code === 'consensus.no-quorum' && /has a copy/.test(endedBy)),
+  );
+  await copy.part.forceNewCluster();
+  await cluster.until(
+    'a new genesis',
+    () => copy.consensus?.genesis?.uuid !== before && copy.consensus?.quorum === true,
+  );
+  const again = clientOf(copy);
+  t.after(() => again.close());
+  assert.equal((await again.range('/test/kept')).kvs[0]?.value, 'yes');
+  assert.equal((await again.range('/test/newest')).kvs[0]?.value, 'too');
+});
+
 test('one node alone recovers by force from its own data', async (t) => {
   const cluster = await startNodes(t, 1);
   const [node] = cluster.nodes;

@@ -16,6 +16,7 @@ import { createFounding, type Founding, type FoundingKind } from './founding.ts'
 import { type Inputs, inputsFrom, sightInputs } from './inputs.ts';
 import { leaveCluster } from './leave.ts';
 import { createMember, type Member } from './member.ts';
+import { renameMissing } from './missing.ts';
 import { consensusOf, NO_CLUSTER, nameIn, versionsIn } from './outcome.ts';
 import {
   type AfterRecovery,
@@ -25,6 +26,7 @@ import {
   recoverFromSnapshot,
 } from './recover.ts';
 import { createObserver, type Observer } from './sight.ts';
+import { listSnapshots, type SnapshotFile } from './snapshots.ts';
 import { SURVEY, type Survey, type SurveyAnswer } from './survey.ts';
 import { surveyNodes } from './survey-nodes.ts';
 import { createTurns } from './turns.ts';
@@ -54,6 +56,10 @@ export interface ConsensusPart {
   survey(): Promise<Survey>;
   /** Go over to the cluster that this node recovered from ours, or has a key of. */
   follow(founder: string): Promise<void>;
+  /** Take a snapshot of the cluster's data now. @throws whatever keeps it from being taken */
+  takeSnapshot(): Promise<SnapshotFile>;
+  /** Those of this node, oldest first. */
+  listSnapshots(): Promise<readonly SnapshotFile[]>;
   /** The files for etcd are by these CA keys, and etcd, if it is to run here, serves with them. */
   hasApplied(caKeys: readonly Uint8Array[]): boolean;
   /** Something that is no resource has changed, such as the CA keys. */
@@ -118,7 +124,7 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
     return made;
   }
 
-  async function pass(view: View, signal: AbortSignal): Promise<Outcome> {
+  async function pass(view: View): Promise<Outcome> {
     const inputs = inputsFrom(view, leaving, caKeys);
     if (inputs === undefined) return {};
     if (life?.identity.id !== inputs.identity.id) life = await begin(inputs.identity, inputs);
@@ -139,7 +145,7 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
     });
     const now = sight(life);
     const seen = await member
-      .pass({ ...inputs, nowMs: now.nowMs, present: now.present }, signal)
+      .pass({ ...inputs, nowMs: now.nowMs, present: now.present })
       .catch(renameMissing);
     lastLostMs = seen.quorumLostMs;
     hadQuorum = seen.look.members !== undefined;
@@ -157,6 +163,7 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
       quorumLostMs: seen.quorumLostMs,
       members: seen.look.members ?? seen.look.remembered,
       alarms: seen.alarms,
+      snapshot: member.snapshots.state(),
       nameOf: (id) => (id === inputs.self ? 'this node' : nameIn(inputs.cards, id)),
       versions: versionsIn(inputs.cards, durable, seen),
       peerPort: inputs.settings.consensus.peer_port,
@@ -168,7 +175,7 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
       (seen.membership === undefined || seen.membership.kind === 'calm') &&
       member.hasApplied(inputs.caKeys) &&
       durable.confirmed === true;
-    const consensus = consensusOf(durable, seen, inputs.self, member.etcd.tls);
+    const consensus = consensusOf(durable, seen, inputs.self, member.etcd.tls, member.snapshots.state());
     place = consensus.place;
     return {
       outputs: { consensus },
@@ -239,12 +246,15 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
       inputs: ['facts', 'cards', 'gossip', 'mesh', 'registry', 'timers'],
       outputs: ['consensus'],
       timeoutMs: 180_000,
-      async reconcile(view, signal) {
+      async reconcile(view) {
         if (turns.busy()) return { ...last, againMs: SOON_MS };
-        last = await turns.exclusive(() => pass(view, signal));
+        last = await turns.exclusive(() => pass(view));
         return last;
       },
-      close: async () => life?.member.client.close(),
+      async close() {
+        life?.member.snapshots.close();
+        life?.member.client.close();
+      },
     },
     async leave() {
       const { keeper, member, inputs } = living();
@@ -278,6 +288,8 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
       log.warning('ordered to follow a recovered cluster', { founder });
       nudge();
     },
+    takeSnapshot: async () => living().member.snapshots.take(),
+    listSnapshots: () => listSnapshots(paths.state),
     hasApplied: (keys) => life?.member.hasApplied(keys) ?? false,
     wake: () => nudge(),
   };
@@ -285,16 +297,4 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
 
 async function keeperOf(state: string): Promise<Keeper> {
   return createKeeper(await loadDurable(state), (durable) => saveDurable(state, durable));
-}
-
-/** The operator knows etcd, not our units. */
-function renameMissing(error: unknown): never {
-  if (!(error instanceof AgentError) || error.code !== 'unit.missing-program') throw error;
-  throw new AgentError({
-    code: 'consensus.missing',
-    exit: 'internal',
-    message: 'etcd is not installed: this node cannot vote',
-    fix: 'apt-get install etcd-server',
-    cause: error,
-  });
 }

@@ -49,7 +49,9 @@ export async function leaveCluster(deps: LeaveDeps): Promise<string> {
       });
     });
     const own = members.find(({ name }) => name === self);
-    const alone = own !== undefined && members.length === 1 && member.isAlone();
+    // A learner that is not here keeps a copy, and nobody from going.
+    const lastVoter = members.every(({ name, learner }) => name === self || learner);
+    const alone = own !== undefined && lastVoter && member.isAlone();
     if (!alone) {
       await member.client.put(wishKey('leaving', self), '');
       const gone = await awaited(async () => {

@@ -62,11 +62,24 @@ describe('care for the database', () => {
     );
   });
 
+  const member = (name: string, learner = false) => ({ name, learner });
+
   test('three voters keep snapshots', () => {
-    const voters = ['e', 'd', 'c', 'b', 'a'];
+    const nodes = ['e', 'd', 'c', 'b', 'a', '0'];
+    const voters = nodes.slice(0, 5).map((name) => member(name));
     assert.deepEqual(
-      voters.filter((id) => keepsSnapshots(id, voters)),
+      nodes.filter((id) => keepsSnapshots(id, voters, nodes)),
       ['c', 'b', 'a'],
     );
+  });
+
+  test('where fewer vote two other nodes keep snapshots as well, the one with the copy first', () => {
+    const nodes = ['a', 'b', 'c', 'd', 'e'];
+    const members = [member('b'), member('e', true)];
+    assert.deepEqual(
+      nodes.filter((id) => keepsSnapshots(id, members, nodes)),
+      ['a', 'b', 'e'],
+    );
+    assert.ok(!keepsSnapshots('a', [], nodes), 'nobody answers');
   });
 });

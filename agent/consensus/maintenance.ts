@@ -52,7 +52,18 @@ export function planCare(facts: CareFacts, quotaBytes: number): CareStep {
   return { kind: 'defragment', memberId: wasteful.memberId, endpoint: wasteful.endpoint };
 }
 
-/** Which voters keep snapshots: three, so that a machine may burn. Pure. */
-export function keepsSnapshots(self: string, voters: readonly string[]): boolean {
-  return voters.toSorted().slice(0, 3).includes(self);
+/**
+ * Which nodes keep snapshots: three, so that a machine may burn; voters first, then who has a copy, then by id. Pure.
+ *
+ * @param others ids of all nodes that are here
+ */
+export function keepsSnapshots(
+  self: string,
+  members: readonly { readonly name: string; readonly learner: boolean }[],
+  others: readonly string[],
+): boolean {
+  const named = (learner: boolean) =>
+    members.filter((member) => member.learner === learner && member.name !== '').map(({ name }) => name);
+  const ranked = new Set([...named(false).sort(), ...named(true), ...others.toSorted()]);
+  return members.length > 0 && [...ranked].slice(0, 3).includes(self);
 }

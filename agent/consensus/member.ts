@@ -4,7 +4,7 @@ import type { UnitState, Units } from '../engine/units.ts';
 import type { Log } from '../log.ts';
 import type { Paths } from '../paths.ts';
 import { stepOf, USUAL } from '../timers/steps.ts';
-import { type ClusterLook, lookAtCluster, NOTHING_SEEN } from './cluster-look.ts';
+import { type ClusterLook, endpointsOf, lookAtCluster, NOTHING_SEEN } from './cluster-look.ts';
 import { holdsData, setAside } from './data.ts';
 import type { Keeper } from './durable.ts';
 import { createEtcdClient } from './etcd/client.ts';
@@ -18,17 +18,18 @@ import { createLocalEtcd, type LocalEtcd, markOf, type Wish } from './local-etcd
 import { keepsSnapshots } from './maintenance.ts';
 import type { MembershipStep } from './membership.ts';
 import { pin } from './pin.ts';
-import { SNAPSHOT_EVERY_MS, takeSnapshot } from './snapshots.ts';
+import { createSnapshotKeeper, type SnapshotKeeper } from './snapshot-keeper.ts';
 import { createSteward } from './steward.ts';
 import { isTurn } from './turn.ts';
-import { idBehind, otherEndpoints } from './whereabouts.ts';
+import { carriersHere, idBehind, otherEndpoints } from './whereabouts.ts';
 
 /** This node as a member or client of its cluster's etcd. */
 export interface Member {
   readonly client: EtcdClient;
   readonly etcd: LocalEtcd;
+  readonly snapshots: SnapshotKeeper;
   /** One look and at most one step. */
-  pass(inputs: MemberInputs, signal: AbortSignal): Promise<MemberView>;
+  pass(inputs: MemberInputs): Promise<MemberView>;
   /** Nothing was written to the cluster but by agents, and nobody else is a member. */
   isEmpty(): Promise<boolean>;
   /** No other node that is here carries our genesis. */
@@ -88,7 +89,6 @@ export function createMember({ paths, units, log, keeper, mayRestart }: MemberDe
   let quorumLostMs: number | undefined;
   let alarms: readonly string[] = [];
   let alarmsMs = Number.NEGATIVE_INFINITY;
-  let snapshotMs: number | undefined;
   let appliedKeys = '';
   let callMs = stepOf(USUAL).callMs;
   let runsWith: StepName | undefined;
@@ -100,6 +100,7 @@ export function createMember({ paths, units, log, keeper, mayRestart }: MemberDe
   };
   const client = createEtcdClient(options);
   const transport = createTransport(options);
+  const snapshots = createSnapshotKeeper(client, paths.state, log);
 
   const isOwn = (self: string, ownPeerUrl: string) => (member: EtcdMember) =>
     member.name === self || (member.name === '' && member.peerUrls.includes(ownPeerUrl));
@@ -109,7 +110,6 @@ export function createMember({ paths, units, log, keeper, mayRestart }: MemberDe
     greeted = false;
     absentSinceMs = undefined;
     quorumLostMs = undefined;
-    snapshotMs = undefined;
     alarms = [];
     steward.rest();
   }
@@ -159,11 +159,17 @@ export function createMember({ paths, units, log, keeper, mayRestart }: MemberDe
     }
   }
 
+  async function keepSnapshots(inputs: MemberInputs): Promise<void> {
+    const { genesis, clusterId } = keeper.now();
+    const members = clusterId === undefined ? [] : (look.members ?? []);
+    const here = [inputs.self, ...carriersHere(inputs, genesis?.uuid)];
+    await snapshots.look(keepsSnapshots(inputs.self, members, here), endpointsOf(members), inputs.nowMs);
+  }
+
   async function serve(
     inputs: MemberInputs,
     ownPeerUrl: string,
     local: string,
-    signal: AbortSignal,
   ): Promise<MembershipStep | undefined> {
     const { self, nowMs, gossip, mesh, cards, timers } = inputs;
     const { members, status } = look;
@@ -173,15 +179,6 @@ export function createMember({ paths, units, log, keeper, mayRestart }: MemberDe
     if (nowMs - alarmsMs >= ALARMS_MS) {
       alarmsMs = nowMs;
       alarms = [...new Set((await client.alarms()).map(({ alarm }) => alarm))];
-    }
-    const voters = members.filter(({ learner }) => !learner).map(({ name }) => name);
-    snapshotMs ??= nowMs - SNAPSHOT_EVERY_MS + 120_000;
-    if (nowMs - snapshotMs >= SNAPSHOT_EVERY_MS && keepsSnapshots(self, voters)) {
-      snapshotMs = nowMs;
-      await takeSnapshot(client, local, paths.state, signal).then(
-        (file) => log.info('took a snapshot', { file }),
-        (error: unknown) => log.warning('no snapshot could be taken', { reason: String(error) }),
-      );
     }
     if (status.leader !== status.memberId || !confirmed || !gossip || !mesh) {
       steward.rest();
@@ -209,13 +206,14 @@ export function createMember({ paths, units, log, keeper, mayRestart }: MemberDe
   return {
     client,
     etcd,
+    snapshots,
     isAlone: () => alone,
     hasApplied: (caKeys) => appliedKeys === markOf(caKeys),
     async isEmpty() {
       if ((look.members ?? look.remembered).length !== 1) return false;
       return holdsOnlyOurs(client).catch(() => false);
     },
-    async pass(inputs, signal) {
+    async pass(inputs) {
       const { self, settings, mesh, nowMs, caKeys } = inputs;
       const { consensus } = settings;
       callMs = stepOf(inputs.timers.step).callMs;
@@ -224,9 +222,7 @@ export function createMember({ paths, units, log, keeper, mayRestart }: MemberDe
       const now = genesis && `${genesis.uuid} ${mayBegin(keeper.now())}`;
       if (now !== cluster) begin();
       cluster = now;
-      alone = !inputs.cards.some(
-        ({ card }) => inputs.present.includes(card.id) && card.genesis?.uuid === genesis?.uuid,
-      );
+      alone = carriersHere(inputs, genesis?.uuid).length === 0;
       const unit = await etcd.observe();
       const hasData = await holdsData(paths.state);
       const view = (joining: JoiningStep, membership?: MembershipStep): MemberView => ({
@@ -285,7 +281,8 @@ export function createMember({ paths, units, log, keeper, mayRestart }: MemberDe
       };
       await act(joining, inputs, wish, unit);
       await greet(inputs).catch(() => {});
-      return view(joining, await serve(inputs, ownPeerUrl, local, signal).catch(refused));
+      await keepSnapshots(inputs);
+      return view(joining, await serve(inputs, ownPeerUrl, local).catch(refused));
     },
   };
 

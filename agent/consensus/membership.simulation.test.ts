@@ -75,7 +75,43 @@ describe('membership, simulated', () => {
       const ensemble = createEnsemble(size, randomFrom(size));
       run(ensemble, 120, `${size}`);
       assert.equal(ensemble.voters().length, voters, `${size} machines`);
+      const copies = ensemble.members.filter(({ learner, name }) => learner && name !== '').length;
+      assert.equal(copies, size === 2 ? 1 : 0, `${size} machines`);
     }
+  });
+
+  test('of two machines one keeps a copy, also while it is off, and votes once a third is there', () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const ensemble = createEnsemble(3, randomFrom(seed));
+      const [copy, third] = [node(ensemble, 1), node(ensemble, 2)];
+      third.up = false;
+      run(ensemble, 900, 'two');
+      const learners = () => ensemble.members.filter(({ learner }) => learner).map(({ name }) => name);
+      assert.deepEqual([names(ensemble), learners()], [['node0'], ['node1']]);
+      copy.up = false;
+      run(ensemble, 1_000, 'one');
+      assert.deepEqual([names(ensemble), learners()], [['node0'], ['node1']]);
+      assert.ok(copy.hasData);
+      copy.up = true;
+      third.up = true;
+      run(ensemble, 120, 'three');
+      assert.deepEqual([names(ensemble), learners()], [['node0', 'node1', 'node2'], []]);
+    }
+  });
+
+  test('a copy that is gone gives its place to the next machine', () => {
+    const ensemble = createEnsemble(3, randomFrom(9));
+    const [copy, third] = [node(ensemble, 1), node(ensemble, 2)];
+    third.up = false;
+    run(ensemble, 60, 'two');
+    copy.up = false;
+    third.up = true;
+    run(ensemble, 120, 'another two');
+    assert.deepEqual(names(ensemble), ['node0']);
+    assert.deepEqual(
+      ensemble.members.filter(({ learner }) => learner).map(({ name }) => name),
+      ['node2'],
+    );
   });
 
   test('a dead voter is replaced after the grace time and not before', () => {

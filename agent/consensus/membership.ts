@@ -67,7 +67,7 @@ export const SURPLUS_MS = 10 * 60_000;
 /** etcd promotes at 90 % of the leader's log; a little more spares refusals. */
 const READY = 0.9;
 
-/** One voter below 3 nodes, three below 7, else five. Pure. */
+/** One voter below 3 nodes, with a copy beside it from two on; three below 7, else five. Pure. */
 export function targetVoters(nodes: number): number {
   return nodes < 3 ? 1 : nodes < 7 ? 3 : 5;
 }
@@ -84,9 +84,8 @@ export function planMembership(facts: MembershipFacts): MembershipStep {
   return (
     about ??
     departure(facts) ??
-    (learner ? { kind: 'wait', for: 'the learner to catch up' } : undefined) ??
-    replacement(facts) ??
-    growth(facts) ??
+    (learner && !isCopy(facts, learner) ? { kind: 'wait', for: 'the learner to catch up' } : undefined) ??
+    (learner ? undefined : (replacement(facts) ?? growth(facts))) ??
     shrinkage(facts) ?? { kind: 'calm' }
   );
 }
@@ -104,17 +103,37 @@ function aboutLearner(facts: MembershipFacts, learner: EtcdMember): MembershipSt
   const remove = (why: string): MembershipStep => ({ kind: 'remove', member: learner, why });
   const goes = node === undefined ? 'it is unknown' : reasonToGo(facts, node.id);
   if (goes !== undefined) return remove(goes);
-  if (isDead(facts, learner)) return remove('it died before it could vote');
+  const stays = isCopy(facts, learner);
+  if (isDead(facts, learner) && !stays) return remove('it died before it could vote');
   const known = health?.clusterId;
   if (known !== undefined && known !== facts.clusterId) return remove('it is of another cluster');
   if (learner.name !== '' && health?.reachable && (health.progress ?? 0) >= READY) {
     const { live, count } = voters(facts);
+    if (stays) return undefined;
     // It must not make a majority out of reach: not even if it stops right after.
     if (live + 1 >= majority(count + 1) && live === count) return { kind: 'promote', member: learner };
     return undefined;
   }
-  const stalled = facts.nowMs - facts.lastChangeMs >= STALLED_MS;
+  // A copy may have been switched off: it is older then, and better than none.
+  if (stays && health?.reachable !== true) return undefined;
+  const sinceMs = Math.max(facts.lastChangeMs, stays ? (health?.sinceMs ?? 0) : 0);
+  const stalled = facts.nowMs - sinceMs >= STALLED_MS;
   return stalled ? remove('it has not caught up within five minutes') : undefined;
+}
+
+/**
+ * Of one or two nodes one votes, since two voters would both be needed. The other one keeps a copy of the data: a
+ * learner that has started and does not vote before somebody is there to be the third.
+ */
+function isCopy(facts: MembershipFacts, learner: EtcdMember): boolean {
+  return (
+    learner.name !== '' && voters(facts).count === 1 && !isHeirless(facts) && candidates(facts).length === 0
+  );
+}
+
+/** The last voter wants to go: somebody must come first, whatever the size. */
+function isHeirless(facts: MembershipFacts): boolean {
+  return voters(facts).count === 1 && reasonToGo(facts, facts.self) !== undefined;
 }
 
 /** Voters that shall go at once: they asked for it, were thrown out, or have no data any more. */
@@ -150,14 +169,10 @@ function replacement(facts: MembershipFacts): MembershipStep | undefined {
 function growth(facts: MembershipFacts): MembershipStep | undefined {
   const { live, count } = voters(facts);
   const alive = facts.nodes.filter((node) => node.alive && reasonToGo(facts, node.id) === undefined);
-  const found = candidates(facts);
-  const [first] = found;
+  const [first] = candidates(facts);
   if (first === undefined) return undefined;
-  const wanted = targetVoters(alive.length);
-  // The last voter wants to go: somebody must come first, whatever the size.
-  const heirless = count === 1 && reasonToGo(facts, facts.self) !== undefined;
-  if (count >= wanted && !heirless) return undefined;
-  if (count === 1 && found.length < 2 && !heirless) return { kind: 'wait', for: 'two more steady nodes' };
+  // Beside a voter that is alone the first one is a copy until there is a third.
+  if (count > 1 && count >= targetVoters(alive.length)) return undefined;
   if (live < count) return { kind: 'wait', for: 'all voters to be connected' };
   return { kind: 'add', node: first };
 }

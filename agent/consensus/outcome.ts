@@ -3,6 +3,7 @@ import { endpointsOf } from './cluster-look.ts';
 import type { Durable } from './durable.ts';
 import { QUOTA_BYTES } from './etcd/config.ts';
 import type { MemberView } from './member.ts';
+import type { SnapshotState } from './snapshot-keeper.ts';
 
 /** What the other controllers learn before there is a cluster. */
 export const NO_CLUSTER: Consensus = {
@@ -21,6 +22,7 @@ export function consensusOf(
   seen: MemberView,
   self: string,
   tls: Consensus['tls'],
+  snapshot: SnapshotState,
 ): Consensus {
   const { genesis, confirmed = false, clusterId } = durable;
   if (genesis === undefined) return NO_CLUSTER;
@@ -50,6 +52,7 @@ export function consensusOf(
     ...(seen.timers === undefined ? {} : { timers: seen.timers }),
     lastVoters: durable.voters ?? [],
     ...(durable.follow === undefined ? {} : { follow: durable.follow }),
+    ...(snapshot.keeps ? { snapshot: { takenAt: snapshot.newest?.takenAt, failed: snapshot.failed } } : {}),
   };
 }
 

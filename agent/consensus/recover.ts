@@ -58,7 +58,7 @@ export async function recoverFromSnapshot(
   file: string | undefined,
   after = NOTHING_MORE,
 ): Promise<Recovered> {
-  const { paths, etcd, identity, ownPeerUrl } = deps;
+  const { paths, etcd } = deps;
   const snapshot = file ?? (await latestSnapshot(paths.state));
   if (snapshot === undefined || (await files.look(snapshot))?.kind !== 'file') {
     throw new AgentError({
@@ -71,33 +71,7 @@ export async function recoverFromSnapshot(
     });
   }
   const genesis = nextGenesis(deps);
-  const restored = `${dataFolder(paths.state)}.restored`;
-  await folders.removeTree(restored);
-  // Before anything is stopped: a bad file changes nothing.
-  const { code, stderr } = await programs.run(
-    [
-      '/usr/bin/etcdctl',
-      'snapshot',
-      'restore',
-      snapshot,
-      `--name=${identity.id}`,
-      `--initial-cluster=${identity.id}=${ownPeerUrl}`,
-      `--initial-cluster-token=${genesis.uuid}`,
-      `--initial-advertise-peer-urls=${ownPeerUrl}`,
-      `--data-dir=${restored}`,
-    ],
-    { environment: { ETCDCTL_API: '3' }, timeoutMs: RESTORE_MS },
-  );
-  if (code !== 0) {
-    await folders.removeTree(restored);
-    throw new AgentError({
-      code: 'recover.restore',
-      exit: 'notDone',
-      message: `etcdctl cannot restore ${snapshot}`,
-      evidence: stderr.trim().split('\n').slice(-3).join('\n'),
-      fix: 'take an older snapshot, or one of another voter',
-    });
-  }
+  const restored = await restore(deps, snapshot, genesis, []);
   const local = localClient(deps);
   try {
     const before = await newestHere(local);
@@ -123,6 +97,43 @@ export async function recoverFromSnapshot(
   } finally {
     await local.close();
   }
+}
+
+/** Make a data folder of a cluster of this node alone; what runs is not touched: a bad file changes nothing. */
+async function restore(
+  { paths, identity, ownPeerUrl }: RecoverDeps,
+  snapshot: string,
+  genesis: Genesis,
+  more: readonly string[],
+): Promise<string> {
+  const restored = `${dataFolder(paths.state)}.restored`;
+  await folders.removeTree(restored);
+  const { code, stderr } = await programs.run(
+    [
+      '/usr/bin/etcdctl',
+      'snapshot',
+      'restore',
+      snapshot,
+      `--name=${identity.id}`,
+      `--initial-cluster=${identity.id}=${ownPeerUrl}`,
+      `--initial-cluster-token=${genesis.uuid}`,
+      `--initial-advertise-peer-urls=${ownPeerUrl}`,
+      `--data-dir=${restored}`,
+      ...more,
+    ],
+    { environment: { ETCDCTL_API: '3' }, timeoutMs: RESTORE_MS },
+  );
+  if (code !== 0) {
+    await folders.removeTree(restored);
+    throw new AgentError({
+      code: 'recover.restore',
+      exit: 'notDone',
+      message: `etcdctl cannot restore ${snapshot}`,
+      evidence: stderr.trim().split('\n').slice(-3).join('\n'),
+      fix: 'take an older snapshot, or one of another voter',
+    });
+  }
+  return restored;
 }
 
 /** What etcd here had until now; undefined when it does not run. */
@@ -170,10 +181,24 @@ export async function forceNewCluster(deps: RecoverDeps, after = NOTHING_MORE): 
     });
   }
   const genesis = nextGenesis(deps);
+  // Etcd's --force-new-cluster panics on the data of a learner (3.4.23): its database is restored as a snapshot is.
+  const asked = localClient(deps);
+  const isCopy = await asked.status(deps.localEndpoint).then(
+    ({ learner }) => learner,
+    () => false,
+  );
+  asked.close();
   await etcd.stop();
   const copy = await freeName(paths.state);
   await folders.copyTree(dataFolder(paths.state), copy);
-  await etcd.start(aloneAs(deps, genesis), clock.monotonicMs(), true);
+  if (isCopy) {
+    // It was stopped in order: all that it was told is in it. Only `snapshot save` writes a checksum.
+    const database = path.join(copy, 'member', 'snap', 'db');
+    const restored = await restore(deps, database, genesis, ['--skip-hash-check']);
+    await folders.removeTree(dataFolder(paths.state));
+    await folders.moveDurable(restored, dataFolder(paths.state));
+  }
+  await etcd.start(aloneAs(deps, genesis), clock.monotonicMs(), !isCopy);
   const local = localClient(deps);
   try {
     const leads = await leadsAlone(local, deps);

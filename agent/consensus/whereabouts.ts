@@ -33,6 +33,16 @@ export function otherEndpoints(
   return [...voters.slice(0, ASKED_AT_ONCE - 1), ...turned.slice(0, room)];
 }
 
+/** Ids of the other nodes of our cluster that are here. Pure. */
+export function carriersHere(
+  { cards, present }: Pick<MemberInputs, 'cards' | 'present'>,
+  uuid: string | undefined,
+): string[] {
+  return cards
+    .filter(({ card }) => card.genesis?.uuid === uuid && present.includes(card.id))
+    .map(({ card }) => card.id);
+}
+
 /** The node that has this peer URL. */
 export function idBehind({ cards, mesh }: MemberInputs, url: string): string | undefined {
   return cards.find(({ card }) => {

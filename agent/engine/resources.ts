@@ -197,6 +197,8 @@ export interface Consensus {
   readonly alarms: readonly string[];
   /** What etcd here runs with; absent while it does not serve, or is about to be started again. */
   readonly timers?: StepName | undefined;
+  /** Where this node keeps snapshots: of the newest one, ISO 8601, and why the last one could not be taken. */
+  readonly snapshot?: { readonly takenAt?: string | undefined; readonly failed?: string | undefined };
 }
 
 /** The pace of this node, and every limit that follows from it. */

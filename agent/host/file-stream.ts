@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import * as path from 'node:path';
 import { storageError } from './storage-error.ts';
@@ -35,6 +36,11 @@ export async function writeStreamDurable(file: string, pieces: AsyncIterable<Uin
     await fs.rm(temporary, { force: true });
     throw cause;
   }
+}
+
+/** A copy (0600) that appears whole and lasting, or not at all. @throws AgentError as {@link writeStreamDurable} */
+export async function copyDurable(from: string, to: string): Promise<number> {
+  return writeStreamDurable(to, createReadStream(from));
 }
 
 async function onDisk<T>(file: string, act: () => Promise<T>): Promise<T> {

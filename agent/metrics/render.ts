@@ -103,6 +103,16 @@ function metricsOf({ state, version, view, peers, events, refusals, process }: M
     gauge('clusteros_etcd_db_bytes', "Size of etcd's database on disk.", number(consensus?.databaseBytes)),
     gauge('clusteros_etcd_quota_bytes', "Limit of etcd's database.", number(consensus?.quotaBytes)),
     gauge('clusteros_etcd_alarms', 'Alarms that etcd has raised.', number(consensus?.alarms.length)),
+    gauge(
+      'clusteros_snapshot_age_seconds',
+      "Age of the newest snapshot of etcd's data on this node, where it keeps some.",
+      number(consensus?.snapshot?.ageSeconds),
+    ),
+    gauge(
+      'clusteros_snapshot_failed',
+      'The last snapshot could not be taken.',
+      bit(consensus?.snapshot && consensus.snapshot.failed !== undefined),
+    ),
     // A gauge, not a counter: peers that have been forgotten no longer count.
     gauge('clusteros_refusals', 'Times that peers were refused, of those remembered.', number(refusals)),
     counter('clusteros_events_total', 'Events since the agent started.', events),

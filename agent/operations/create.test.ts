@@ -49,6 +49,10 @@ function station(
     leave: async () => ({ done: 'left' }),
     recover: async () => ({ done: 'begun anew' }),
     survey: async () => ({ lines: [] }),
+    snapshots: {
+      takeSnapshot: async () => ({ file: '', takenAt: '', bytes: 0 }),
+      listSnapshots: async () => [],
+    },
     resetRequested: () => told.push('reset'),
   });
   return { operations, etcd, paths, told };

@@ -32,6 +32,7 @@ export interface OperationDeps {
   readonly leave: () => Promise<Done>;
   readonly recover: (wish: RecoverWish) => Promise<Done>;
   readonly survey: Operations['survey'];
+  readonly snapshots: Pick<Operations, 'takeSnapshot' | 'listSnapshots'>;
   /** The reset is written down: have the agent perform it, by ending and starting again or at once. */
   readonly resetRequested: () => void;
 }
@@ -79,6 +80,8 @@ export function createOperations(deps: OperationDeps): Operations {
       if (wish.mode !== 'follow') refuseWithQuorum(deps.consensus());
       return deps.recover(wish);
     },
+    takeSnapshot: withQuorum(deps.snapshots.takeSnapshot),
+    listSnapshots: deps.snapshots.listSnapshots,
   };
 }
 

@@ -16,6 +16,18 @@ export interface Operations {
   recover(wish: RecoverWish): Promise<Done>;
   /** Who answers and who was last seen when, before a recovery; a line each. */
   survey(): Promise<{ readonly lines: readonly string[] }>;
+  /** Of the cluster's data, in the folder of this node's snapshots. */
+  takeSnapshot(): Promise<SnapshotView>;
+  /** Those of this node, oldest first. */
+  listSnapshots(): Promise<readonly SnapshotView[]>;
+}
+
+export interface SnapshotView {
+  /** On this node. */
+  readonly file: string;
+  /** ISO 8601. */
+  readonly takenAt: string;
+  readonly bytes: number;
 }
 
 export interface EvictWish {

@@ -89,6 +89,7 @@ export function scene(): Scene {
       databaseBytes: 40_960,
       quotaBytes: 2_147_483_648,
       alarms: [],
+      snapshot: { takenAt: '1969-12-31T23:30:00Z' },
     },
     registry: {
       nodes: [0, 1, 2, 3].map((index) => ({

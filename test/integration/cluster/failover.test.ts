@@ -82,7 +82,7 @@ test('a voter that leaves is replaced and stays away until it is told to come ba
     await settled(stayers, { voters: 3 });
     await leaver.stopAgent();
     await leaver.startAgent();
-    await leaver.until('it stays away', ({ conditions }) => has(conditions, 'node.left'), 30_000);
+    await leaver.until('it stays away', ({ conditions }) => has(conditions, 'node.left'), 120_000);
     assert.deepEqual(await engines(leaver), []);
     await leaver.must(['node-agent', 'join', stayers[0]?.address ?? '']);
     await settled(machines);
@@ -98,10 +98,10 @@ test('a voter that leaves is replaced and stays away until it is told to come ba
       await machine.until('the evicted one has no place', (status) => !placed(status, id), 30_000);
       assert.doesNotMatch(await machine.must(['cat', '/etc/hosts']), new RegExp(`\\b${evicted.name}\\b`));
     }
-    await evicted.until('it stands back', ({ conditions }) => has(conditions, 'node.evicted'), 60_000);
+    await evicted.until('it stands back', ({ conditions }) => has(conditions, 'node.evicted'), 120_000);
     await evicted.stopAgent();
     await evicted.startAgent();
-    await evicted.until('it stands back again', ({ conditions }) => has(conditions, 'node.evicted'), 60_000);
+    await evicted.until('it stands back again', ({ conditions }) => has(conditions, 'node.evicted'), 120_000);
     assert.deepEqual(await engines(evicted), []);
     await operator.until('it refuses the evicted one', (status) => refuses(status, evicted), 60_000);
     await operator.must(['node-agent', 'readmit', id]);
