@@ -129,6 +129,27 @@ for (const [sector, size] of [
   });
 }
 
+test('two disks of one image have no id in common', NEEDS, async (t) => {
+  const { undo, sandbox, folder, source } = prepare(t, 'unattended: true\nafter: wait\n');
+  const ids: string[][] = [];
+  for (let count = 0; count < 2; count++) {
+    const disk = loopDisk(undo, folder, 8 * GB);
+    assert.equal((await install(sandbox, source, [disk])).error, undefined);
+    const { partitiontable } = JSON.parse(
+      execFileSync('sfdisk', ['--json', disk.path], { encoding: 'utf8' }),
+    );
+    const parts = partitiontable.partitions as { uuid: string; start: number }[];
+    const offset = String((parts[2]?.start ?? 0) * 512);
+    const probe = ['--probe', '--offset', offset, '--match-tag', 'UUID', '--output', 'value', disk.path];
+    const root = execFileSync('blkid', probe, { encoding: 'utf8' }).trim();
+    ids.push([partitiontable.id, root, ...parts.map(({ uuid }) => uuid)]);
+    inspect(undo, folder, disk, 512);
+  }
+  const all = ids.flat();
+  assert.equal(all.length, 10);
+  assert.equal(new Set(all).size, 10, all.join(' '));
+});
+
 test('each disk that may not be written to is refused with its reason', NEEDS, async (t) => {
   const { undo, sandbox, folder, source } = prepare(t, 'unattended: true\nafter: wait\n');
   const disks = Object.fromEntries(

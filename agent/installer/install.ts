@@ -1,4 +1,5 @@
 /** Installing, from the first look at the disks to the restart: the table of contents of `node-agent install`. */
+import { randomUUID } from 'node:crypto';
 import type { Asker } from '../cli/confirm.ts';
 import { AgentError } from '../errors.ts';
 import { blockDevice, clock, programs } from '../host.ts';
@@ -9,6 +10,7 @@ import { assertChosenDisk } from './chosen-disk.ts';
 import { DeviceFault } from './device.ts';
 import { answer, begin, type Dialogue, type Scene } from './dialogue.ts';
 import type { Disk } from './disks.ts';
+import { freshFileSystemId, withFreshIds } from './fresh-ids.ts';
 import { openImageFolder } from './image-folder.ts';
 import { meterLine } from './progress.ts';
 import { type DiskPrograms, devicesBehind, listDisks, lookAt } from './read-disks.ts';
@@ -58,7 +60,8 @@ export async function install(options: InstallOptions): Promise<Installed | unde
   }
 }
 
-async function writeSystem(options: InstallOptions, disk: Disk, image: InstallImage): Promise<Moved> {
+async function writeSystem(options: InstallOptions, disk: Disk, built: InstallImage): Promise<Moved> {
+  const image = withFreshIds(built, randomUUID);
   const shown = { signal: options.signal, ...meters(options) };
   // One descriptor from the first look to the last sector: while it is open, no other disk takes the name.
   const written = await openDisk(disk, true);
@@ -81,6 +84,7 @@ async function moveSeed(options: InstallOptions, disk: Disk, image: InstallImage
   if (root === undefined) throw new Error('the image has no partitions');
   const report = { version: 1, name: image.name, disk: disk.path, at: clock.wallClock().toISOString() };
   options.sayProgress('Moving the seed');
+  await freshFileSystemId(disk.path, root);
   return await moveSeedTo(disk.path, root, options.paths, `${JSON.stringify(report, undefined, 2)}\n`);
 }
 

@@ -5,8 +5,7 @@ import { OperatorError } from '../errors.ts';
 import { files } from '../host.ts';
 import { biosBoot } from './disk/bios-boot.ts';
 import { bootChain, makeEsp } from './disk/esp.ts';
-import { grubMenu, grubStub } from './disk/grub-config.ts';
-import type { DiskIdentifiers } from './disk/identifiers.ts';
+import { GRUB_STUB, grubMenu } from './disk/grub-config.ts';
 import { diskLayout, partitionTable } from './disk/partitions.ts';
 import { writeQcow2 } from './disk/qcow2.ts';
 import { FileSystemFull } from './ext4/allocate.ts';
@@ -29,17 +28,16 @@ export async function assembleQcow2(file: string, options: AssembleOptions): Pro
   });
 }
 
-/** Files that depend on the disk's ids. */
-export function diskFiles(plan: Plan, ids: DiskIdentifiers): LayerFile[] {
-  const rootUuid = ids.rootFileSystem;
+/** Files of a system on a disk. What `/` is mounted from is the kernel's word alone: no id stands here either. */
+export function diskFiles(plan: Plan): LayerFile[] {
   const title = `Cluster-OS (${plan.base.name})`;
   return [
     {
       path: '/etc/fstab',
       mode: 0o644,
-      text: `UUID=${rootUuid} / ext4 defaults,errors=remount-ro,x-systemd.growfs 0 1\n`,
+      text: '/dev/root / ext4 defaults,errors=remount-ro,x-systemd.growfs 0 1\n',
     },
-    { path: '/boot/grub/clusteros.cfg', mode: 0o644, text: grubMenu({ rootUuid, title }) },
+    { path: '/boot/grub/clusteros.cfg', mode: 0o644, text: grubMenu({ title }) },
   ];
 }
 
@@ -48,7 +46,7 @@ export async function diskImage(options: AssembleOptions): Promise<DiskImage> {
   const { plan, root, ids, epoch, workFolder, signal } = options;
   const layout = diskLayout(plan.diskBytes);
   const table = await partitionTable(layout, ids, workFolder, signal);
-  const chain = await bootChain(options, grubStub({ rootUuid: ids.rootFileSystem }));
+  const chain = await bootChain(options, GRUB_STUB);
   const esp = await makeEsp(chain, {
     size: layout.esp.length,
     volume: ids.espVolume,

@@ -7,7 +7,7 @@ import { inOrder, type Segment, wholeImage } from '../segments.ts';
 import { call, EPOCH, freshFolder, needs, output, writeRaw } from '../testing/images.ts';
 import { biosBoot } from './bios-boot.ts';
 import { makeEsp } from './esp.ts';
-import { grubMenu, grubStub } from './grub-config.ts';
+import { GRUB_STUB, grubMenu } from './grub-config.ts';
 import { diskIdentifiers } from './identifiers.ts';
 import { diskLayout, partitionTable } from './partitions.ts';
 
@@ -168,8 +168,8 @@ test('files that do not fit are an error, and nothing stays in the work folder',
   assert.deepEqual(await fs.readdir(folder), []);
 });
 
-const MENU = grubMenu({ rootUuid: IDS.rootFileSystem, title: 'Cluster-OS (debian-13)' });
-const STUB = grubStub({ rootUuid: IDS.rootFileSystem });
+const MENU = grubMenu({ title: 'Cluster-OS (debian-13)' });
+const STUB = GRUB_STUB;
 
 test("GRUB's menu and the stub that leads to it are as reviewed", async () => {
   await matchesGolden(new URL('goldens/grub-menu.golden', import.meta.url), MENU);

@@ -70,6 +70,14 @@ test('an empty tree is a clean file system with its label, UUID and lost+found',
   assert.equal(status(image, '/lost+found').mode, '0700');
 });
 
+test('it takes another UUID at once, and is clean with it', TOOLS, async (t) => {
+  const image = await cleanImage(t, []);
+  const other = '11111111-2222-4333-8444-555555555555';
+  output(['tune2fs', '-U', other, image]);
+  assert.match(debugfs(image, 'show_super_stats', '-h'), new RegExp(`UUID: +${other}\\n`));
+  assertClean(image);
+});
+
 test('owners, modes and times arrive, also large and unusual ones', TOOLS, async (t) => {
   const image = await cleanImage(t, [
     ['', folder({ mode: 0o711, uid: 3, gid: 4 })],

@@ -18,7 +18,8 @@ import {
 } from './geometry.ts';
 
 const COMPATIBLE = { has_journal: 0x4, ext_attr: 0x8, dir_index: 0x20 };
-const INCOMPATIBLE = { filetype: 0x2, extents: 0x40, '64bit': 0x80, flex_bg: 0x200 };
+// csum_seed: what checksums begin with stands in the superblock, so that the UUID can change and they stay.
+const INCOMPATIBLE = { filetype: 0x2, extents: 0x40, '64bit': 0x80, flex_bg: 0x200, csum_seed: 0x2000 };
 const READ_ONLY_COMPATIBLE = {
   sparse_super: 0x1,
   large_file: 0x2,
@@ -170,6 +171,7 @@ export function encodeSuperblock(
   word(0x160, 1);
   sb.writeUInt8(4, 0x174);
   sb.writeUInt8(1, 0x175);
+  word(0x270, checksumSeed(identity.uuid));
   word(0x3fc, crc32c(0xffffffff, sb.subarray(0, 0x3fc)));
   return sb;
 }

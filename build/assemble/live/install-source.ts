@@ -4,7 +4,7 @@ import type { BlockMap } from '../../../agent/installer/block-map.ts';
 import { INSTALL_FILE, type InstallFile } from '../../../agent/installer/image-folder.ts';
 import { biosBoot } from '../disk/bios-boot.ts';
 import { bootChain, makeEsp } from '../disk/esp.ts';
-import { grubStub } from '../disk/grub-config.ts';
+import { GRUB_STUB } from '../disk/grub-config.ts';
 import { diskLayout, PARTITION_TYPES } from '../disk/partitions.ts';
 import { type DiskImage, inOrder } from '../segments.ts';
 import type { AssembleOptions } from '../targets.ts';
@@ -39,7 +39,7 @@ export interface EspVolumes {
 
 export async function espVolumes(options: AssembleOptions): Promise<EspVolumes> {
   const { ids, epoch, workFolder, signal } = options;
-  const contents = await bootChain(options, grubStub({ rootUuid: ids.rootFileSystem }));
+  const contents = await bootChain(options, GRUB_STUB);
   const size = diskLayout(SOME_DISK).esp.length;
   const common = { size, volume: ids.espVolume, epoch, workFolder, signal };
   const volume = async (sector: 512 | 4096) => mapped(await makeEsp(contents, { ...common, sector }));
