@@ -7,7 +7,7 @@ import { unitsFor } from '../engine/choose-units.ts';
 import { type Engine, runControllers } from '../engine/controller.ts';
 import type { Resources } from '../engine/resources.ts';
 import { createStore } from '../engine/store.ts';
-import { EXIT_CODES } from '../errors.ts';
+import { AgentError, EXIT_CODES } from '../errors.ts';
 import { createEvents } from '../events/recorder.ts';
 import type { Facts } from '../gather.ts';
 import { gossipService } from '../gossip/controller.ts';
@@ -131,6 +131,10 @@ export async function startCluster(inputs: ClusterInputs): Promise<ClusterPart> 
     discovery,
     gossip,
     consensus,
+    self: () => {
+      const identity = store.get('facts')?.identity;
+      return identity === undefined || identity instanceof AgentError ? undefined : identity.id;
+    },
     clusterName: () => store.get('facts')?.settings.settings?.cluster.name ?? '',
     events,
     log,

@@ -11,6 +11,7 @@ import { enrolmentController } from './enrolment.ts';
 import type { KeyHolder } from './held-keys.ts';
 import { keptEvictionsController } from './kept-evictions.ts';
 import { caKeysOf, gossipKeys } from './key-uses.ts';
+import { createLastVoters } from './last-voters.ts';
 import { answerRekey } from './rekey.ts';
 import { rekeyController } from './rekey-controller.ts';
 import { keysInUse } from './rotation.ts';
@@ -30,6 +31,7 @@ export interface KeyChangeDeps {
   };
   readonly gossip: { holdsKeys(keys: readonly Uint8Array[]): Promise<boolean>; wake(): void };
   readonly consensus: { hasApplied(caKeys: readonly Uint8Array[]): boolean; wake(): void };
+  readonly self: () => string | undefined;
   readonly clusterName: () => string;
   readonly events: Pick<Events, 'record'>;
   readonly log: Log;
@@ -111,6 +113,7 @@ export function createKeyChanges(deps: KeyChangeDeps): KeyChanges {
       rekeyController({
         ...common,
         channel,
+        voters: createLastVoters(deps.state, deps.self),
         hints: hints.list,
         replaced: () => {
           replacedMs = now();

@@ -1,7 +1,9 @@
+import { isPresent } from '../consensus/sight.ts';
 import { REKEY } from '../discovery/channel/answering.ts';
 import type { PeerChannel } from '../discovery/channel/channel.ts';
 import type { Hint } from '../discovery/hints.ts';
 import type { Controller, FoundCondition, Outcome, View } from '../engine/controller.ts';
+import type { KnownCard } from '../engine/resources.ts';
 import { AgentError } from '../errors.ts';
 import type { Events } from '../events/recorder.ts';
 import type { Identity } from '../identity/identity.ts';
@@ -18,12 +20,14 @@ import {
   targetKey,
 } from './asking.ts';
 import type { KeyHolder } from './held-keys.ts';
+import { type LastVoters, majorityOf } from './last-voters.ts';
 import { believed, type Given, readGiven } from './rekey.ts';
 import { isPast, PHASES } from './rotation.ts';
 
 export interface RekeyDeps {
   readonly keys: KeyHolder;
   readonly channel: Pick<PeerChannel, 'call'>;
+  readonly voters: LastVoters;
   readonly hints: () => readonly Hint[];
   readonly events: Pick<Events, 'record'>;
   readonly log: Log;
@@ -37,6 +41,7 @@ export interface RekeyDeps {
 
 /** A node that has just started is cut off for a while. */
 const SHUT_MS = 8_000;
+const NOTE_MS = 30_000;
 
 /**
  * Gets the new key for a node that was a member, to which no majority answers, and which hears nobody, or somebody
@@ -84,13 +89,15 @@ export function rekeyController(deps: RekeyDeps): Controller {
 
   return {
     name: 'rekey',
-    inputs: ['facts', 'gossip', 'cards', 'consensus', 'contacts'],
+    inputs: ['facts', 'gossip', 'cards', 'consensus', 'contacts', 'mesh'],
     outputs: [],
     async reconcile(view): Promise<Outcome> {
       const identity = view.get('facts')?.identity;
       const held = keys.now();
       if (!identity || identity instanceof AgentError || held === undefined) return {};
       const cards = view.get('cards') ?? [];
+      const { quorum = false, voters: seen = [] } = view.get('consensus') ?? {};
+      if (quorum) await deps.voters.note(seen, presentIn(view, now()));
       const ours = new Set([held.current, ...(held.next ? [held.next.key] : [])].map(fingerprint));
       const strange = deps.hints().filter((hint) => !ours.has(hint.fingerprint));
       const isShut = isCutOff(view) && (strange.length > 0 || isAlone(view, identity.id));
@@ -98,7 +105,8 @@ export function rekeyController(deps: RekeyDeps): Controller {
         shutMs = undefined;
         asked.clear();
         given.clear();
-        return {};
+        // Who votes now may be believed a little later than it is seen.
+        return quorum ? { againMs: NOTE_MS } : {};
       }
       shutMs ??= now();
       const leftMs = shutMs + SHUT_MS - now();
@@ -107,14 +115,14 @@ export function rekeyController(deps: RekeyDeps): Controller {
       asked = keepAsked(asked, candidates);
       const { targets, againMs } = planAsking(candidates, asked, now());
       await Promise.all(targets.map((target) => ask(target, identity)));
-      const known = new Set(cards.map(({ card }) => card.id));
-      const good = believed(given, known, view.get('consensus')?.follow);
+      const voters = await deps.voters.now();
+      const good = believed(given, voters, view.get('consensus')?.follow);
       if (good !== undefined && !good.key.equals(held.current) && !held.next?.key.equals(good.key)) {
         await take(good);
         return { againMs };
       }
       const shut = strange.length > 0 || given.size > 0;
-      return { conditions: shut ? [waiting(held.current, given, asked)] : [], againMs };
+      return { conditions: shut ? [waiting(held.current, asked, voters.map(nameIn(cards)))] : [], againMs };
     },
   };
 }
@@ -134,6 +142,17 @@ function contactsOf(view: View): Target[] {
   return (view.get('contacts') ?? []).map(({ address, peerPort }) => ({ address, port: peerPort }));
 }
 
+function nameIn(cards: readonly KnownCard[]): (id: string) => string {
+  return (id) => cards.find(({ card }) => card.id === id)?.card.name ?? id.slice(0, 8);
+}
+
+/** Whose mesh key, or private key, was proven just now: not those of whom only a beacon or Serf tells. */
+function presentIn(view: View, nowMs: number): Set<string> {
+  const cards = view.get('cards') ?? [];
+  const here = cards.filter((known) => isPresent(known, nowMs, view.get('gossip'), view.get('mesh')));
+  return new Set(here.map(({ card }) => card.id));
+}
+
 function placesOf({
   card,
   address,
@@ -145,19 +164,16 @@ function placesOf({
   return addresses.map((one) => ({ address: one, port: card.ports.peer }));
 }
 
-function waiting(
-  key: Buffer,
-  given: ReadonlyMap<string, Given>,
-  asked: ReadonlyMap<string, Asked>,
-): FoundCondition {
+function waiting(key: Buffer, asked: ReadonlyMap<string, Asked>, voters: readonly string[]): FoundCondition {
+  const from =
+    voters.length === 0
+      ? ''
+      : `the same key from ${majorityOf(voters)} of ${voters.join(', ')}, who voted when this node last saw a quorum; or `;
   return {
     code: 'key.replaced',
     state: 'waiting',
     summary: `waiting for the cluster key: others do not use that of this node (${fingerprint(key)}) any more`,
     evidence: describeAsked(asked),
-    endedBy:
-      given.size > 0
-        ? 'one more of the nodes that this one knew: two must give the same key; or, if an operator recovered the cluster on one of them: node-agent recover --follow NODE'
-        : 'a member that knows this node; or by hand: node-agent key show on a member, and put that into /var/lib/clusteros/cluster.key',
+    endedBy: `${from}if an operator recovered the cluster on one of them: node-agent recover --follow NODE; or by hand: node-agent key show on a member, and put that into /var/lib/clusteros/cluster.key`,
   };
 }

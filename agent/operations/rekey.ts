@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { AgentError } from '../errors.ts';
 import { KEYS } from '../registry/keys.ts';
+import { majorityOf } from './last-voters.ts';
 import { PHASES, type Phase } from './rotation.ts';
 import { openCopy, type RotationEtcd, readRotation, readSealed } from './rotation-records.ts';
 
@@ -81,23 +82,22 @@ export function readGiven(answer: unknown, meshPrivateKey: Uint8Array): Given | 
 }
 
 /**
- * The key that counts: one that two nodes gave whom we knew before, or the only other one that we knew. A machine
- * that was evicted while we slept holds our old key, too, and could give us any: alone it is not believed. Pure.
+ * The key that counts: one that a majority of the voters gave who voted when this node last saw a quorum. Others who
+ * have come to be known since may be inventions of a machine that was evicted meanwhile: it holds our old key, too.
+ * Pure.
  *
  * @param given by node id
- * @param known ids of the other nodes that we knew
  * @param vouched one that an operator told us to follow: it is believed alone
  */
 export function believed(
   given: ReadonlyMap<string, Given>,
-  known: ReadonlySet<string>,
+  voters: readonly string[],
   vouched?: string,
 ): Given | undefined {
   const ordered = vouched === undefined ? undefined : given.get(vouched);
   if (ordered !== undefined) return ordered;
-  const needed = Math.min(2, known.size);
-  const voices = [...given].filter(([id]) => known.has(id)).map(([, one]) => one);
+  const voices = [...given].filter(([id]) => voters.includes(id)).map(([, one]) => one);
   return voices
-    .filter(({ key }) => needed > 0 && voices.filter((other) => other.key.equals(key)).length >= needed)
+    .filter(({ key }) => voices.filter((other) => other.key.equals(key)).length >= majorityOf(voters))
     .sort((a, b) => PHASES.indexOf(b.phase) - PHASES.indexOf(a.phase))[0];
 }

@@ -57,7 +57,7 @@ async function simulate(seed: number, crashes: boolean) {
         trusts(other.applied, machine.applied),
     );
 
-  /** As the controller does it: all that are up are asked, and two must agree. */
+  /** As the controller does it: all that are up are asked, and a majority of the voters must agree. */
   let rekeyed = 0;
   const rekey = async (machine: Machine) => {
     const given = new Map<string, Given>();
@@ -70,7 +70,7 @@ async function simulate(seed: number, crashes: boolean) {
       const got = readGiven(answer, machine.meshPrivateKey);
       if (got !== undefined) given.set(other.id, got);
     }
-    const good = believed(given, new Set(machines.filter((other) => other !== machine).map(({ id }) => id)));
+    const good = believed(given, voters);
     if (good === undefined) return;
     rekeyed += 1;
     machine.held =
