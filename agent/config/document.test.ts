@@ -30,7 +30,7 @@ discovery:
 `;
   assert.deepEqual(said(text), [
     'node.yaml:1:1: name: expected lower-case letters, digits and inner hyphens, at most 63',
-    'node.yaml:3:3: mesh.prot: unknown key; expected one of port, range, interface; did you mean port?',
+    'node.yaml:3:3: mesh.prot: unknown key; expected one of port, range, interface, mtu; did you mean port?',
     'node.yaml:5:3: gossip.port: expected a whole number',
     'node.yaml:7:3: consensus.expect: expected 1 or more',
     'node.yaml:8:3: consensus.bootstrap: expected true or false',
