@@ -6,7 +6,7 @@ import { resolveSettings } from './config/resolve.ts';
 import { AgentError } from './errors.ts';
 import { readKey } from './identity/cluster-key.ts';
 import { identityFromSeed, parseIdentity, serializeIdentity } from './identity/identity.ts';
-import { randomFrom } from './testing/chance.ts';
+import { randomFrom } from './testing/random.ts';
 
 const ROUNDS = howMany(10_000, 100_000, '100,000 fuzz rounds of identities, keys and settings', 1);
 
@@ -62,7 +62,7 @@ const NASTY = [
 test(`${ROUNDS} damaged identities are each refused with a code, or are still the same identity`, () => {
   const identity = identityFromSeed(Buffer.alloc(32, 1), new Date(0));
   const text = Buffer.from(serializeIdentity(identity));
-  const random = randomFrom(1);
+  const random = randomFrom(1).below;
   let refused = 0;
   for (let round = 0; round < ROUNDS; round += 1) {
     try {
@@ -80,7 +80,7 @@ test(`${ROUNDS} damaged identities are each refused with a code, or are still th
 
 test(`${ROUNDS} damaged cluster keys are each refused with a reason, or have 32 bytes`, () => {
   const text = Buffer.from(`${Buffer.alloc(32, 0xa5).toString('base64')}\n`);
-  const random = randomFrom(2);
+  const random = randomFrom(2).below;
   let refused = 0;
   for (let round = 0; round < ROUNDS; round += 1) {
     const reading = readKey(mutate(text, random));
@@ -96,7 +96,7 @@ test(`${ROUNDS} damaged settings files each give settings or mistakes, in bounde
   const text = Buffer.from(
     'name: alpha\ncluster: {name: lab}\ndiscovery:\n  join: [a.example, "[fd00::1]:7946"]\ngossip:\n  port: 7946\nconsensus:\n  peer_port: 7373\n  expect: 3\n  bootstrap: false\nmesh:\n  port: 51820\n  range: 10.42.0.0/16\nlog:\n  level: info\n',
   );
-  const random = randomFrom(3);
+  const random = randomFrom(3).below;
   let refused = 0;
   for (let round = 0; round < ROUNDS; round += 1) {
     const input = mutate(text, random).toString('utf8');

@@ -1,7 +1,7 @@
 /** Chance that can be had again: the runner prints the seed of a run, and `CLUSTEROS_SEED` sets it. */
 import { randomInt } from 'node:crypto';
 import type { TestContext } from 'node:test';
-import { type Random, randomFrom } from '../agent/consensus/testing/random.ts';
+import { type Random, randomFrom } from '../agent/testing/random.ts';
 
 const SEED = Number(process.env.CLUSTEROS_SEED ?? randomInt(2 ** 31));
 

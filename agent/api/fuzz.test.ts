@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { howMany } from '../../test/depth.ts';
 import type { Operations } from '../operations/operations.ts';
-import { randomFrom } from '../testing/chance.ts';
+import { randomFrom } from '../testing/random.ts';
 import { createApi } from './api.ts';
 import { ROUTES, type Snapshot } from './routes.ts';
 
@@ -13,7 +13,7 @@ const PIECES = [
 ];
 
 test(`${ROUNDS} made-up bodies and queries are each answered, and never by an error of ours`, async () => {
-  const random = randomFrom(1);
+  const random = randomFrom(1).below;
   const words = (most: number) =>
     Array.from({ length: random(most) }, () => PIECES[random(PIECES.length)]).join('');
   const operations = new Proxy({} as Operations, { get: () => async () => ({ done: '' }) });

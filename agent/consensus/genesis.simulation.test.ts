@@ -1,6 +1,6 @@
 import * as assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type Random, randomFrom } from './testing/random.ts';
+import { type Random, randomFrom } from '../testing/random.ts';
 import { createWorld, type World } from './testing/world.ts';
 
 /** Enough to meet rare orders of events; `CLUSTEROS_SCHEDULES=20000` for a night. */

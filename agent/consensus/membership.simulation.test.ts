@@ -1,8 +1,8 @@
 import * as assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { randomFrom } from '../testing/random.ts';
 import { targetVoters } from './membership.ts';
 import { createEnsemble, type Ensemble } from './testing/ensemble.ts';
-import { randomFrom } from './testing/random.ts';
 
 const SCHEDULES = Number(process.env.CLUSTEROS_SCHEDULES ?? 150);
 

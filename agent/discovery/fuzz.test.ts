@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { howMany } from '../../test/depth.ts';
-import { randomFrom } from '../testing/chance.ts';
+import { randomFrom } from '../testing/random.ts';
 import { beaconFromText, beaconKey, beaconText, decodeBeacon, encodeBeacon } from './beacon.ts';
 import { parseCard, verifyCard } from './card.ts';
 import { decodeAnswer, decodeRequest, encodeAnswer, encodeRequest, introduce } from './channel/envelope.ts';
@@ -52,7 +52,7 @@ test(`of ${ROUNDS} damaged beacons none is believed`, () => {
     key,
   );
   const text = Buffer.from(beaconText(bytes).join('\n'));
-  const random = randomFrom(1);
+  const random = randomFrom(1).below;
   for (let round = 0; round < ROUNDS; round += 1) {
     const damaged = mutate(bytes, random);
     if (!damaged.equals(bytes))
@@ -66,7 +66,7 @@ test(`of ${ROUNDS} damaged cards none is believed, by its MAC or without one`, (
   const signed = signedOf(1);
   const bytes = Buffer.from(JSON.stringify(signed));
   const keys = [keyOf(1).card];
-  const random = randomFrom(2);
+  const random = randomFrom(2).below;
   for (let round = 0; round < ROUNDS; round += 1) {
     let value: unknown;
     try {
@@ -83,7 +83,7 @@ test(`of ${ROUNDS} damaged cards none is believed, by its MAC or without one`, (
 
 test(`${ROUNDS} damaged card texts are each refused with a short reason, or are still a card`, () => {
   const bytes = Buffer.from(JSON.stringify(cardOf(identityOf(1))));
-  const random = randomFrom(3);
+  const random = randomFrom(3).below;
   let refused = 0;
   for (let round = 0; round < ROUNDS; round += 1) {
     const parsed = parseCard(mutate(bytes, random), RANGE);
@@ -100,7 +100,7 @@ test(`${ROUNDS} damaged requests and answers are each refused, or have our form`
   const said = introduce(identityOf(1), signedOf(1), standing, 'client', Buffer.alloc(32));
   const request = encodeRequest({ ...said, kind: 'card', body: { digest: 'ab', after: 'x' } });
   const answer = encodeAnswer({ ...said, answer: { cards: [signedOf(2)], next: 'x' } });
-  const random = randomFrom(4);
+  const random = randomFrom(4).below;
   let refused = 0;
   for (let round = 0; round < ROUNDS; round += 1) {
     const asked = decodeRequest(mutate(request, random));

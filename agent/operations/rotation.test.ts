@@ -4,8 +4,8 @@ import { statSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { publicKeyOf } from '../identity/ed25519.ts';
 import { fingerprint } from '../identity/keys.ts';
-import { randomFrom } from '../testing/chance.ts';
 import { createMemoryEtcd } from '../testing/memory-etcd.ts';
+import { randomFrom } from '../testing/random.ts';
 import { makeSandbox } from '../testing/sandbox.ts';
 import { answerRekey, believed, type Given, readGiven } from './rekey.ts';
 import { certificateKeys, type HeldKeys, keysInUse } from './rotation.ts';
@@ -31,7 +31,7 @@ interface Machine {
 
 /** A cluster in memory whose machines crash, die and come back as the random numbers say. */
 async function simulate(seed: number, crashes: boolean) {
-  const random = randomFrom(seed);
+  const random = randomFrom(seed).below;
   const count = 3 + random(4);
   const machines = Array.from({ length: count }, (_, index): Machine => {
     const held = { current: OLD };

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { howMany } from '../../test/depth.ts';
+import { randomFrom } from '../testing/random.ts';
 import { type LeaseTiming, timingOf } from './lease.ts';
 import { type Arena, createArena, type Machine } from './testing/arena.ts';
 
@@ -28,7 +29,7 @@ async function runSchedule(
   guarded = true,
   changing = false,
 ): Promise<Result> {
-  const random = randomFrom(seed);
+  const { next: random } = randomFrom(seed * 2654435761);
   const arena = createArena({ count: 5, random, guarded, ...(timing === undefined ? {} : { timing }) });
   let overlap: string | undefined;
   let tenures = 0;
@@ -121,13 +122,3 @@ test('the simulation sees two holders when a holder stops only at the end of its
 test('the simulation sees two holders when a unit outlives an agent that sleeps', async () => {
   assert.ok((await overlaps(usual, false)) > 0);
 });
-
-function randomFrom(seed: number): () => number {
-  let state = (seed * 2654435761) >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}

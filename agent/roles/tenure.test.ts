@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fractionsFrom } from '../testing/chance.ts';
+import { randomFrom } from '../testing/random.ts';
 import { freeFromMs, phaseOf, sighted, timingOf } from './lease.ts';
 import { planRole, type Situation } from './plan.ts';
 import { type Arena, createArena, type Machine } from './testing/arena.ts';
@@ -12,7 +12,7 @@ const KEY = { id: 'B', attempt: 'x.1', createRevision: '5', modRevision: '5', le
 
 /** Five calm candidates, one of whom holds the role. */
 async function settledArena(): Promise<{ arena: Arena; holder: Machine }> {
-  const arena = createArena({ count: 5, random: fractionsFrom(1) });
+  const arena = createArena({ count: 5, random: randomFrom(1).next });
   for (const { path } of arena.machines) path.calm = true;
   await arena.time.run(20_000, () => {});
   const [holder] = arena.active();

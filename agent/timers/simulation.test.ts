@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DEFAULT_SETTINGS, type StepName } from '../config/settings.ts';
-import { fractionsFrom } from '../testing/chance.ts';
+import { randomFrom } from '../testing/random.ts';
 import { type Agreement, mayStop, type Patience, planAgreement, type Report } from './agree.ts';
 import { type Need, nextNeed } from './choose.ts';
 import { timersOf } from './resource.ts';
@@ -40,8 +40,7 @@ interface Result {
 }
 
 function run(seed: number): Result {
-  const random = fractionsFrom(seed);
-  const pick = <T>(list: readonly T[]) => list[Math.floor(random() * list.length)] as T;
+  const { next: random, pick } = randomFrom(seed);
   const count = pick([1, 3, 3, 5]);
   const nodes = Array.from({ length: count }, (_, index): Node => {
     const old = random() < 0.1;

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs/promises';
 import * as path from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { randomFrom } from '../../agent/testing/random.ts';
 import { chunks, type DiskImage, inOrder, type Segment, shift } from './segments.ts';
-import { freshFolder, random } from './testing/images.ts';
+import { freshFolder } from './testing/images.ts';
 import { WindowReader } from './window-reader.ts';
 
 const WINDOW = 4 * 2 ** 20;
@@ -65,7 +66,7 @@ test('chunks that nothing touches are skipped, and a segment over a border is in
 });
 
 test('random segments from memory and files give the bytes that they hold', async (t) => {
-  const below = random(7);
+  const { below } = randomFrom(7);
   const source = Buffer.from(Array.from({ length: 20_000 }, () => below(256)));
   const handle = await openWith(t, source);
   for (let round = 0; round < 100; round++) {

@@ -1,5 +1,5 @@
 /** Kill -9 of any program of any machine, at random moments that a seed decides. */
-import { randomFrom } from '../../agent/consensus/testing/random.ts';
+import { randomFrom } from '../../agent/testing/random.ts';
 import { clock } from '../../build/host.ts';
 import type { Machine } from './machines.ts';
 

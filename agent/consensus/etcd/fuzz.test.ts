@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { howMany } from '../../../test/depth.ts';
 import { createSplitter, LineTooLong } from '../../host/line-splitter.ts';
-import { randomFrom } from '../../testing/chance.ts';
+import { randomFrom } from '../../testing/random.ts';
 import * as answers from './answers.ts';
 import { refusalOf } from './refusals.ts';
 import { endOfPrefix } from './requests.ts';
@@ -91,7 +91,7 @@ const PARSERS: readonly ((fields: answers.Fields) => unknown)[] = [
 ];
 
 test(`${ROUNDS} damaged answers are each refused as bad, or have the promised form`, () => {
-  const random = randomFrom(1);
+  const random = randomFrom(1).below;
   let [refused, taken] = [0, 0];
   for (let round = 0; round < ROUNDS; round += 1) {
     const text = mutate(SAMPLES[round % SAMPLES.length] ?? '', random);
@@ -119,7 +119,7 @@ function check(value: unknown): void {
 }
 
 test(`${ROUNDS} streams cut at any place give the same lines, and an endless line is refused`, () => {
-  const random = randomFrom(2);
+  const random = randomFrom(2).below;
   for (let round = 0; round < ROUNDS; round += 1) {
     const lines = Array.from({ length: random(4) }, () => 'ä'.repeat(random(9)));
     const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(''));

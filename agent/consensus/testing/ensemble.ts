@@ -1,6 +1,6 @@
+import type { Random } from '../../testing/random.ts';
 import type { EtcdMember } from '../etcd/types.ts';
 import { hasSurplus, type MemberHealth, type MembershipStep, planMembership } from '../membership.ts';
-import type { Random } from './random.ts';
 
 /** Machines and the membership of their etcd, in virtual seconds. Raft itself is taken to work. */
 export interface Ensemble {

@@ -1,11 +1,11 @@
 import type { Genesis } from '../../engine/resources.ts';
 import { identityFromSeed } from '../../identity/identity.ts';
 import { createLog } from '../../log.ts';
+import type { Random } from '../../testing/random.ts';
 import { createKeeper, type Durable, type Keeper } from '../durable.ts';
 import { createFounding, type Founding, type FoundingView } from '../founding.ts';
 import type { Sight } from '../genesis.ts';
 import { mayBegin } from '../joining.ts';
-import type { Random } from './random.ts';
 
 /** Machines that want to become a cluster, in virtual time: messages are late or lost, machines crash. */
 export interface World {

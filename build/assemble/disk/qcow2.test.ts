@@ -3,8 +3,9 @@ import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs/promises';
 import * as path from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { randomFrom } from '../../../agent/testing/random.ts';
 import { type DiskImage, inOrder, type Segment } from '../segments.ts';
-import { call, freshFolder, needs, output, random, writeRaw } from '../testing/images.ts';
+import { call, freshFolder, needs, output, writeRaw } from '../testing/images.ts';
 import { type Qcow2Options, writeQcow2 } from './qcow2.ts';
 
 const CLUSTER = 65_536;
@@ -58,7 +59,7 @@ for (const [what, size, segments] of [
 
 test('random sparse images are what qemu-img reads from them', TOOLS, async (t) => {
   for (let seed = 1; seed <= 15; seed++) {
-    const below = random(seed);
+    const { below } = randomFrom(seed);
     const size = (1 + below(200)) * MIB + below(2) * 512;
     const segments: Segment[] = [];
     for (let at = below(3 * MIB); at < size; at += below(20 * MIB)) {

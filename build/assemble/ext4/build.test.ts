@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import * as path from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { randomFrom } from '../../../agent/testing/random.ts';
 import {
   call,
   EPOCH,
@@ -12,7 +13,6 @@ import {
   needs,
   node,
   output,
-  random,
   symlink,
   writeRaw,
 } from '../testing/images.ts';
@@ -238,14 +238,14 @@ test('the same tree gives the same bytes, and a changed last file moves nothing 
 test('some hundred random trees are clean file systems', TOOLS, async (t) => {
   const target = path.join(freshFolder(t), 'random.raw');
   for (let seed = 1; seed <= 200; seed++) {
-    const size = (20 + random(seed)(20)) * MIB + random(seed + 1)(MIB);
+    const size = (20 + randomFrom(seed).below(20)) * MIB + randomFrom(seed + 1).below(MIB);
     await writeRaw(build(randomTree(seed), size), target);
     assertClean(target, `seed ${seed}`);
   }
 });
 
 function randomTree(seed: number): [string, TreeNode][] {
-  const below = random(seed);
+  const { below } = randomFrom(seed);
   const folders = [''];
   const made: [string, TreeNode][] = [];
   const owner = () => ({

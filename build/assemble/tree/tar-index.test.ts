@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs/promises';
 import * as path from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { call, freshFolder, needs, output, random } from '../testing/images.ts';
+import { randomFrom } from '../../../agent/testing/random.ts';
+import { call, freshFolder, needs, output } from '../testing/images.ts';
 import type { Tree } from './node.ts';
 import { readTarIndex } from './tar-index.ts';
 
@@ -189,7 +190,7 @@ test('thousands of damaged archives end in a tree or an error, each within a sec
   );
   let refused = 0;
   for (let seed = 1; seed <= 3000; seed++) {
-    const below = random(seed);
+    const { below } = randomFrom(seed);
     const bytes = Buffer.from(good[seed % 2] as Buffer);
     const heads = headersOf(bytes);
     // Mostly headers, sometimes what lies between them.

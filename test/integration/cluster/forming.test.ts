@@ -7,8 +7,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { StatusDocument } from '../../../agent/api/view.ts';
-import type { Random } from '../../../agent/consensus/testing/random.ts';
 import { renderSerfWrapper } from '../../../agent/gossip/operator.ts';
+import type { Random } from '../../../agent/testing/random.ts';
 import { clock } from '../../../build/host.ts';
 import { chance } from '../../chance.ts';
 import { formCluster, newKey, settled } from '../../cluster/forming.ts';

@@ -1,7 +1,8 @@
-/** Random numbers from a seed, so that a failing schedule can be run again. Mulberry32. */
+/** Random numbers from a seed, the same on each run, so that what fails can be run again. Mulberry32. */
 export interface Random {
   /** From 0 to 1, without 1. */
   next(): number;
+  /** A whole number from 0, without the limit. */
   below(limit: number): number;
   chance(probability: number): boolean;
   pick<T>(list: readonly T[]): T;
