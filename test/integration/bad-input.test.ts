@@ -197,7 +197,7 @@ describe('bad input', () => {
       writeFileSync(file, 'mine');
       for (const place of [file, path.join(file, 'deeper')]) {
         const ended = await clusteros(['image', '--output', place]);
-        await assertRefused(ended, 5, /in-the-way.*is a file, not a folder/);
+        await assertRefused(ended, 5, /in-the-way is a file; the artifact needs a folder/);
         assert.doesNotMatch(ended.stderr, /packages \.\.\./);
       }
       assert.equal(readFileSync(file, 'utf8'), 'mine');
