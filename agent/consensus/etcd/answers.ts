@@ -110,15 +110,6 @@ export function leaseOf(answer: Fields): { id: string; ttl: number } {
 }
 
 /** @throws BadAnswer */
-export function timeToLiveOf(answer: Fields): { ttl: number; grantedTtl: number; keys: string[] } {
-  return {
-    ttl: small(answer, 'TTL'),
-    grantedTtl: small(answer, 'grantedTTL'),
-    keys: list(answer, 'keys').map((key) => decode(key, 'keys')),
-  };
-}
-
-/** @throws BadAnswer */
 export function membersOf(answer: Fields): EtcdMember[] {
   return list(answer, 'members').map(memberOf);
 }

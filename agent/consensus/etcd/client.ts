@@ -56,14 +56,6 @@ export function createEtcdClient(options: EtcdClientOptions): EtcdClient {
 
     grantLease: (ttlSeconds) =>
       write('/v3/lease/grant', { TTL: String(Math.ceil(ttlSeconds)) }, answers.leaseOf),
-    // Repeated at will: it only ever lengthens.
-    keepAlive: (id) =>
-      read('/v3/lease/keepalive', { ID: id }, (answer) => ({ ttl: answers.leaseOf(answer).ttl }), {
-        leader: true,
-        streamed: true,
-      }),
-    revokeLease: (id) => write('/v3/lease/revoke', { ID: id }, done),
-    timeToLive: (id) => read('/v3/lease/timetolive', { ID: id, keys: true }, answers.timeToLiveOf),
 
     watch: (key, watching, signal) => watch({ transport, failover, callMs }, key, watching, signal),
 
@@ -107,4 +99,4 @@ export function createEtcdClient(options: EtcdClientOptions): EtcdClient {
 
 type Parse<T> = (answer: answers.Fields) => T;
 
-const LEADER: { leader: boolean; streamed?: boolean } = { leader: true };
+const LEADER = { leader: true };

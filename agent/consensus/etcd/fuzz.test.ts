@@ -24,7 +24,7 @@ const SAMPLES = [
   '{"alarms":[{"memberID":"3","alarm":"NOSPACE"}]}',
   '{"error":"etcdserver: no leader","message":"etcdserver: no leader","code":14}',
   `{"result":{${HEADER},"remaining_bytes":"3","blob":"AAEC"}}`,
-  `{${HEADER},"ID":"7587","TTL":"10","grantedTTL":"10","keys":["Zm9v"]}`,
+  `{${HEADER},"ID":"7587","TTL":"10"}`,
 ];
 const NASTY = [
   'null',
@@ -72,7 +72,6 @@ const PARSERS: readonly ((fields: answers.Fields) => unknown)[] = [
   answers.newestIn,
   answers.deletedOf,
   answers.leaseOf,
-  answers.timeToLiveOf,
   answers.membersOf,
   answers.addedOf,
   answers.statusOf,

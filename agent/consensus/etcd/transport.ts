@@ -19,8 +19,6 @@ export interface ExchangeOptions<T> {
   readonly timeoutMs: number;
   /** Let a member that knows no leader refuse at once, instead of waiting for one. */
   readonly leader: boolean;
-  /** The answer is the first of a stream. */
-  readonly streamed?: boolean;
 }
 
 export interface StreamOptions<T> {
@@ -100,7 +98,7 @@ export function createTransport({ endpoints, tls, clusterId, timeoutMs }: EtcdCl
   };
 
   return {
-    post: async (endpoint, path, body, { timeoutMs: limitMs, leader, streamed, parse }) => {
+    post: async (endpoint, path, body, { timeoutMs: limitMs, leader, parse }) => {
       const { connection, origin } = await connect(endpoint);
       connection.busy += 1;
       try {
@@ -111,8 +109,7 @@ export function createTransport({ endpoints, tls, clusterId, timeoutMs }: EtcdCl
           signal: closed.signal,
         });
         if (status !== 200) throw refusalOf(status, text, endpoint);
-        const answer = streamed ? unwrap(text.split('\n', 1)[0] ?? '', endpoint) : parseAnswer(text);
-        return parse(check(answer, endpoint));
+        return parse(check(parseAnswer(text), endpoint));
       } catch (cause) {
         throw asEtcdError(cause, endpoint);
       } finally {

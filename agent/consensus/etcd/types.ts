@@ -12,12 +12,8 @@ export interface EtcdClient {
   delete(key: string, options?: { prefix?: boolean }): Promise<{ deleted: number; revision: string }>;
   /** All of `success` when every comparison holds, else all of `failure`. */
   txn(transaction: Txn): Promise<TxnResult>;
+  /** No lease is renewed here: it runs out, and takes its keys along. */
   grantLease(ttlSeconds: number): Promise<{ id: string; ttl: number }>;
-  /** @returns the seconds that the lease still has; 0: it is gone */
-  keepAlive(leaseId: string): Promise<{ ttl: number }>;
-  revokeLease(leaseId: string): Promise<void>;
-  /** @returns ttl -1 when the lease is gone */
-  timeToLive(leaseId: string): Promise<{ ttl: number; grantedTtl: number; keys: string[] }>;
   /**
    * Begins with a `reset` (the values as they are) unless `fromRevision` is given; goes on at other endpoints
    * after the last revision; after a compaction comes another `reset`. Never throws for a lost connection, ends
