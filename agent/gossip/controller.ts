@@ -16,7 +16,7 @@ import { serfProcess } from './process.ts';
 import type { SerfClient } from './rpc/client.ts';
 import type { Endpoint } from './rpc/connection.ts';
 import { createSession } from './session.ts';
-import { createSupervisor, endpointOf, type Keyring, type Wanted, withSerf } from './supervisor.ts';
+import { createSupervisor, endpointOf, type Wanted, withSerf } from './supervisor.ts';
 
 export interface GossipDeps {
   readonly units: Units;
@@ -28,7 +28,7 @@ export interface GossipDeps {
    */
   readonly onRefusal: (address: string, reason: string) => void;
   /** The gossip keys; that of the cluster key alone when absent. */
-  readonly keyring?: (facts: Facts) => Keyring;
+  readonly keyring?: (facts: Facts) => readonly Uint8Array[];
   /** Node ids that are not invited: evicted ones. */
   readonly refused?: () => ReadonlySet<string>;
   /** Where Serf listens, for tests; everywhere when absent. */
@@ -118,7 +118,7 @@ export function gossipService(deps: GossipDeps): GossipService {
         files,
         bind: deps.bind,
       },
-      keyring: deps.keyring?.(facts) ?? { keys: [clusterSubkey(key, 'gossip')], rotating: false },
+      keys: deps.keyring?.(facts) ?? [clusterSubkey(key, 'gossip')],
     };
   }
 

@@ -15,14 +15,8 @@ export interface Wanted {
   /** Something that is not as it should be although Serf can run. */
   readonly warning?: FoundCondition | undefined;
   readonly settings: SerfSettings;
-  readonly keyring: Keyring;
-}
-
-export interface Keyring {
   /** 32 bytes each, the one to send with first. */
   readonly keys: readonly Uint8Array[];
-  /** The keys of a running Serf are being changed over the RPC and are not ours to compare. */
-  readonly rotating: boolean;
 }
 
 export interface Supervisor {
@@ -81,12 +75,12 @@ export function createSupervisor(serf: SerfProcess, session: Session, log: Log):
     return unit;
   }
 
-  async function start({ settings, keyring }: Wanted, nowMs: number): Promise<FoundCondition | undefined> {
+  async function start({ settings, keys }: Wanted, nowMs: number): Promise<FoundCondition | undefined> {
     session.expectNew();
     try {
-      let result = await serf.start(settings, keyring.keys);
+      let result = await serf.start(settings, keys);
       if (result === 'rpc' && (await endOrphan(endpointOf(settings)))) {
-        result = await serf.start(settings, keyring.keys);
+        result = await serf.start(settings, keys);
       }
       if (result !== 'started') {
         return portBusy(result, result === 'rpc' ? settings.rpcPort : settings.port);
@@ -107,9 +101,9 @@ export function createSupervisor(serf: SerfProcess, session: Session, log: Log):
   }
 
   async function step(wish: Wanted, nowMs: number): Promise<FoundCondition | undefined> {
-    const { settings, keyring } = wish;
+    const { settings, keys } = wish;
     const now = await observe(nowMs);
-    const keysAreRight = keyring.rotating || now.state !== 'running' || (await serf.hasKeys(keyring.keys));
+    const keysAreRight = now.state !== 'running' || (await serf.hasKeys(keys));
     const others = session.members.some(({ id, status }) => id !== settings.id && status === 'alive');
     const next = planSerf(
       {

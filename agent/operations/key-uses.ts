@@ -1,6 +1,5 @@
 import type { View } from '../engine/controller.ts';
 import type { Facts } from '../gather.ts';
-import type { Keyring } from '../gossip/supervisor.ts';
 import { clusterSubkey } from '../identity/keys.ts';
 import type { KeyHolder } from './held-keys.ts';
 import { certificateKeys, type HeldKeys, keysInUse } from './rotation.ts';
@@ -10,7 +9,7 @@ export interface KeyUses {
   /** For discovery: the one to send with first. */
   clusterKeys(): readonly Buffer[] | undefined;
   /** For Serf. Each node has its own started again: Serf would send the new key to all who hold the old one. */
-  keyring(facts: Facts): Keyring;
+  keyring(facts: Facts): readonly Uint8Array[];
   /** For etcd's certificates: the one that signs first. */
   caKeys(view: View): readonly Uint8Array[];
 }
@@ -23,7 +22,7 @@ export function keyUses(keys: Pick<KeyHolder, 'now'>): KeyUses {
       const held = keys.now();
       return held && keysInUse(held);
     },
-    keyring: ({ key }) => ({ keys: gossipKeys(heldOr(key)), rotating: false }),
+    keyring: ({ key }) => gossipKeys(heldOr(key)),
     caKeys: (view) => caKeysOf(heldOr(view.get('facts')?.key)),
   };
 }
