@@ -1,5 +1,6 @@
 import { CLOUD_CONFIG, CLOUD_SEED_LINK } from '../firstboot/cloud-config.ts';
 import { FIRST_BOOT_FILES } from './first-boot.ts';
+import { FRESH_ID_FILES } from './fresh-ids.ts';
 import type { Layer } from './layer.ts';
 import { USER_DATA_FILES } from './user-data.ts';
 
@@ -108,6 +109,7 @@ PermitRootLogin no
     },
     ...FIRST_BOOT_FILES,
     ...USER_DATA_FILES,
+    ...FRESH_ID_FILES,
   ],
   links: [
     CLOUD_SEED_LINK,
@@ -133,6 +135,7 @@ PermitRootLogin no
   units: [
     { unit: 'clusteros-seed.service', state: 'enabled', wantedBy: 'sysinit.target' },
     { unit: 'clusteros-user-data.service', state: 'enabled', wantedBy: 'sysinit.target' },
+    { unit: 'clusteros-fresh-ids.service', state: 'enabled', wantedBy: 'multi-user.target' },
     { unit: 'clusteros-name-node.service', state: 'enabled', wantedBy: 'sysinit.target' },
     { unit: 'clusteros-ssh-host-key.service', state: 'enabled', wantedBy: 'multi-user.target' },
     { unit: 'systemd-networkd.service', state: 'enabled', wantedBy: 'multi-user.target' },

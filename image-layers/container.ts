@@ -93,6 +93,7 @@ exec "$@"
     { unit: 'clusteros-user-data.service', state: 'disabled', wantedBy: 'sysinit.target' },
     { unit: 'cloud-init.target', state: 'masked' },
     // No disk of its own.
+    { unit: 'clusteros-fresh-ids.service', state: 'disabled', wantedBy: 'multi-user.target' },
     { unit: 'systemd-repart.service', state: 'masked' },
     { unit: 'systemd-remount-fs.service', state: 'masked' },
     // They would show the whole machine.

@@ -20,6 +20,7 @@ const MASKED = [
   'cloud-final.service',
   'clusteros-user-data.service',
   'clusteros-ssh-host-key.service',
+  'clusteros-fresh-ids.service',
   'ssh.service',
   'ssh.socket',
   // The disks of the machine are none of the live system's business until one has been chosen.

@@ -7,6 +7,9 @@ import { programs } from '../host.ts';
 import type { Partition } from './gpt.ts';
 import type { InstallImage } from './write.ts';
 
+/** On the root of an image until its disk has ids of its own: a disk that was not installed gets them when it starts. */
+export const IMAGE_IDS_MARK = '/etc/clusteros/image-ids';
+
 /** The image with other ids for the disk and its partitions. @param uuid makes one that was never seen before */
 export function withFreshIds(image: InstallImage, uuid: () => string): InstallImage {
   const partitions = image.partitions.map((partition) => ({ ...partition, uuid: uuid() }));

@@ -13,6 +13,7 @@ import { collectOffers, readCloudFiles } from '../seed/offers.ts';
 import { updateReport } from '../seed/report.ts';
 import { holdSettings, saveReport } from '../seed/store.ts';
 import { holdToken } from '../seed/token-file.ts';
+import { IMAGE_IDS_MARK } from './fresh-ids.ts';
 import type { Partition } from './gpt.ts';
 
 /** In the installed system; `mount-seed` puts it where cloud-init looks when there is no CIDATA volume. */
@@ -44,6 +45,7 @@ export async function moveSeedTo(
     const state = path.join(mountpoint, 'var/lib/clusteros');
     moved = await moveSeed(paths, state);
     await files.writeDurable(path.join(state, 'install.json'), report, 0o600);
+    await files.remove(path.join(mountpoint, IMAGE_IDS_MARK));
   } finally {
     await programs.runOk(['umount', mountpoint], { timeoutMs: 600_000 });
   }

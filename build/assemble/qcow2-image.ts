@@ -1,4 +1,5 @@
 /** The target qcow2: partition table, both boot chains and the root, compressed into one file. */
+import { IMAGE_IDS_MARK } from '../../agent/installer/fresh-ids.ts';
 import type { LayerFile } from '../../image-layers/layer.ts';
 import type { Plan } from '../definition/plan.ts';
 import { OperatorError } from '../errors.ts';
@@ -37,6 +38,7 @@ export function diskFiles(plan: Plan): LayerFile[] {
       mode: 0o644,
       text: '/dev/root / ext4 defaults,errors=remount-ro,x-systemd.growfs 0 1\n',
     },
+    { path: IMAGE_IDS_MARK, mode: 0o644, text: 'The ids of this disk are those of its image.\n' },
     { path: '/boot/grub/clusteros.cfg', mode: 0o644, text: grubMenu({ title }) },
   ];
 }
