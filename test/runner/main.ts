@@ -5,7 +5,7 @@
  * `N passed, N failed`.
  */
 import { randomInt } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, freemem, tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { collect, collectNamed, type TestFile } from './collect.ts';
@@ -53,7 +53,7 @@ async function main(words: readonly string[]): Promise<number> {
   process.stdout.write(`${files.length} files; CLUSTEROS_SEED=${process.env.CLUSTEROS_SEED}\n`);
 
   const stop = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort(signal));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => end(stop, signal));
   const usage = mkdtempSync(path.join(tmpdir(), 'cos-test-usage-'));
   const patient = named || command.all;
   const outcomes = await runAll(jobsFor(files, named, budget), {
@@ -80,9 +80,25 @@ async function main(words: readonly string[]): Promise<number> {
   if (!named) process.stdout.write(timeTable(outcomes, budget, cpu));
   for (const line of [...skipLines(outcomes), ...over]) process.stdout.write(`${line}\n`);
   process.stdout.write(`${failureLines(outcomes, named ? LOGS.named : LOGS.whole)}${totalLine(outcomes)}`);
-  if (stop.signal.aborted) return stop.signal.reason === 'SIGTERM' ? 143 : 130;
+  if (stop.signal.aborted) return exitOf(stop.signal.reason);
   const passed = outcomes.some((outcome) => outcome.passed > 0);
   return !passed || over.length > 0 || outcomes.some(({ failed }) => failed > 0) ? 1 : 0;
+}
+
+/** First the tests are ended, which clear up what they made; the second time their processes are, and what hangs on them. */
+function end(stop: AbortController, signal: 'SIGINT' | 'SIGTERM'): void {
+  if (!stop.signal.aborted) {
+    process.stderr.write('clusteros: ending the tests, which clear up; again to end at once\n');
+    stop.abort(signal);
+    return;
+  }
+  const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').trim();
+  for (const pid of children === '' ? [] : children.split(' ')) process.kill(Number(pid), 'SIGKILL');
+  process.exit(exitOf(signal));
+}
+
+function exitOf(signal: unknown): number {
+  return signal === 'SIGTERM' ? 143 : 130;
 }
 
 /** Files that somebody named run one after the other, in their order. */
