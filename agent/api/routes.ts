@@ -62,6 +62,7 @@ const recoverWish = z.union([
     snapshot: z.string().min(1).max(4096).optional(),
   }),
   z.strictObject({ mode: z.literal('follow'), node }),
+  z.strictObject({ mode: z.literal('trust-disk') }),
 ]);
 
 /** Every path of the API. */

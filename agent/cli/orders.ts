@@ -100,12 +100,13 @@ export interface RecoverOptions extends YesOptions {
   readonly fromSnapshot?: string | true;
   readonly forceNewCluster?: boolean;
   readonly follow?: string;
+  readonly trustDisk?: boolean;
 }
 
 export async function recover(context: Context, options: RecoverOptions) {
   const wish = recoverWish(options);
   await confirm(context, options.yes, {
-    about: `${RECOVERIES[wish.mode]}\nThe data that is there now is set aside, not deleted.`,
+    about: RECOVERIES[wish.mode],
     ...(wish.mode === 'follow' ? {} : { more: () => whoAnswers(context) }),
     command: `node-agent recover ${flagsOf(wish)}`,
   });
@@ -117,30 +118,34 @@ async function whoAnswers({ paths }: Context): Promise<string> {
   return lines.map(printable).join('\n');
 }
 
-const ONCE = 'Only for a cluster whose quorum is lost for good. Run it on one node, once.';
+const ASIDE = 'The data that is there now is set aside, not deleted.';
+const ONCE = `Only for a cluster whose quorum is lost for good. Run it on one node, once.\n${ASIDE}`;
 const RECOVERIES: Readonly<Record<RecoverWish['mode'], string>> = {
   'from-snapshot': `This node will rebuild the cluster from a snapshot: what was written after it is lost, every enrolment token ends, a new cluster key is begun, and all other members join again.\n${ONCE}`,
   'force-new-cluster': `This node will rebuild the cluster from its own data: what only other members had is lost, every enrolment token ends, and all other members join again.\n${ONCE}`,
-  follow:
-    'This node will leave its cluster for the one that was recovered on the named node, and take the cluster key that this node gives it.',
+  follow: `This node will leave its cluster for the one that was recovered on the named node, and take the cluster key that this node gives it.\n${ASIDE}`,
+  'trust-disk':
+    'etcd will start with the data on this disk, which is older than what other nodes know of this one.\nOnly when no majority has newer data, as after all nodes were restored from backups: a voter that has forgotten what it agreed to can lose what the others wrote.',
 };
 
 function flagsOf(wish: RecoverWish): string {
   if (wish.mode === 'follow') return `--follow ${wish.node}`;
+  if (wish.mode === 'trust-disk') return '--trust-disk';
   return wish.snapshot === undefined ? `--${wish.mode}` : `--${wish.mode} ${wish.snapshot}`;
 }
 
-function recoverWish({ fromSnapshot, forceNewCluster, follow }: RecoverOptions): RecoverWish {
-  const ways = [fromSnapshot, forceNewCluster, follow].filter((way) => way !== undefined);
+function recoverWish({ fromSnapshot, forceNewCluster, follow, trustDisk }: RecoverOptions): RecoverWish {
+  const ways = [fromSnapshot, forceNewCluster, follow, trustDisk].filter((way) => way !== undefined);
   if (ways.length !== 1) {
     throw new AgentError({
       code: 'usage',
       exit: 'usage',
-      message: 'expected one of --from-snapshot [FILE], --force-new-cluster and --follow NODE',
+      message: 'expected one of --from-snapshot [FILE], --force-new-cluster, --follow NODE and --trust-disk',
       fix: 'node-agent recover --help',
     });
   }
   if (follow !== undefined) return { mode: 'follow', node: follow };
+  if (trustDisk) return { mode: 'trust-disk' };
   if (fromSnapshot === undefined) return { mode: 'force-new-cluster' };
   return typeof fromSnapshot === 'string'
     ? { mode: 'from-snapshot', snapshot: fromSnapshot }

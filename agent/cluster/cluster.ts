@@ -85,6 +85,7 @@ export async function startCluster(inputs: ClusterInputs): Promise<ClusterPart> 
     moreJoins: () => joins,
     clusterKeys: uses.clusterKeys,
     retiredKeys: keys.retired,
+    graceMs: () => 2 * pace().answerMs,
   });
   const gossip = gossipService({
     units,
@@ -102,6 +103,7 @@ export async function startCluster(inputs: ClusterInputs): Promise<ClusterPart> 
     channel: discovery.channel,
     caKeys: uses.caKeys,
     mayRestart: () => keyChanges?.mayRestart() ?? false,
+    past: discovery.past,
   });
   const pace = () => stepOf(store.get('timers')?.step ?? USUAL);
   const client = createClusterClient(

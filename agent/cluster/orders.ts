@@ -75,6 +75,10 @@ async function recover({ store, consensus, keys, paths }: OrderDeps, wish: Recov
   }
   const survey = await consensus.survey();
   refuseWhereItLives(survey);
+  if (wish.mode === 'trust-disk') {
+    await consensus.trustDisk();
+    return { done: 'etcd starts with the data on this disk', note: describeSurvey(survey).join('\n') };
+  }
   const facts = store.get('facts');
   const after =
     (rotate: boolean): AfterRecovery =>

@@ -37,6 +37,16 @@ describe('what keeps the cluster from being ready', () => {
     assert.deepEqual(conditionsOf(facts({})), []);
   });
 
+  test('data that is too old to vote is told with both remedies, and etcd that does not run is no failure', () => {
+    const unit = { state: 'failed', lastLines: [] } as const;
+    const [found, ...more] = conditionsOf(facts({ joining: { kind: 'hold', for: 'operator' }, unit }));
+    assert.deepEqual(more, []);
+    assert.equal(found?.code, 'consensus.old-data');
+    assert.match(found.endedBy, /reset --yes.*recover --trust-disk/);
+    const [asking] = conditionsOf(facts({ joining: { kind: 'hold', for: 'answer' }, unit }));
+    assert.equal(asking?.code, 'consensus.joining');
+  });
+
   test('waiting names how many machines are seen, which, and how many more are needed', () => {
     const step = { kind: 'wait', for: 'machines', seen: 3, needed: 4 } as const;
     const [found] = conditionsOf(

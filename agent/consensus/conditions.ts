@@ -7,6 +7,7 @@ import type { EtcdMember } from './etcd/types.ts';
 import type { FoundingView } from './founding.ts';
 import type { Sight } from './genesis.ts';
 import { type JoiningStep, mayBegin } from './joining.ts';
+import { OLD_DATA } from './old-data.ts';
 import type { SnapshotState } from './snapshot-keeper.ts';
 
 /** What the conditions are made of. */
@@ -172,7 +173,7 @@ function ordered({ durable, nameOf }: ConditionFacts): FoundCondition[] {
 }
 
 function engine({ unit, peerPort, clientPort, joining: { kind } }: ConditionFacts): FoundCondition[] {
-  if (unit.state === 'running' || kind === 'client' || kind === 'wait') return [];
+  if (unit.state === 'running' || kind === 'client' || kind === 'wait' || kind === 'hold') return [];
   const said = unit.lastLines.join('\n');
   if (/address already in use/.test(said)) {
     return [
@@ -245,11 +246,20 @@ function quorum(facts: ConditionFacts): FoundCondition[] {
   ];
 }
 
-function joining({ joining: { kind }, durable, meshReady, quorum }: ConditionFacts): FoundCondition[] {
+function joining({ joining: step, durable, meshReady, quorum }: ConditionFacts): FoundCondition[] {
   if (durable.genesis === undefined) return [];
   if (!meshReady)
     return [joiningCondition('the cluster is reached over the mesh, which is not up', 'the mesh')];
-  if (kind === 'report-lost') {
+  if (step.kind === 'hold') {
+    if (step.for === 'operator') return [OLD_DATA];
+    return [
+      joiningCondition(
+        'other nodes are asked whether the data on this disk is the newest',
+        'an answer, or ten seconds without one',
+      ),
+    ];
+  }
+  if (step.kind === 'report-lost') {
     return [
       {
         code: 'consensus.removed',
@@ -259,7 +269,7 @@ function joining({ joining: { kind }, durable, meshReady, quorum }: ConditionFac
       },
     ];
   }
-  if (kind === 'start' && quorum) return [joiningCondition('etcd starts as a member', 'a few seconds')];
+  if (step.kind === 'start' && quorum) return [joiningCondition('etcd starts as a member', 'a few seconds')];
   return [];
 }
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { PeerChannel } from '../discovery/channel/channel.ts';
+import type { OwnPast } from '../discovery/own-past.ts';
 import type { Controller, FoundCondition, Outcome, View } from '../engine/controller.ts';
 import type { Units } from '../engine/units.ts';
 import { AgentError } from '../errors.ts';
@@ -17,6 +18,7 @@ import { type Inputs, inputsFrom, sightInputs } from './inputs.ts';
 import { leaveCluster } from './leave.ts';
 import { createMember, type Member } from './member.ts';
 import { renameMissing } from './missing.ts';
+import { trustDisk } from './old-data.ts';
 import { consensusOf, NO_CLUSTER, nameIn, versionsIn } from './outcome.ts';
 import {
   type AfterRecovery,
@@ -40,6 +42,8 @@ export interface ConsensusDeps {
   readonly caKeys?: (view: View) => readonly Uint8Array[];
   /** While true, etcd is started again at once for new CA keys: its turn is seen to elsewhere. */
   readonly mayRestart?: () => boolean;
+  /** What other nodes know of this one; without it the data on the disk is believed. */
+  readonly past?: OwnPast;
 }
 
 export interface ConsensusPart {
@@ -56,6 +60,8 @@ export interface ConsensusPart {
   survey(): Promise<Survey>;
   /** Go over to the cluster that this node recovered from ours, or has a key of. */
   follow(founder: string): Promise<void>;
+  /** Start etcd with the data on this disk, although it is old. @throws AgentError `recover.not-old` */
+  trustDisk(): Promise<void>;
   /** Take a snapshot of the cluster's data now. @throws whatever keeps it from being taken */
   takeSnapshot(): Promise<SnapshotFile>;
   /** Those of this node, oldest first. */
@@ -82,7 +88,7 @@ const KINDS: readonly FoundingKind[] = ['promise', 'adopt'];
 
 /** Raft's life on this node: whether there is a cluster, what this node is in it, what its leader has to do. */
 export function createConsensus(deps: ConsensusDeps): ConsensusPart {
-  const { paths, log, units, channel, caKeys, mayRestart } = deps;
+  const { paths, log, units, channel, caKeys, mayRestart, past } = deps;
   let life: Life | undefined;
   let evicted: readonly string[] = [];
   let leaving = false;
@@ -111,7 +117,7 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
       observer: createObserver(clock.monotonicMs()),
       keeper,
       inputs,
-      member: createMember({ paths, units, log, keeper, mayRestart }),
+      member: createMember({ paths, units, log, keeper, mayRestart, past }),
       founding: createFounding({
         self: identity,
         keeper,
@@ -208,25 +214,14 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
 
   function living(): Life {
     if (life !== undefined) return life;
-    throw new AgentError({
-      code: 'consensus.not-ready',
-      exit: 'notDone',
-      message: 'this node takes no part in a cluster yet',
-      fix: 'node-agent status tells what it waits for',
-    });
+    throw notYet('consensus.not-ready', 'this node takes no part in a cluster yet', 'what it waits for');
   }
 
   function recovery(): RecoverDeps {
     const { inputs, identity, keeper, member } = living();
     const { self, settings, mesh, timers } = inputs;
-    if (!mesh?.ready || mesh.address === undefined) {
-      throw new AgentError({
-        code: 'recover.mesh',
-        exit: 'notDone',
-        message: 'the mesh is not up, and etcd needs its address',
-        fix: 'node-agent status tells why',
-      });
-    }
+    if (!mesh?.ready || mesh.address === undefined)
+      throw notYet('recover.mesh', 'the mesh is not up, and etcd needs its address', 'why');
     const { peer_port: peerPort, client_port: clientPort } = settings.consensus;
     return {
       paths,
@@ -288,11 +283,16 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
       log.warning('ordered to follow a recovered cluster', { founder });
       nudge();
     },
+    trustDisk: () => turns.order(() => trustDisk(living().keeper, past)),
     takeSnapshot: async () => living().member.snapshots.take(),
     listSnapshots: () => listSnapshots(paths.state),
     hasApplied: (keys) => life?.member.hasApplied(keys) ?? false,
     wake: () => nudge(),
   };
+}
+
+function notYet(code: string, message: string, told: string): AgentError {
+  return new AgentError({ code, exit: 'notDone', message, fix: `node-agent status tells ${told}` });
 }
 
 async function keeperOf(state: string): Promise<Keeper> {

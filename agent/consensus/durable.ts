@@ -27,6 +27,8 @@ export interface Durable {
   readonly started?: boolean | undefined;
   /** What lies in etcd's folder is of another cluster or membership: it is set aside before anything else. */
   readonly staleData?: boolean | undefined;
+  /** etcd's data is older than what this node told others: it is not started with until an operator says so. */
+  readonly behind?: boolean | undefined;
   /** An operator made this node leave: it takes part again when told. */
   readonly left?: boolean | undefined;
   /** Clusters recovered from ours that were seen while ours had a quorum: they are followed by an order only. */
@@ -57,6 +59,7 @@ const fileSchema = z.object({
   confirmed: z.boolean().optional(),
   started: z.boolean().optional(),
   staleData: z.boolean().optional(),
+  behind: z.boolean().optional(),
   left: z.boolean().optional(),
   notFollowed: z.array(uuidSchema).max(MOST_DECLINED).optional(),
   follow: nodeIdSchema.optional(),

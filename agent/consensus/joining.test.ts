@@ -13,6 +13,7 @@ const facts = (more: Partial<JoiningFacts>): JoiningFacts => ({
   self: 'me',
   ownPeerUrl: OWN,
   hasData: false,
+  past: 'current',
   unit: 'stopped',
   members: [other],
   idOf: () => undefined,
@@ -57,6 +58,19 @@ describe('what etcd does on a node', () => {
       const step = planJoining(facts({ hasData: true, members }));
       assert.deepEqual(step, { kind: 'start', state: 'existing', members: { me: OWN } });
     }
+  });
+
+  test('old data starts only after others said that they know nothing newer, or nobody did', () => {
+    for (const members of [undefined, [other, own]]) {
+      const step = (past: JoiningFacts['past'], more: Partial<JoiningFacts> = {}) =>
+        planJoining(facts({ hasData: true, members, past, ...more }));
+      assert.deepEqual(step('awaited'), { kind: 'hold', for: 'answer' });
+      assert.deepEqual(step('behind'), { kind: 'hold', for: 'operator' });
+      assert.equal(step('awaited', { unit: 'running' }).kind, 'run', 'the agent alone was started again');
+    }
+    assert.equal(planJoining(facts({ hasData: true, past: 'behind' })).kind, 'set-aside', 'it was removed');
+    const added = [other, { ...own, name: '', learner: true }];
+    assert.equal(planJoining(facts({ past: 'awaited', members: added })).kind, 'start', 'there is no data');
   });
 
   test('a node whose data is gone asks to be removed before it joins as new', () => {

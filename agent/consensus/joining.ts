@@ -1,3 +1,4 @@
+import type { PastState } from '../discovery/own-past.ts';
 import type { UnitState } from '../engine/units.ts';
 import type { Durable } from './durable.ts';
 import type { EtcdMember } from './etcd/types.ts';
@@ -8,6 +9,8 @@ export interface JoiningFacts {
   readonly self: string;
   readonly ownPeerUrl: string;
   readonly hasData: boolean;
+  /** Whether the data may be old: it votes only when it is not. */
+  readonly past: PastState;
   readonly unit: UnitState['state'];
   /** As a majority has them; undefined while none answers. */
   readonly members?: readonly EtcdMember[] | undefined;
@@ -32,14 +35,16 @@ export type JoiningStep =
   | { readonly kind: 'client' }
   /** A member by our address is known and has data that we have not: the leader must remove it first. */
   | { readonly kind: 'report-lost' }
+  /** The data on the disk may be old, or is: others are asked first, or an operator has to decide. */
+  | { readonly kind: 'hold'; readonly for: 'answer' | 'operator' }
   | { readonly kind: 'wait' };
 
 /** etcd notices within seconds that it was removed; then it ends by itself. */
 const ABSENT_MS = 20_000;
 
 /**
- * What etcd should do on this node. Data on the disk is started with, never deleted; `new` is for the founder,
- * once. Pure.
+ * What etcd should do on this node. Data on the disk is started with, never deleted, and not while it may be older
+ * than what this node has told others: a voter that forgets breaks Raft. `new` is for the founder, once. Pure.
  */
 export function planJoining(facts: JoiningFacts): JoiningStep {
   const { durable, self, ownPeerUrl, hasData, unit, members } = facts;
@@ -58,6 +63,8 @@ export function planJoining(facts: JoiningFacts): JoiningStep {
       return { kind: 'set-aside', why: 'the cluster has removed this member' };
     // Added anew while older data lies here: that is of a membership that has ended.
     if (own?.name === '') return { kind: 'set-aside', why: 'it is of an earlier membership' };
+    if (facts.past !== 'current')
+      return { kind: 'hold', for: facts.past === 'behind' ? 'operator' : 'answer' };
     return { kind: 'start', state: 'existing', members: { [self]: ownPeerUrl } };
   }
   if (durable.genesis.founder === self && !durable.started) {

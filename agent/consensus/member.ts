@@ -1,4 +1,5 @@
 import type { Settings, StepName } from '../config/settings.ts';
+import type { OwnPast } from '../discovery/own-past.ts';
 import type { Gossip, KnownCard, Mesh, Timers } from '../engine/resources.ts';
 import type { UnitState, Units } from '../engine/units.ts';
 import type { Log } from '../log.ts';
@@ -17,6 +18,7 @@ import { GENESIS_KEY, holdsOnlyOurs, uuidIn, wishKey } from './keys.ts';
 import { createLocalEtcd, type LocalEtcd, markOf, type Wish } from './local-etcd.ts';
 import { keepsSnapshots } from './maintenance.ts';
 import type { MembershipStep } from './membership.ts';
+import { lookAtPast } from './old-data.ts';
 import { pin } from './pin.ts';
 import { createSnapshotKeeper, type SnapshotKeeper } from './snapshot-keeper.ts';
 import { createSteward } from './steward.ts';
@@ -71,12 +73,13 @@ export interface MemberDeps {
   readonly log: Log;
   readonly keeper: Keeper;
   readonly mayRestart?: (() => boolean) | undefined;
+  readonly past?: OwnPast | undefined;
 }
 
 const ALARMS_MS = 15_000;
 const HAND_OVER = '/v3/maintenance/transfer-leadership';
 
-export function createMember({ paths, units, log, keeper, mayRestart }: MemberDeps): Member {
+export function createMember({ paths, units, log, keeper, mayRestart, past }: MemberDeps): Member {
   const etcd = createLocalEtcd(paths, units);
   const steward = createSteward(log);
   let endpoints: readonly string[] = [];
@@ -263,6 +266,7 @@ export function createMember({ paths, units, log, keeper, mayRestart }: MemberDe
         self,
         ownPeerUrl,
         hasData,
+        past: await lookAtPast(keeper, past, hasData && unit.state !== 'running'),
         unit: unit.state,
         members: look.members,
         idOf: (url) => idBehind(inputs, url),

@@ -26,6 +26,8 @@ export interface CallInputs {
   /** Keys of the calls that are on. */
   readonly running: ReadonlySet<string>;
   readonly peerPort: number;
+  /** Nobody has answered in this run of the agent: everybody is asked, also who is alive in gossip. */
+  readonly unanswered?: boolean | undefined;
   readonly nowMs: number;
 }
 
@@ -92,14 +94,14 @@ export function afterCall(
 }
 
 function* wanted(inputs: CallInputs): Generator<{ target: Call; notBeforeMs: number }> {
-  const { ownId, contacts, members, cards, peerPort } = inputs;
+  const { ownId, contacts, members, cards, peerPort, unanswered = false } = inputs;
   const alive = new Map(
     members
       .filter(({ status, id }) => status === 'alive' && id !== ownId)
       .map((member) => [member.id, member]),
   );
   for (const { id, address, tags } of alive.values()) {
-    if (tags.card === undefined || cards.get(id)?.hash === tags.card) continue;
+    if (!unanswered && (tags.card === undefined || cards.get(id)?.hash === tags.card)) continue;
     const port = Number(tags.peer ?? peerPort);
     if (Number.isInteger(port) && port > 0 && port < 65536) {
       yield { target: { address, port, hash: tags.card }, notBeforeMs: Number.NEGATIVE_INFINITY };
@@ -108,9 +110,9 @@ function* wanted(inputs: CallInputs): Generator<{ target: Call; notBeforeMs: num
   const atAddress = new Map([...cards.values()].map((known) => [known.address, known]));
   for (const { id, address, peerPort: port } of contacts) {
     const known = id === undefined ? atAddress.get(address) : cards.get(id);
-    if (known !== undefined && alive.has(known.card.id)) continue;
+    if (!unanswered && known !== undefined && alive.has(known.card.id)) continue;
     // It may have called us in the meantime: that proves as much.
-    const provenHere = known?.address === address ? known.provenMs : undefined;
+    const provenHere = !unanswered && known?.address === address ? known.provenMs : undefined;
     yield {
       target: { address, port },
       notBeforeMs: (provenHere ?? Number.NEGATIVE_INFINITY) + PRESENCE_MS * 0.75,
@@ -118,8 +120,9 @@ function* wanted(inputs: CallInputs): Generator<{ target: Call; notBeforeMs: num
   }
   if (alive.size > 0) return;
   for (const { card, provenMs = Number.NEGATIVE_INFINITY } of cards.values()) {
+    const notBeforeMs = unanswered ? Number.NEGATIVE_INFINITY : provenMs + LAST_RESORT_MS;
     for (const address of card.addresses) {
-      yield { target: { address, port: card.ports.peer }, notBeforeMs: provenMs + LAST_RESORT_MS };
+      yield { target: { address, port: card.ports.peer }, notBeforeMs };
     }
   }
 }

@@ -38,6 +38,8 @@ export interface Cards {
   admit(peer: Peer): Promise<Refused | undefined>;
   /** The highest sequence of our own cards that others have shown us; 0 when none. */
   ownSequence(): number;
+  /** Whether a node took us for who we are in this run, and how many cards of others there are. */
+  asked(): { readonly answered: boolean; readonly known: number | undefined };
 }
 
 const SAVE_MS = 5_000;
@@ -50,6 +52,9 @@ export function createCards(deps: CardsDeps): Cards {
   let table: CardTable = new Map();
   let loaded = false;
   let ownSequence = 0;
+  let answered = false;
+  /** Somebody says that our identity is in use elsewhere: then no answer of another settles it. */
+  let disputed = false;
   let savedMark = '';
   let savedMs = Number.NEGATIVE_INFINITY;
   let nudge = () => {};
@@ -91,12 +96,14 @@ export function createCards(deps: CardsDeps): Cards {
         const body = { digest: ownDigest(table, deps.self()), ...(after === undefined ? {} : { after }) };
         const called = await channel.call(target, 'card', body, { signal: ending.signal });
         if (called.refused?.code === 'self') result = 'self';
+        if (called.refused?.code === 'duplicate') disputed = true;
         if (called.failed !== undefined) log.debug('no card', { peer: key, reason: called.failed });
         if (called.peer === undefined) break;
         result = 'answered';
         const got = pageSchema.safeParse(called.answer);
         if (!got.success) break;
         for (const card of got.data.cards) take(card, target.address);
+        if (got.data.next === undefined) answered = true;
         if (got.data.next === undefined || (after !== undefined && got.data.next <= after)) break;
         after = got.data.next;
       }
@@ -121,6 +128,7 @@ export function createCards(deps: CardsDeps): Cards {
 
   return {
     ownSequence: () => ownSequence,
+    asked: () => ({ answered: answered && !disputed, known: loaded ? table.size : undefined }),
     async admit(peer) {
       const refused = await deps.presence.check(peer);
       if (refused) return refused;
@@ -156,6 +164,7 @@ export function createCards(deps: CardsDeps): Cards {
           attempts,
           running,
           peerPort: settings.discovery.port,
+          unanswered: !answered,
           nowMs: now(),
         });
         if (self.card !== undefined) {

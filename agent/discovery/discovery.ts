@@ -15,6 +15,7 @@ import { createKeyring, type DiscoveryKey } from './cluster-keys.ts';
 import { createHints, type Hints } from './hints.ts';
 import { linksController } from './links.ts';
 import { ownCardController } from './own-card.ts';
+import { createOwnPast, type OwnPast } from './own-past.ts';
 import { createPresence } from './presence.ts';
 import { createRefusals, type Refusals } from './refusals.ts';
 import { createRumours } from './rumours.ts';
@@ -40,6 +41,8 @@ export interface DiscoveryDeps {
    * must go on looking whether the other machine is still there.
    */
   readonly silent?: () => boolean;
+  /** How long to wait for an answer before the card on this disk is believed to be the newest. */
+  readonly graceMs?: () => number;
 }
 
 export interface Discovery {
@@ -53,11 +56,14 @@ export interface Discovery {
   readonly hints: Hints;
   /** Whether this machine must stand back, because another one has its identity. */
   readonly clones: Clones;
+  /** Whether other nodes know a newer past of this one than its disk. */
+  readonly past: OwnPast;
   readonly instance: string;
 }
 
 /** A restored disk, a busy port, a node told to be silent: none of them is an event. */
 const LOOK_MS = 5_000;
+const GRACE_MS = 10_000;
 
 /** Everything by which nodes find and recognise each other, ready to be run by the engine. */
 export function createDiscovery(deps: DiscoveryDeps): Discovery {
@@ -108,7 +114,7 @@ export function createDiscovery(deps: DiscoveryDeps): Discovery {
     look: (address) => void channel.call({ address, port }, 'card', {}),
     believed: clones.told,
   });
-  const presence = createPresence(() => channel, now);
+  const presence = createPresence(() => channel);
   const cards = createCards({
     stateFolder: paths.state,
     log,
@@ -119,6 +125,7 @@ export function createDiscovery(deps: DiscoveryDeps): Discovery {
     presence,
     refusals,
   });
+  const past = createOwnPast();
   const ownCard = ownCardController({
     stateFolder: paths.state,
     configFolder: path.dirname(paths.config),
@@ -126,6 +133,8 @@ export function createDiscovery(deps: DiscoveryDeps): Discovery {
     now,
     keys,
     seenSequence: cards.ownSequence,
+    past,
+    asked: () => ({ ...cards.asked(), graceMs: deps.graceMs?.() ?? GRACE_MS }),
   });
   const channelController: Controller = {
     name: 'peer-channel',
@@ -162,6 +171,7 @@ export function createDiscovery(deps: DiscoveryDeps): Discovery {
     refusals,
     hints,
     clones,
+    past,
     instance,
   };
 }

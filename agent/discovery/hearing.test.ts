@@ -133,6 +133,9 @@ test('who is called: strangers at once, the absent again later, the members of g
   assert.equal(planCalls({ ...base, cards }).calls.length, 0);
   assert.equal(planCalls({ ...base, cards, nowMs: 20_000 }).calls.length, 1);
   assert.equal(planCalls({ ...base, cards, members: [member], nowMs: 20_000 }).calls.length, 0);
+  // In a run in which nobody has answered yet, also who is alive or has called us a moment ago.
+  const first = { ...base, cards, members: [member], unanswered: true };
+  assert.deepEqual(planCalls(first).calls, [{ address: '192.168.0.1', port: 7947, hash: 'h' }]);
   const stale = { ...member, tags: { card: 'other', peer: '9000' } };
   assert.deepEqual(planCalls({ ...base, cards, members: [stale] }).calls, [
     { address: '192.168.0.1', port: 9000, hash: 'other' },

@@ -11,6 +11,7 @@ import { loadCards, saveCards } from './cards-file.ts';
 import type { Peer, PeerChannel } from './channel/channel.ts';
 import { createClones } from './clones.ts';
 import { ownCardController } from './own-card.ts';
+import { createOwnPast, pastOf } from './own-past.ts';
 import { createPresence } from './presence.ts';
 import { cardOf, identityOf, keyOf, signedOf } from './testing/peers.ts';
 import { readVersions } from './versions.ts';
@@ -83,10 +84,7 @@ test('a third node refuses the second of two living machines with one identity, 
         : { failed: 'nobody listens there' };
     },
   } as unknown as PeerChannel;
-  const presence = createPresence(
-    () => channel,
-    () => 0,
-  );
+  const presence = createPresence(() => channel);
   assert.equal(await presence.check(peer('192.168.1.5', 'aa')), undefined);
   assert.equal(await presence.check(peer('192.168.1.6', 'aa')), undefined, 'another link of the same run');
   assert.equal(await presence.check(peer('192.168.1.5', 'aa')), undefined);
@@ -98,7 +96,7 @@ test('a third node refuses the second of two living machines with one identity, 
   assert.equal(await presence.check(peer('192.168.1.7', 'bb')), undefined, 'moved while it was off');
 });
 
-test('an own card keeps its sequence over a restart, and takes the next when it says something new', async (t) => {
+test('an own card takes the next sequence in each run and day, and when it says something new', async (t) => {
   const { paths } = makeSandbox(t);
   mkdirSync(paths.state, { recursive: true });
   const values: Partial<Resources> = {
@@ -114,32 +112,68 @@ test('an own card keeps its sequence over a restart, and takes the next when it 
     links: [],
   };
   const view: View = { get: (name) => values[name] as never, nudge: () => {} };
+  let nowMs = 0;
   let seen = 0;
+  let answered = true;
+  let past = createOwnPast();
+  const onDisk = () => JSON.parse(readFileSync(path.join(paths.state, 'own-card.json'), 'utf8')).sequence;
   const sequence = async (controller: ReturnType<typeof make>) => {
     const { outputs } = await controller.reconcile(view, new AbortController().signal);
     const body = outputs?.ownCard?.body;
     return body && JSON.parse(Buffer.from(body, 'base64').toString()).sequence;
   };
-  const make = () =>
-    ownCardController({
+  const make = () => {
+    past = createOwnPast();
+    return ownCardController({
       stateFolder: paths.state,
       configFolder: path.dirname(paths.config),
       log,
-      now: () => 0,
+      now: () => nowMs,
       keys: () => [keyOf(1)],
       seenSequence: () => seen,
+      past,
+      asked: () => ({ answered, known: 2, graceMs: 10_000 }),
     });
+  };
   const first = make();
   assert.equal(await sequence(first), undefined, 'without a place in the mesh there is no card');
   values.mesh = { ready: false, driver: undefined, address: '10.42.7.9', peers: [] };
   assert.equal(await sequence(first), 1);
   assert.equal(await sequence(first), 1);
-  assert.equal(await sequence(make()), 1);
+  nowMs = 86_400_000;
+  assert.equal(await sequence(first), 2);
+  const second = make();
+  assert.equal(await sequence(second), 3);
+  assert.equal(await sequence(second), 3);
   values.mesh = { ...values.mesh, address: '10.42.7.10' };
-  assert.equal(await sequence(make()), 2);
+  assert.equal(await sequence(second), 4);
+  // Until others were asked it says what it said: they compare the sequence on the disk.
+  values.mesh = { ...values.mesh, address: '10.42.7.11' };
+  answered = false;
+  const held = make();
+  assert.equal(await sequence(held), 4);
+  answered = true;
+  assert.equal(await sequence(held), 5);
+  // A restored backup or a clone: others know more. It does not outdo the other machine, here or on the disk.
   seen = 40;
-  assert.equal(await sequence(make()), 41);
-  assert.equal(JSON.parse(readFileSync(path.join(paths.state, 'own-card.json'), 'utf8')).sequence, 41);
+  const restored = make();
+  assert.equal(await sequence(restored), 5);
+  assert.equal(past.state(), 'behind');
+  assert.equal(onDisk(), 5);
+  past.settle();
+  assert.equal(await sequence(restored), 41);
+  assert.equal(onDisk(), 41);
+});
+
+test('the card on the disk is believed when a node knows no newer one, or nobody is there to ask', () => {
+  const asked = { disk: 5, seen: 5, answered: false, known: 2, waitedMs: 0, graceMs: 10_000 };
+  assert.equal(pastOf(asked), 'awaited');
+  assert.equal(pastOf({ ...asked, answered: true }), 'current');
+  assert.equal(pastOf({ ...asked, waitedMs: 10_000 }), 'current');
+  assert.equal(pastOf({ ...asked, known: 0 }), 'current');
+  assert.equal(pastOf({ ...asked, known: undefined }), 'awaited');
+  assert.equal(pastOf({ ...asked, seen: 6, answered: true }), 'behind');
+  assert.equal(pastOf({ ...asked, disk: undefined, seen: 6, answered: true }), 'current');
 });
 
 test('the versions of what is installed are asked of it', async (t) => {

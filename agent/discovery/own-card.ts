@@ -10,6 +10,7 @@ import { wireguardKeys } from '../identity/keys.ts';
 import type { Log } from '../log.ts';
 import { CARD_BYTES, makeCard, parseCard } from './card.ts';
 import type { DiscoveryKey } from './cluster-keys.ts';
+import type { OwnPast, PastFacts } from './own-past.ts';
 import { readVersions, type Versions } from './versions.ts';
 
 export interface OwnCardDeps {
@@ -21,24 +22,33 @@ export interface OwnCardDeps {
   readonly keys: (view: View) => readonly DiscoveryKey[];
   /** The highest sequence of our own cards that others have shown us. */
   readonly seenSequence: () => number;
+  readonly past: OwnPast;
+  readonly asked: () => Pick<PastFacts, 'answered' | 'known' | 'graceMs'>;
 }
 
 /** While an engine is missing: it may be installed. */
 const ASK_AGAIN_MS = 60_000;
 /** Others may have shown us a newer card of ours. */
 const LOOK_MS = 10_000;
+const AWAITED_MS = 250;
+const DAY_MS = 86_400_000;
 const MOST_ADDRESSES = 16;
 /** The range of the mesh may have been changed since. */
 const ANY_RANGE = '0.0.0.0/0';
 
 /**
  * Writes `ownCard`. The card as it was last signed lies on disk, so that its sequence never goes back; it is
- * signed anew with the next sequence only when what it says has changed.
+ * signed anew with the next sequence when what it says has changed, in each run and each day: that is how an older copy
+ * of the disk is known. Until others were asked, and while they know a newer one, it is shown as it lay there: two copies
+ * of one disk must not make the same next sequence, nor the older one outdo the newer.
  */
 export function ownCardController(deps: OwnCardDeps): Controller {
   const file = path.join(deps.stateFolder, 'own-card.json');
   let last: Card | undefined;
   let lastKnown = false;
+  let sinceMs: number | undefined;
+  /** When the card was last made in this run. */
+  let madeMs = Number.NEGATIVE_INFINITY;
   let signed: { readonly card: Card; readonly keyMark: string; readonly value: SignedCard } | undefined;
   let versions: Versions | undefined;
   let askedMs = Number.NEGATIVE_INFINITY;
@@ -67,6 +77,7 @@ export function ownCardController(deps: OwnCardDeps): Controller {
       }
       if (!lastKnown) last = await readLast(file, deps.log);
       lastKnown = true;
+      sinceMs ??= deps.now();
       const content: Omit<Card, 'sequence'> = {
         version: 1,
         id: identity.id,
@@ -84,15 +95,26 @@ export function ownCardController(deps: OwnCardDeps): Controller {
         versions,
         genesis: view.get('consensus')?.genesis,
       };
-      const card = nextCard(last, content, deps.seenSequence());
+      const before = last?.id === identity.id ? last : undefined;
+      const seen = deps.seenSequence();
+      const waitedMs = deps.now() - sinceMs;
+      const past = deps.past.look({ disk: before?.sequence, seen, waitedMs, ...deps.asked() });
+      const card =
+        past !== 'current' && before !== undefined
+          ? before
+          : deps.now() - madeMs < DAY_MS
+            ? nextCard(before, content, seen)
+            : nextCard(undefined, content, Math.max(seen, before?.sequence ?? 0));
       if (card !== last) {
         await files.writeDurable(file, `${JSON.stringify(card)}\n`, 0o600);
         last = card;
+        madeMs = deps.now();
       }
       if (signed?.card !== card || signed.keyMark !== key.fingerprint) {
         signed = { card, keyMark: key.fingerprint, value: makeCard(card, identity, key.card) };
       }
-      return { outputs: { ownCard: signed.value }, againMs: LOOK_MS };
+      const againMs = past === 'awaited' ? AWAITED_MS : LOOK_MS;
+      return { outputs: { ownCard: signed.value }, againMs };
     },
   };
 }

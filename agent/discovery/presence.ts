@@ -5,7 +5,7 @@ import { judge, type Standing } from './clones.ts';
 /** The run of each node that we have last talked to: a third node sees two machines with one identity first. */
 export interface Presence {
   /**
-   * May this run count as the node? When another run of it answered elsewhere lately, that one is asked whether
+   * May this run count as the node? When another run of it has answered elsewhere, that one is asked whether
    * it still lives; if so, the one that is not to keep the identity is refused.
    */
   check(peer: Peer): Promise<Refused | undefined>;
@@ -15,14 +15,12 @@ interface Run {
   readonly standing: Standing;
   readonly address: string;
   readonly port: number;
-  readonly seenMs: number;
 }
 
-const REMEMBERED_MS = 10 * 60_000;
 const PROBE_MS = 2_000;
 const MOST = 2_000;
 
-export function createPresence(channel: () => PeerChannel, now: () => number): Presence {
+export function createPresence(channel: () => PeerChannel): Presence {
   const runs = new Map<string, Run>();
   return {
     async check(peer) {
@@ -31,7 +29,6 @@ export function createPresence(channel: () => PeerChannel, now: () => number): P
         standing: peer.standing,
         address: peer.address,
         port: peer.card?.ports.peer ?? 0,
-        seenMs: now(),
       };
       if (before !== undefined && isElsewhere(before, current)) {
         const target = { address: before.address, port: before.port };
@@ -57,9 +54,5 @@ export function createPresence(channel: () => PeerChannel, now: () => number): P
 
 /** The same address with a new instance is an agent that was started again. */
 function isElsewhere(before: Run, current: Run): boolean {
-  return (
-    before.standing.instance !== current.standing.instance &&
-    before.address !== current.address &&
-    current.seenMs - before.seenMs < REMEMBERED_MS
-  );
+  return before.standing.instance !== current.standing.instance && before.address !== current.address;
 }

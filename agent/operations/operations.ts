@@ -79,4 +79,6 @@ export type RecoverWish =
       readonly snapshot?: string | undefined;
     }
   /** `node`: id, beginning of the id, or name of the one that recovered our cluster. */
-  | { readonly mode: 'follow'; readonly node: string };
+  | { readonly mode: 'follow'; readonly node: string }
+  /** Start etcd with the data on this disk, although other nodes know a newer past of this one. */
+  | { readonly mode: 'trust-disk' };

@@ -109,15 +109,30 @@ test('nobody gets in without the key, and nobody passes for another node', async
       await impostor.powerCut();
     });
 
-    await step(t, 'a cloned disk is told to stand back, and can become a node of its own', async () => {
+    await step(t, 'a cloned disk never votes, also while its original is off', async () => {
       await three.stopAgent();
       const clone = await cluster.add({ name: 'clone' });
       await cluster.copyState(three, clone);
       await three.startAgent();
-      const [before] = await settled(members);
+      await settled(members);
+      await three.powerCut();
       await clone.startAgent();
-      const duplicate = (status: { conditions: readonly { code: string }[] }) =>
-        status.conditions.some(({ code }) => code === 'identity.duplicate');
+      await clone.until(
+        'knows that its data is old',
+        (status) => codesOf(status).includes('consensus.old-data'),
+        WAIT_MS,
+      );
+      assert.equal(await hasRunEtcd(clone), false);
+      await clone.powerCut();
+      await three.powerOn();
+      await settled(members);
+    });
+
+    await step(t, 'a cloned disk is told to stand back, and can become a node of its own', async () => {
+      const clone = cluster.machine('clone');
+      const [before] = await settled(members);
+      await clone.powerOn();
+      const duplicate = (status: Conditions) => codesOf(status).includes('identity.duplicate');
       const status = await clone.until('knows that it is the clone', duplicate, WAIT_MS);
       const [condition] = status.conditions;
       assert.equal(condition?.code, 'identity.duplicate');
@@ -130,6 +145,7 @@ test('nobody gets in without the key, and nobody passes for another node', async
         },
         { deadlineMs: WAIT_MS },
       );
+      assert.equal(await hasRunEtcd(clone), false);
       const [after] = await settled(members);
       assert.equal(after?.cluster.uuid, before?.cluster.uuid);
       assert.ok(!duplicate(await three.agentStatus()));
@@ -167,6 +183,19 @@ test('nobody gets in without the key, and nobody passes for another node', async
     });
   });
 });
+
+interface Conditions {
+  readonly conditions: readonly { readonly code: string }[];
+}
+
+function codesOf({ conditions }: Conditions): string[] {
+  return conditions.map(({ code }) => code);
+}
+
+/** Since the machine was switched on: the agent keeps what etcd says. */
+async function hasRunEtcd(machine: Machine): Promise<boolean> {
+  return (await machine.exec(['test', '-e', `${machine.paths.run}/log/etcd.log`])).code === 0;
+}
 
 async function linesOf(machine: Machine): Promise<string[]> {
   return (await machine.record()).lines.map(({ text }) => text);
