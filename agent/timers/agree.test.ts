@@ -100,6 +100,16 @@ test('etcd is restarted one voter after the other, the leader last, and only whi
   assert.equal(planAgreement(facts({ agreed, needs, voters: five })).step.kind, 'give-turn');
 });
 
+test('of two voters, as a member that goes leaves them, none restarts; one that is alone does', () => {
+  const agreed = { ...AGREED, step: 'slow' } as const;
+  const old: Report = { need: 'slow', runs: 'normal' };
+  const voters = (...ids: string[]) => ids.map((id) => ({ id, answers: true }));
+  const two = facts({ agreed, needs: all(old), voters: voters('a', 'b') });
+  assert.equal(planAgreement(two).step.kind, 'none');
+  const alone = facts({ agreed, needs: all(old), voters: voters('a') });
+  assert.deepEqual(planAgreement(alone).step, { kind: 'give-turn', id: 'a' });
+});
+
 test('settings that fix the timers take no turn, and a turn that is not taken goes to the next', () => {
   const agreed = { ...AGREED, step: 'slow' } as const;
   const old: Report = { need: 'slow', runs: 'normal' };

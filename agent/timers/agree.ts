@@ -147,11 +147,14 @@ function answers({ voters }: AgreementFacts, id: string): boolean {
   return voters.some((voter) => voter.id === id && voter.answers);
 }
 
-/** The others go on without it; of one or two voters none can be spared, and all must be well. Pure. */
+/**
+ * The others go on without it, or there are none. Of two voters neither can be spared: there are two only while a third
+ * is on its way, or the second one is about to go. Pure.
+ */
 export function mayStop(voters: AgreementFacts['voters'], id: string): boolean {
   const others = voters.filter((voter) => voter.id !== id);
   const living = others.filter((voter) => voter.answers).length;
-  if (voters.length <= 2) return living === others.length;
+  if (voters.length <= 1) return living === others.length;
   return living >= Math.floor(voters.length / 2) + 1;
 }
 
