@@ -46,6 +46,22 @@ export class AgentError extends Error {
   }
 }
 
+/**
+ * Is it one of the failures that the caller knows how to go on from?
+ *
+ * @param codes of {@link AgentError} or of the system (`ENOENT`); `etcd.` stands for all that begin so
+ */
+export function isExpected(error: unknown, ...codes: readonly string[]): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (typeof code !== 'string') return false;
+  return codes.some((known) => (known.endsWith('.') ? code.startsWith(known) : code === known));
+}
+
+/** For `.catch()`: nothing instead of an expected failure. Whatever else it is goes on. @throws the error */
+export function expected(error: unknown, ...codes: readonly string[]): undefined {
+  if (!isExpected(error, ...codes)) throw error;
+}
+
 export function exitCodeOf(error: unknown): number {
   return error instanceof AgentError ? EXIT_CODES[error.exit].code : EXIT_CODES.internal.code;
 }

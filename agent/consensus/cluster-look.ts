@@ -1,3 +1,4 @@
+import { expected } from '../errors.ts';
 import type { EtcdClient, EtcdMember, EtcdStatus } from './etcd/types.ts';
 
 /** What the cluster's members say of themselves, at one look. */
@@ -17,7 +18,7 @@ export interface ClusterLook {
 export const NOTHING_SEEN: ClusterLook = { remembered: [], local: false };
 
 /**
- * Ask the cluster; never throws.
+ * Ask the cluster; no answer is an answer, too.
  *
  * @param localEndpoint of the member here, when one runs
  * @param endpoints of all members that may answer
@@ -28,20 +29,24 @@ export async function lookAtCluster(
   endpoints: readonly string[],
   before: ClusterLook,
 ): Promise<ClusterLook> {
-  const members = await client.members().catch(() => undefined);
-  const remembered = members ?? (await client.members({ serializable: true }).catch(() => before.remembered));
-  const local = localEndpoint && (await client.status(localEndpoint).catch(() => undefined));
+  const members = await client.members().catch(unanswered);
+  const remembered =
+    members ??
+    (await client.members({ serializable: true }).catch((error) => unanswered(error) ?? before.remembered));
+  const local = localEndpoint && (await client.status(localEndpoint).catch(unanswered));
   const status = local || (await firstStatus(client, endpoints));
   const leader = remembered.find(({ id }) => id === status?.leader)?.name;
   return { members, remembered, status, local: Boolean(local), leader: leader || undefined };
 }
+
+const unanswered = (error: unknown) => expected(error, 'etcd.');
 
 async function firstStatus(
   client: EtcdClient,
   endpoints: readonly string[],
 ): Promise<EtcdStatus | undefined> {
   for (const endpoint of endpoints.slice(0, 3)) {
-    const status = await client.status(endpoint).catch(() => undefined);
+    const status = await client.status(endpoint).catch(unanswered);
     if (status !== undefined) return status;
   }
   return undefined;

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { Genesis } from '../engine/resources.ts';
+import { expected } from '../errors.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Log } from '../log.ts';
 import {
@@ -47,7 +48,7 @@ export interface FoundingDeps {
   readonly self: Pick<Identity, 'id' | 'seed'>;
   readonly keeper: Keeper;
   readonly sight: () => Sight;
-  /** @throws whatever keeps the other from answering in time */
+  /** @throws AgentError `node.silent` whatever keeps the other from answering in time */
   readonly call: (id: string, kind: FoundingKind, body: unknown) => Promise<unknown>;
   /** As crypto.randomUUID makes them. */
   readonly randomUuid: () => string;
@@ -77,7 +78,7 @@ export function createFounding({ self, keeper, sight, call, randomUuid, log }: F
     const answers = new Map<string, PromiseAnswer>();
     await Promise.all(
       to.map(async (id) => {
-        const said = await call(id, 'promise', { promise, yielded }).catch(() => undefined);
+        const said = await call(id, 'promise', { promise, yielded }).catch(silent);
         const read = answerSchema.safeParse(said);
         if (!read.success) return;
         const { genesis, ...answer } = read.data;
@@ -126,7 +127,7 @@ export function createFounding({ self, keeper, sight, call, randomUuid, log }: F
     leaving = before !== undefined;
     try {
       if (ask !== undefined) {
-        const said = (await call(ask, 'adopt', { uuid: genesis.uuid }).catch(() => undefined)) as
+        const said = (await call(ask, 'adopt', { uuid: genesis.uuid }).catch(silent)) as
           | { held?: unknown }
           | undefined;
         if (said?.held !== true) return;
@@ -242,6 +243,8 @@ export function createFounding({ self, keeper, sight, call, randomUuid, log }: F
     return made.answer as A;
   }
 }
+
+const silent = (error: unknown) => expected(error, 'node.silent');
 
 function mayPromise({ promise: held, genesis }: Durable, promise: FoundingPromise): boolean {
   if (held?.uuid === promise.uuid) return true;

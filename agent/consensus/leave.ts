@@ -1,4 +1,4 @@
-import { AgentError } from '../errors.ts';
+import { AgentError, expected } from '../errors.ts';
 import { clock } from '../host.ts';
 import type { Log } from '../log.ts';
 import { setAside } from './data.ts';
@@ -40,6 +40,7 @@ export async function leaveCluster(deps: LeaveDeps): Promise<string> {
       });
     }
     const members = await member.client.members().catch((cause: unknown) => {
+      expected(cause, 'etcd.');
       throw new AgentError({
         code: 'leave.no-quorum',
         exit: 'notDone',
@@ -59,7 +60,7 @@ export async function leaveCluster(deps: LeaveDeps): Promise<string> {
         return now.every(({ name }) => name !== self);
       }, LEAVE_MS);
       if (!gone) {
-        await member.client.delete(wishKey('leaving', self)).catch(() => {});
+        await member.client.delete(wishKey('leaving', self)).catch((error) => expected(error, 'etcd.'));
         throw new AgentError({
           code: 'leave.timeout',
           exit: 'notDone',

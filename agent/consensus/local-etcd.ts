@@ -3,7 +3,7 @@ import { digestOfConfig } from '../engine/child-units.ts';
 import type { TlsFiles } from '../engine/resources.ts';
 import { failed, mayTry, NO_FAILURES, type RestartPolicy } from '../engine/restart.ts';
 import type { UnitState, Units } from '../engine/units.ts';
-import { AgentError } from '../errors.ts';
+import { AgentError, expected } from '../errors.ts';
 import { clock, files, programs } from '../host.ts';
 import type { Paths } from '../paths.ts';
 import { authorityFrom } from './certificates/authority.ts';
@@ -128,11 +128,11 @@ export function markOf(caKeys: readonly Uint8Array[]): string {
   return caKeys.map((key) => Buffer.from(key).toString('hex')).join(' ');
 }
 
-/** Wait until it holds, with a deadline. @returns whether it came to hold */
+/** Wait until it holds, with a deadline; while etcd does not answer it does not hold. @returns whether it came to hold */
 export async function awaited(holds: () => Promise<boolean>, limitMs: number, signal?: AbortSignal) {
   const end = clock.monotonicMs() + limitMs;
   while (clock.monotonicMs() < end && !signal?.aborted) {
-    if (await holds().catch(() => false)) return true;
+    if (await holds().catch((error) => expected(error, 'etcd.') ?? false)) return true;
     await clock.pause(250, signal);
   }
   return false;

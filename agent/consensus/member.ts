@@ -2,6 +2,7 @@ import type { Settings, StepName } from '../config/settings.ts';
 import type { OwnPast } from '../discovery/own-past.ts';
 import type { Gossip, KnownCard, Mesh, Timers } from '../engine/resources.ts';
 import type { UnitState, Units } from '../engine/units.ts';
+import { expected } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Paths } from '../paths.ts';
 import { stepOf, USUAL } from '../timers/steps.ts';
@@ -214,7 +215,7 @@ export function createMember({ paths, units, log, keeper, mayRestart, past }: Me
     hasApplied: (caKeys) => appliedKeys === markOf(caKeys),
     async isEmpty() {
       if ((look.members ?? look.remembered).length !== 1) return false;
-      return holdsOnlyOurs(client).catch(() => false);
+      return holdsOnlyOurs(client).catch((error) => expected(error, 'etcd.') ?? false);
     },
     async pass(inputs) {
       const { self, settings, mesh, nowMs, caKeys } = inputs;
@@ -254,7 +255,7 @@ export function createMember({ paths, units, log, keeper, mayRestart, past }: Me
       endpoints = [...(votes ? [local] : []), ...others];
       if (genesis !== undefined && (endpoints.length > 0 || runs)) {
         look = await lookAtCluster(client, runs ? local : undefined, endpoints, look);
-        await pin(client, keeper, look, self).catch(() => {});
+        await pin(client, keeper, look, self).catch((error) => expected(error, 'etcd.'));
       }
       // Before that the answers may be of another cluster.
       if (keeper.now().clusterId === undefined) look = { ...look, members: undefined };
@@ -284,7 +285,7 @@ export function createMember({ paths, units, log, keeper, mayRestart, past }: Me
         timers: inputs.timers.etcd,
       };
       await act(joining, inputs, wish, unit);
-      await greet(inputs).catch(() => {});
+      await greet(inputs).catch((error) => expected(error, 'etcd.'));
       await keepSnapshots(inputs);
       return view(joining, await serve(inputs, ownPeerUrl, local).catch(refused));
     },
@@ -292,6 +293,7 @@ export function createMember({ paths, units, log, keeper, mayRestart, past }: Me
 
   /** The cluster changed under us; the next pass looks again. */
   function refused(error: unknown): MembershipStep {
+    expected(error, 'etcd.');
     log.debug('the cluster could not be cared for', { reason: String(error) });
     return { kind: 'wait', for: 'the cluster to answer' };
   }

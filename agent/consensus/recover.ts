@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import * as path from 'node:path';
 import type { Genesis } from '../engine/resources.ts';
-import { AgentError } from '../errors.ts';
+import { AgentError, expected } from '../errors.ts';
 import { clock, files, folders, programs } from '../host.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Log } from '../log.ts';
@@ -139,7 +139,7 @@ async function restore(
 /** What etcd here had until now; undefined when it does not run. */
 async function newestHere(local: EtcdClient): Promise<RangeResult | undefined> {
   const all = { prefix: true, keysOnly: true, serializable: true, limit: MOST_KEYS } as const;
-  return await local.range('', all).catch(() => undefined);
+  return await local.range('', all).catch((error) => expected(error, 'etcd.'));
 }
 
 /** What the snapshot does not have of what stood here, as a sentence. Pure. */
@@ -185,7 +185,7 @@ export async function forceNewCluster(deps: RecoverDeps, after = NOTHING_MORE): 
   const asked = localClient(deps);
   const isCopy = await asked.status(deps.localEndpoint).then(
     ({ learner }) => learner,
-    () => false,
+    (error) => expected(error, 'etcd.') ?? false,
   );
   asked.close();
   await etcd.stop();

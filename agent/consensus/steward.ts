@@ -1,4 +1,5 @@
 import type { Gossip, KnownCard, Mesh } from '../engine/resources.ts';
+import { expected } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { ClusterLook } from './cluster-look.ts';
 import { peerUrlOf, QUOTA_BYTES } from './etcd/config.ts';
@@ -53,7 +54,7 @@ export function createSteward(log: Log): Steward {
     const found = new Map<string, EtcdStatus>();
     await Promise.all(
       look.members.map(async ({ id, clientUrls: [endpoint] }) => {
-        const status = endpoint && (await client.status(endpoint).catch(() => undefined));
+        const status = endpoint && (await client.status(endpoint).catch((error) => expected(error, 'etcd.')));
         if (status) found.set(id, status);
       }),
     );

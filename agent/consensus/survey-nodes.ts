@@ -1,4 +1,5 @@
 import type { PeerChannel } from '../discovery/channel/channel.ts';
+import { expected } from '../errors.ts';
 import { clock } from '../host.ts';
 import { wallTimes } from '../wall-time.ts';
 import { callNode } from './call-node.ts';
@@ -15,7 +16,9 @@ export async function surveyNodes(
 ): Promise<readonly Surveyed[]> {
   const iso = wallTimes(nowMs, clock.wallClock());
   const asked = inputs.cards.map(async ({ card: { id, name } }): Promise<Surveyed> => {
-    const said = await callNode(channel, inputs, id, SURVEY, {}).catch(() => undefined);
+    const said = await callNode(channel, inputs, id, SURVEY, {}).catch((error) =>
+      expected(error, 'node.silent'),
+    );
     const atMs = lastSeenMs.get(id);
     const lastSeen = atMs === undefined ? undefined : iso(atMs);
     return { id, name, answer: readSurveyAnswer(said), voter: voters.includes(id), lastSeen };

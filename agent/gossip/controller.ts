@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Controller, FoundCondition, Outcome, View } from '../engine/controller.ts';
 import type { Gossip, SignedCard } from '../engine/resources.ts';
 import type { Units } from '../engine/units.ts';
-import { AgentError } from '../errors.ts';
+import { AgentError, expected } from '../errors.ts';
 import type { Facts } from '../gather.ts';
 import { clock } from '../host.ts';
 import { clusterSubkey } from '../identity/keys.ts';
@@ -155,7 +155,8 @@ export function gossipService(deps: GossipDeps): GossipService {
     }
     const refused = deps.refused?.() ?? new Set();
     for (const { id, status } of session.members) {
-      if (status === 'failed' && refused.has(id)) await prune(id).catch(() => {});
+      if (status === 'failed' && refused.has(id))
+        await prune(id).catch((error) => expected(error, 'gossip.'));
     }
     const joinsMs = joiner.joinSome(endpoint, supervisor.starts, {
       ownId: wish.settings.id,
@@ -218,7 +219,7 @@ export function gossipService(deps: GossipDeps): GossipService {
       // Its file is written when no Serf runs: one that answers has started with it.
       return withSerf(endpoint, (client) => client.stats(), ANSWER_MS).then(
         () => true,
-        () => false,
+        (error) => expected(error, 'gossip.') ?? false,
       );
     },
     wake: () => nudge(),

@@ -1,5 +1,5 @@
 import type { EtcdClient, Op, OpResult } from '../consensus/etcd/types.ts';
-import { AgentError } from '../errors.ts';
+import { AgentError, expected } from '../errors.ts';
 import { KEYS } from '../registry/keys.ts';
 import type { Done, EvictWish } from './operations.ts';
 import { countOfTokens, END_TOKENS, endedTokens } from './token-store.ts';
@@ -42,7 +42,7 @@ export async function evict(deps: AdmissionDeps, node: string, wish: EvictWish =
   // Serf only shows it sooner: a node that it cannot tell now is refused all the same.
   const pruned = await deps.forceLeave(node).then(
     () => true,
-    () => false,
+    (error) => expected(error, 'gossip.') ?? false,
   );
   return {
     done: `${name === undefined ? node : `${name} (${node})`} ${succeeded ? 'is evicted' : 'was evicted before'}`,

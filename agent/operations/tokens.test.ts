@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import type { Controller, View } from '../engine/controller.ts';
+import { AgentError } from '../errors.ts';
 import { makeToken, parseToken, tokenKey, tokenText } from '../identity/tokens.ts';
 import { createMemoryEtcd } from '../testing/memory-etcd.ts';
 import { makeSandbox } from '../testing/sandbox.ts';
@@ -12,6 +13,7 @@ import { createTokenStore } from './token-store.ts';
 
 const START = Date.parse('2026-01-01T00:00:00Z');
 const KEY = Buffer.alloc(32, 9);
+const SERF_IS_AWAY = new AgentError({ code: 'gossip.rpc-unreachable', exit: 'notRunning', message: 'away' });
 
 function station() {
   const etcd = createMemoryEtcd();
@@ -192,7 +194,7 @@ test('evicting is noted once, works although gossip cannot prune, and is undone 
     etcd,
     self: () => 'me',
     now: () => new Date(START),
-    forceLeave: async () => Promise.reject(new Error('serf is away')),
+    forceLeave: async () => Promise.reject(SERF_IS_AWAY),
   };
   await assert.rejects(evict(deps, 'me'), { code: 'evict.self' });
   assert.match((await evict(deps, 'you')).note ?? '', /key rotate/);

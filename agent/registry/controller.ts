@@ -51,7 +51,7 @@ export function createRegistry({ client, log }: RegistryDeps): Controller {
       const consensus = view.get('consensus');
       const last = read && { outputs: { registry: read.found.registry } };
       if (consensus === undefined || consensus.endpoints.length === 0) return last ?? {};
-      mirror ??= createMirror(client, () => nudge());
+      mirror ??= createMirror(client, log, () => nudge());
       if (mirror.entries === undefined) return { ...last, againMs: AGAIN_MS };
       if (read?.version !== mirror.version) {
         read = { version: mirror.version, found: registryOf(mirror.entries.values()) };

@@ -1,5 +1,7 @@
 import type { EtcdClient, KeyValue, WatchNews } from '../consensus/etcd/types.ts';
+import { isExpected } from '../errors.ts';
 import { clock } from '../host.ts';
+import type { Log } from '../log.ts';
 import { KEYS, PREFIX } from './keys.ts';
 import { VALUE_LIMIT } from './records.ts';
 
@@ -16,7 +18,11 @@ export interface Mirror {
 const KEYS_LIMIT = 50_000;
 
 /** @param changed called after each change, signs of life of role holders excepted */
-export function createMirror(client: Pick<EtcdClient, 'watch'>, changed: () => void): Mirror {
+export function createMirror(
+  client: Pick<EtcdClient, 'watch'>,
+  log: Pick<Log, 'error'>,
+  changed: () => void,
+): Mirror {
   const stop = new AbortController();
   let entries: Map<string, KeyValue> | undefined;
   let version = 0;
@@ -33,8 +39,10 @@ export function createMirror(client: Pick<EtcdClient, 'watch'>, changed: () => v
     while (!stop.signal.aborted) {
       try {
         for await (const news of client.watch(PREFIX, { prefix: true }, stop.signal)) take(news);
-      } catch {
+      } catch (error) {
         // The client says that it never throws for a lost connection; should it, begin again all the same.
+        if (!isExpected(error, 'etcd.'))
+          log.error('a fault of ours in the registry', { reason: String(error) });
       }
       await clock.pause(1_000, stop.signal);
     }

@@ -100,6 +100,7 @@ export function createRoles(deps: RolesDeps): RolesController {
           time,
           stop.signal,
           (name, key) => seats?.find((seat) => seat.role.name === name)?.see(key),
+          log,
         );
       }
       const results = (seats ?? []).map((seat) => seat.decide(world));

@@ -1,7 +1,8 @@
 import * as path from 'node:path';
 import type { Units } from '../engine/units.ts';
-import { AgentError } from '../errors.ts';
+import { AgentError, isExpected } from '../errors.ts';
 import { files } from '../host.ts';
+import type { Log } from '../log.ts';
 import type { Paths } from '../paths.ts';
 import type { Time } from './deadline.ts';
 import type { Guard } from './guard.ts';
@@ -25,6 +26,7 @@ export interface EffectsDeps {
   readonly selfArgv: readonly [string, ...string[]];
   readonly paths: Paths;
   readonly time: Time;
+  readonly log: Pick<Log, 'error'>;
 }
 
 /** A role as programs under `Units` and an address of the mesh. */
@@ -43,11 +45,18 @@ export function createEffects({ role, address, units, addresses, ...deps }: Effe
     paths: deps.paths,
   });
 
+  /** Nobody waits for what failed. */
+  const note = (error: unknown, ...codes: readonly string[]) => {
+    if (isExpected(error, ...codes)) return;
+    deps.log.error('a fault of ours in what a role does', { role: role.name, reason: String(error) });
+  };
+
   /** One write at a time, of what is newest by then. */
   const writeLease = () => {
     writing = writing
       .then(() => files.writeVolatile(leaseFile, `${JSON.stringify({ fence, endsMs })}\n`, 0o644))
-      .catch(() => {});
+      // Before the start there is no folder, and nobody who reads it.
+      .catch((error) => note(error, 'file.', 'disk.full'));
     return writing;
   };
 
@@ -100,9 +109,11 @@ export function createEffects({ role, address, units, addresses, ...deps }: Effe
     proven(newFence, newEndsMs) {
       fence = newFence;
       endsMs = newEndsMs;
-      // Before the start there is no folder, and nobody who reads it.
       void writeLease();
-      if (hasAddress && address !== undefined) addresses.hold(address, endsMs).catch(() => {});
+      if (hasAddress && address !== undefined) {
+        // The kernel takes it away in time; the next sign of life asks again.
+        addresses.hold(address, endsMs).catch((error) => note(error, 'mesh.'));
+      }
     },
   };
 }

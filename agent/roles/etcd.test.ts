@@ -17,6 +17,7 @@ import { createSeat } from './seat.ts';
 import { followRoles } from './watch.ts';
 import type { World } from './world.ts';
 
+const QUIET = createLog({ write: () => {} });
 const IDS = ['1', '2'].map((digit) => digit.repeat(43)) as [string, string];
 
 async function startEtcd(t: TestContext): Promise<string> {
@@ -66,7 +67,7 @@ function candidate(t: TestContext, endpoint: string, id: string) {
     client,
     time,
     timing: timingOf(3),
-    log: createLog({ write: () => {} }),
+    log: QUIET,
     changed: () => {},
     effects: () => ({
       start: async () => {
@@ -80,7 +81,7 @@ function candidate(t: TestContext, endpoint: string, id: string) {
       lease: async () => {},
     }),
   });
-  const following = followRoles(client, ['test'], time, stop.signal, (_role, key) => seat.see(key));
+  const following = followRoles(client, ['test'], time, stop.signal, (_role, key) => seat.see(key), QUIET);
   const timer = setInterval(() => seat.decide(all), 20);
   const vanish = () => clearInterval(timer);
   t.after(async () => {
@@ -96,7 +97,7 @@ function candidate(t: TestContext, endpoint: string, id: string) {
 test('on a real etcd a role is taken, fenced, given back within a second, and held again after its key was lost', async (t) => {
   const endpoint = await startEtcd(t);
   const [a, b] = [candidate(t, endpoint, IDS[0]), candidate(t, endpoint, IDS[1])];
-  const mirror = createMirror(a.client, () => {});
+  const mirror = createMirror(a.client, QUIET, () => {});
   t.after(() => mirror.close());
   await until(() => a.runs() || b.runs(), 'somebody holds the role');
   const [first, second] = a.runs() ? [a, b] : [b, a];

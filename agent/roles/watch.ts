@@ -1,4 +1,6 @@
 import type { EtcdClient, KeyValue } from '../consensus/etcd/types.ts';
+import { isExpected } from '../errors.ts';
+import type { Log } from '../log.ts';
 import { KEYS } from '../registry/keys.ts';
 import { holderRecord, parseValue } from '../registry/records.ts';
 import type { Time } from './deadline.ts';
@@ -15,6 +17,7 @@ export async function followRoles(
   time: Time,
   signal: AbortSignal,
   see: (role: string, key: SeenKey | undefined) => void,
+  log: Pick<Log, 'error'>,
 ): Promise<void> {
   const prefix = KEYS.role('');
   const known = new Set(roles);
@@ -30,8 +33,10 @@ export async function followRoles(
           }
         }
       }
-    } catch {
+    } catch (error) {
       // The watch mends itself; should it not, begin again.
+      if (!isExpected(error, 'etcd.'))
+        log.error('a fault of ours in following roles', { reason: String(error) });
     }
     await time.pause(1_000, signal);
   }

@@ -4,7 +4,7 @@ import { STEP_NAMES } from '../config/settings.ts';
 import type { EtcdClient } from '../consensus/etcd/types.ts';
 import type { Controller, Outcome, View } from '../engine/controller.ts';
 import type { Timers } from '../engine/resources.ts';
-import { AgentError } from '../errors.ts';
+import { AgentError, expected } from '../errors.ts';
 import { clock, files } from '../host.ts';
 import type { Log } from '../log.ts';
 import type { Paths } from '../paths.ts';
@@ -77,7 +77,7 @@ export function createTimers({ client, paths, log }: TimersDeps): Controller {
       const endpoint = endpoints.find((url) => url.startsWith(`https://${address}:`));
       if (endpoint === undefined || place === 'client') return;
       const startMs = clock.monotonicMs();
-      const status = await client.status(endpoint).catch(() => undefined);
+      const status = await client.status(endpoint).catch((error) => expected(error, 'etcd.'));
       if (status === undefined) return;
       measure?.noteRoundTrip(clock.monotonicMs() - startMs);
       if (status.leader !== '0') found.add(id);

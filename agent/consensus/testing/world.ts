@@ -1,4 +1,5 @@
 import type { Genesis } from '../../engine/resources.ts';
+import { AgentError } from '../../errors.ts';
 import { identityFromSeed } from '../../identity/identity.ts';
 import { createLog } from '../../log.ts';
 import type { Random } from '../../testing/random.ts';
@@ -179,7 +180,7 @@ export function createWorld(options: WorldOptions): World {
     return new Promise<unknown>((resolve, reject) => {
       const text = JSON.stringify(body);
       const travel = () => 1 + random.below(random.chance(0.1) ? 3_000 : 50);
-      later(CALL_MS, () => runs.get(machine.id) === run && reject(new Error('no answer')));
+      later(CALL_MS, () => runs.get(machine.id) === run && reject(noAnswer(to)));
       later(travel(), () => {
         const other = runs.get(to);
         if (other === undefined || !reaches(machine.id, to) || random.chance(world.loss)) return;
@@ -256,4 +257,8 @@ export function createWorld(options: WorldOptions): World {
   }
 
   return world;
+}
+
+function noAnswer(id: string): AgentError {
+  return new AgentError({ code: 'node.silent', exit: 'notRunning', message: `${id} does not answer` });
 }

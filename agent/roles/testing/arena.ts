@@ -40,6 +40,7 @@ export interface ArenaOptions {
   readonly guarded?: boolean;
 }
 
+const QUIET = createLog({ write: () => {} });
 const ROLE: Role = { name: 'test', units: () => [], health: async () => true, startMs: 3_000 };
 
 export function createArena(options: ArenaOptions): Arena {
@@ -124,7 +125,7 @@ function createMachine(
       instance: `${id}.${runs}`,
       client: etcd.client(own, path),
       time: clock,
-      log: createLog({ write: () => {} }),
+      log: QUIET,
       effects: () => effects,
       changed: () => bell.abort(),
       ...(timing === undefined ? {} : { timing }),
@@ -132,7 +133,14 @@ function createMachine(
     seat = mine;
     ring = () => bell.abort();
     const client = etcd.client(own, path);
-    void followRoles(client, [ROLE.name], clock, new AbortController().signal, (_role, key) => mine.see(key));
+    void followRoles(
+      client,
+      [ROLE.name],
+      clock,
+      new AbortController().signal,
+      (_role, key) => mine.see(key),
+      QUIET,
+    );
     const loop = async () => {
       while (!own.gone) {
         bell = new AbortController();
