@@ -19,6 +19,7 @@ export * as inPlace from './host/in-place.ts';
 export * as lineFile from './host/line-file.ts';
 export * as links from './host/links.ts';
 export * as logs from './host/logs.ts';
+export { machineIds } from './host/machine-ids.ts';
 export * as memory from './host/memory.ts';
 export * as multicastDns from './host/multicast-dns.ts';
 export * as network from './host/network.ts';

@@ -170,7 +170,7 @@ export const COMMANDS: readonly CommandRow[] = [
       ['--from-snapshot [file]', 'from a snapshot; the newest of this node when no file is named'],
       ['--force-new-cluster', 'from the data of this node'],
       ['--follow <node>', 'leave this cluster for the one that was recovered on that node'],
-      ['--trust-disk', 'start etcd with old data: after all nodes were restored from backups'],
+      ['--trust-disk', 'start etcd with data that may be old: after all nodes were restored from backups'],
       YES,
     ],
     examples: ['sudo node-agent recover --force-new-cluster', 'sudo node-agent recover --from-snapshot'],

@@ -125,7 +125,7 @@ const RECOVERIES: Readonly<Record<RecoverWish['mode'], string>> = {
   'force-new-cluster': `This node will rebuild the cluster from its own data: what only other members had is lost, every enrolment token ends, and all other members join again.\n${ONCE}`,
   follow: `This node will leave its cluster for the one that was recovered on the named node, and take the cluster key that this node gives it.\n${ASIDE}`,
   'trust-disk':
-    'etcd will start with the data on this disk, which is older than what other nodes know of this one.\nOnly when no majority has newer data, as after all nodes were restored from backups: a voter that has forgotten what it agreed to can lose what the others wrote.',
+    'etcd will start with the data on this disk, which may be a copy or older than what other nodes know of this one.\nOnly when no other machine has newer data, as after all nodes were restored from backups or a single node got another board: a voter that has forgotten what it agreed to can lose what the others wrote.',
 };
 
 function flagsOf(wish: RecoverWish): string {

@@ -39,11 +39,13 @@ describe('what keeps the cluster from being ready', () => {
 
   test('data that is too old to vote is told with both remedies, and etcd that does not run is no failure', () => {
     const unit = { state: 'failed', lastLines: [] } as const;
-    const [found, ...more] = conditionsOf(facts({ joining: { kind: 'hold', for: 'operator' }, unit }));
+    const [found, ...more] = conditionsOf(facts({ joining: { kind: 'hold', past: 'behind' }, unit }));
     assert.deepEqual(more, []);
     assert.equal(found?.code, 'consensus.old-data');
     assert.match(found.endedBy, /reset --yes.*recover --trust-disk/);
-    const [asking] = conditionsOf(facts({ joining: { kind: 'hold', for: 'answer' }, unit }));
+    const [moved] = conditionsOf(facts({ joining: { kind: 'hold', past: 'moved' }, unit }));
+    assert.equal(moved?.code, 'consensus.other-machine');
+    const [asking] = conditionsOf(facts({ joining: { kind: 'hold', past: 'awaited' }, unit }));
     assert.equal(asking?.code, 'consensus.joining');
   });
 

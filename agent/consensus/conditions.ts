@@ -7,7 +7,7 @@ import type { EtcdMember } from './etcd/types.ts';
 import type { FoundingView } from './founding.ts';
 import type { Sight } from './genesis.ts';
 import { type JoiningStep, mayBegin } from './joining.ts';
-import { OLD_DATA } from './old-data.ts';
+import { held } from './old-data.ts';
 import type { SnapshotState } from './snapshot-keeper.ts';
 
 /** What the conditions are made of. */
@@ -250,15 +250,7 @@ function joining({ joining: step, durable, meshReady, quorum }: ConditionFacts):
   if (durable.genesis === undefined) return [];
   if (!meshReady)
     return [joiningCondition('the cluster is reached over the mesh, which is not up', 'the mesh')];
-  if (step.kind === 'hold') {
-    if (step.for === 'operator') return [OLD_DATA];
-    return [
-      joiningCondition(
-        'other nodes are asked whether the data on this disk is the newest',
-        'an answer, or ten seconds without one',
-      ),
-    ];
-  }
+  if (step.kind === 'hold') return [held(step.past)];
   if (step.kind === 'report-lost') {
     return [
       {

@@ -64,8 +64,8 @@ describe('what etcd does on a node', () => {
     for (const members of [undefined, [other, own]]) {
       const step = (past: JoiningFacts['past'], more: Partial<JoiningFacts> = {}) =>
         planJoining(facts({ hasData: true, members, past, ...more }));
-      assert.deepEqual(step('awaited'), { kind: 'hold', for: 'answer' });
-      assert.deepEqual(step('behind'), { kind: 'hold', for: 'operator' });
+      for (const past of ['awaited', 'moved', 'behind'] as const)
+        assert.deepEqual(step(past), { kind: 'hold', past });
       assert.equal(step('awaited', { unit: 'running' }).kind, 'run', 'the agent alone was started again');
     }
     assert.equal(planJoining(facts({ hasData: true, past: 'behind' })).kind, 'set-aside', 'it was removed');

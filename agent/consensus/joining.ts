@@ -36,7 +36,7 @@ export type JoiningStep =
   /** A member by our address is known and has data that we have not: the leader must remove it first. */
   | { readonly kind: 'report-lost' }
   /** The data on the disk may be old, or is: others are asked first, or an operator has to decide. */
-  | { readonly kind: 'hold'; readonly for: 'answer' | 'operator' }
+  | { readonly kind: 'hold'; readonly past: Exclude<PastState, 'current'> }
   | { readonly kind: 'wait' };
 
 /** etcd notices within seconds that it was removed; then it ends by itself. */
@@ -63,8 +63,7 @@ export function planJoining(facts: JoiningFacts): JoiningStep {
       return { kind: 'set-aside', why: 'the cluster has removed this member' };
     // Added anew while older data lies here: that is of a membership that has ended.
     if (own?.name === '') return { kind: 'set-aside', why: 'it is of an earlier membership' };
-    if (facts.past !== 'current')
-      return { kind: 'hold', for: facts.past === 'behind' ? 'operator' : 'answer' };
+    if (facts.past !== 'current') return { kind: 'hold', past: facts.past };
     return { kind: 'start', state: 'existing', members: { [self]: ownPeerUrl } };
   }
   if (durable.genesis.founder === self && !durable.started) {

@@ -27,7 +27,7 @@ export async function lookAtPast(
 
 /** @throws AgentError `recover.not-old` */
 export async function trustDisk(keeper: Keeper, past: OwnPast | undefined): Promise<void> {
-  if (!keeper.now().behind) {
+  if (!keeper.now().behind && past?.state() !== 'moved') {
     throw new AgentError({
       code: 'recover.not-old',
       exit: 'notDone',
@@ -43,11 +43,32 @@ async function believe(keeper: Keeper, past: OwnPast | undefined): Promise<void>
   if (keeper.now().behind) await keeper.change((durable) => ({ ...durable, behind: undefined }));
 }
 
-export const OLD_DATA: FoundCondition = {
-  code: 'consensus.old-data',
-  state: 'failed',
-  summary:
-    'etcd does not start: the data on this disk is older than what other nodes know of this one (a restored backup or a cloned disk)',
-  endedBy:
-    'to join again as a new node: sudo node-agent reset --yes; if no other node has the data: sudo node-agent recover --trust-disk',
-};
+/** What keeps etcd from starting, in the operator's words. Pure. */
+export function held(past: Exclude<PastState, 'current'>): FoundCondition {
+  if (past === 'behind') {
+    return {
+      code: 'consensus.old-data',
+      state: 'failed',
+      summary:
+        'etcd does not start: the data on this disk is older than what other nodes know of this one (a restored backup or a cloned disk)',
+      endedBy:
+        'to join again as a new node: sudo node-agent reset --yes; if no other node has the data: sudo node-agent recover --trust-disk',
+    };
+  }
+  if (past === 'moved') {
+    return {
+      code: 'consensus.other-machine',
+      state: 'waiting',
+      summary:
+        'etcd does not start: this disk was used in another machine, and no other node answers that could say whether it is a copy',
+      endedBy:
+        'another node that answers; if this is the only machine with this data: sudo node-agent recover --trust-disk',
+    };
+  }
+  return {
+    code: 'consensus.joining',
+    state: 'waiting',
+    summary: 'other nodes are asked whether the data on this disk is the newest',
+    endedBy: 'an answer, or ten seconds without one',
+  };
+}

@@ -3,7 +3,8 @@ import * as path from 'node:path';
 import type { Controller, Outcome, View } from '../engine/controller.ts';
 import type { Registry, SignedCard } from '../engine/resources.ts';
 import { AgentError } from '../errors.ts';
-import { clock } from '../host.ts';
+import { clock, machineIds } from '../host.ts';
+import { machineOf } from '../identity/machine.ts';
 import type { Log } from '../log.ts';
 import type { Paths } from '../paths.ts';
 import { beaconController } from './beacon-controller.ts';
@@ -134,6 +135,7 @@ export function createDiscovery(deps: DiscoveryDeps): Discovery {
     keys,
     seenSequence: cards.ownSequence,
     past,
+    machine: async () => machineOf(await machineIds(paths.state)),
     asked: () => ({ ...cards.asked(), graceMs: deps.graceMs?.() ?? GRACE_MS }),
   });
   const channelController: Controller = {

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { DEFAULT_SETTINGS } from '../config/settings.ts';
 import type { View } from '../engine/controller.ts';
 import type { Resources } from '../engine/resources.ts';
+import { machineOf } from '../identity/machine.ts';
 import { createLog } from '../log.ts';
 import { makeSandbox } from '../testing/sandbox.ts';
 import { loadCards, saveCards } from './cards-file.ts';
@@ -115,6 +116,7 @@ test('an own card takes the next sequence in each run and day, and when it says 
   let nowMs = 0;
   let seen = 0;
   let answered = true;
+  let board = 'board-1';
   let past = createOwnPast();
   const onDisk = () => JSON.parse(readFileSync(path.join(paths.state, 'own-card.json'), 'utf8')).sequence;
   const sequence = async (controller: ReturnType<typeof make>) => {
@@ -132,6 +134,7 @@ test('an own card takes the next sequence in each run and day, and when it says 
       keys: () => [keyOf(1)],
       seenSequence: () => seen,
       past,
+      machine: async () => machineOf({ board }),
       asked: () => ({ answered, known: 2, graceMs: 10_000 }),
     });
   };
@@ -163,15 +166,33 @@ test('an own card takes the next sequence in each run and day, and when it says 
   past.settle();
   assert.equal(await sequence(restored), 41);
   assert.equal(onDisk(), 41);
+  // In another machine nobody's silence is enough.
+  answered = false;
+  board = 'board-2';
+  const moved = make();
+  await sequence(moved);
+  nowMs += 10_000;
+  assert.equal(await sequence(moved), 41);
+  assert.equal(past.state(), 'moved');
+  answered = true;
+  assert.equal(await sequence(moved), 42);
+  answered = false;
+  const stays = make();
+  await sequence(stays);
+  nowMs += 10_000;
+  assert.equal(await sequence(stays), 43, 'it is bound to the new machine');
 });
 
 test('the card on the disk is believed when a node knows no newer one, or nobody is there to ask', () => {
-  const asked = { disk: 5, seen: 5, answered: false, known: 2, waitedMs: 0, graceMs: 10_000 };
+  const asked = { disk: 5, seen: 5, answered: false, known: 2, waitedMs: 0, graceMs: 10_000, moved: false };
   assert.equal(pastOf(asked), 'awaited');
   assert.equal(pastOf({ ...asked, answered: true }), 'current');
   assert.equal(pastOf({ ...asked, waitedMs: 10_000 }), 'current');
   assert.equal(pastOf({ ...asked, known: 0 }), 'current');
   assert.equal(pastOf({ ...asked, known: undefined }), 'awaited');
+  assert.equal(pastOf({ ...asked, known: 0, moved: true }), 'moved');
+  assert.equal(pastOf({ ...asked, waitedMs: 10_000, moved: true }), 'moved');
+  assert.equal(pastOf({ ...asked, answered: true, moved: true }), 'current');
   assert.equal(pastOf({ ...asked, seen: 6, answered: true }), 'behind');
   assert.equal(pastOf({ ...asked, disk: undefined, seen: 6, answered: true }), 'current');
 });

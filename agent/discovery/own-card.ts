@@ -7,6 +7,7 @@ import { AgentError } from '../errors.ts';
 import { files, network } from '../host.ts';
 import { shortHash } from '../identity/identity.ts';
 import { wireguardKeys } from '../identity/keys.ts';
+import { isOther, loadMachine, type Machine, saveMachine } from '../identity/machine.ts';
 import type { Log } from '../log.ts';
 import { CARD_BYTES, makeCard, parseCard } from './card.ts';
 import type { DiscoveryKey } from './cluster-keys.ts';
@@ -23,6 +24,7 @@ export interface OwnCardDeps {
   /** The highest sequence of our own cards that others have shown us. */
   readonly seenSequence: () => number;
   readonly past: OwnPast;
+  readonly machine: () => Promise<Machine>;
   readonly asked: () => Pick<PastFacts, 'answered' | 'known' | 'graceMs'>;
 }
 
@@ -46,6 +48,8 @@ export function ownCardController(deps: OwnCardDeps): Controller {
   const file = path.join(deps.stateFolder, 'own-card.json');
   let last: Card | undefined;
   let lastKnown = false;
+  let machine: Machine = {};
+  let lastMachine: Machine = {};
   let sinceMs: number | undefined;
   /** When the card was last made in this run. */
   let madeMs = Number.NEGATIVE_INFINITY;
@@ -75,7 +79,10 @@ export function ownCardController(deps: OwnCardDeps): Controller {
         versions = await readVersions(deps.configFolder);
         askedMs = deps.now();
       }
-      if (!lastKnown) last = await readLast(file, deps.log);
+      if (!lastKnown) {
+        last = await readLast(file, deps.log);
+        [machine, lastMachine] = [await deps.machine(), await loadMachine(deps.stateFolder)];
+      }
       lastKnown = true;
       sinceMs ??= deps.now();
       const content: Omit<Card, 'sequence'> = {
@@ -98,7 +105,9 @@ export function ownCardController(deps: OwnCardDeps): Controller {
       const before = last?.id === identity.id ? last : undefined;
       const seen = deps.seenSequence();
       const waitedMs = deps.now() - sinceMs;
-      const past = deps.past.look({ disk: before?.sequence, seen, waitedMs, ...deps.asked() });
+      const moved = isOther(lastMachine, machine);
+      const past = deps.past.look({ disk: before?.sequence, seen, waitedMs, moved, ...deps.asked() });
+      if (past === 'current') lastMachine = await saveMachine(deps.stateFolder, lastMachine, machine);
       const card =
         past !== 'current' && before !== undefined
           ? before
@@ -113,7 +122,7 @@ export function ownCardController(deps: OwnCardDeps): Controller {
       if (signed?.card !== card || signed.keyMark !== key.fingerprint) {
         signed = { card, keyMark: key.fingerprint, value: makeCard(card, identity, key.card) };
       }
-      const againMs = past === 'awaited' ? AWAITED_MS : LOOK_MS;
+      const againMs = past === 'awaited' || past === 'moved' ? AWAITED_MS : LOOK_MS;
       return { outputs: { ownCard: signed.value }, againMs };
     },
   };

@@ -2,6 +2,8 @@
 export type PastState =
   /** Nobody has answered yet. */
   | 'awaited'
+  /** Nobody answers, and the disk was in another machine when it was last used: it may be a copy. */
+  | 'moved'
   | 'current'
   /** Others have a newer card of this node than its disk: a restored backup, or a disk that was cloned. */
   | 'behind';
@@ -18,6 +20,8 @@ export interface PastFacts {
   /** Since others could be asked. */
   readonly waitedMs: number;
   readonly graceMs: number;
+  /** Machine or disk are not those of the last run. */
+  readonly moved: boolean;
 }
 
 export interface OwnPast {
@@ -28,10 +32,15 @@ export interface OwnPast {
   settle(): void;
 }
 
-/** A newer card cannot be forged: it has our signature. Where nobody is known or answers, the disk is believed. Pure. */
-export function pastOf({ disk, seen, answered, known, waitedMs, graceMs }: PastFacts): PastState {
+/**
+ * A newer card cannot be forged: it has our signature. Where nobody is known or answers, the disk is believed in the
+ * machine in which it was. Pure.
+ */
+export function pastOf({ disk, seen, answered, known, waitedMs, graceMs, moved }: PastFacts): PastState {
   if (disk !== undefined && seen > disk) return 'behind';
-  return answered || known === 0 || waitedMs >= graceMs ? 'current' : 'awaited';
+  if (answered) return 'current';
+  if (known !== 0 && waitedMs < graceMs) return 'awaited';
+  return moved ? 'moved' : 'current';
 }
 
 export function createOwnPast(): OwnPast {
@@ -39,7 +48,7 @@ export function createOwnPast(): OwnPast {
   return {
     state: () => state,
     look(facts) {
-      if (state === 'awaited') state = pastOf(facts);
+      if (state === 'awaited' || state === 'moved') state = pastOf(facts);
       return state;
     },
     settle() {

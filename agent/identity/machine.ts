@@ -1,0 +1,58 @@
+import { createHash } from 'node:crypto';
+import * as path from 'node:path';
+import * as z from 'zod';
+import { AgentError } from '../errors.ts';
+import type { MachineIds } from '../host/machine-ids.ts';
+import { files } from '../host.ts';
+
+/** Hashes of the ids of the machine that the state folder was last used in. */
+export type Machine = MachineIds;
+
+const hash = z.string().regex(/^[0-9a-f]{32}$/);
+const schema = z.strictObject({
+  version: z.literal(1),
+  board: hash.optional(),
+  disk: hash.optional(),
+});
+const LIMIT = 4_096;
+
+export function machineFile(state: string): string {
+  return path.join(state, 'machine.json');
+}
+
+/** An id of nothing but zeros or letters F is that of many machines. Pure. */
+export function machineOf({ board, disk }: MachineIds): Machine {
+  return { board: hashOf('board', board), disk: hashOf('disk', disk) };
+}
+
+/** Whether the folder came from another machine or disk; what either side does not know says nothing. Pure. */
+export function isOther(before: Machine, now: Machine): boolean {
+  const differs = (one?: string, other?: string) => one !== undefined && other !== undefined && one !== other;
+  return differs(before.board, now.board) || differs(before.disk, now.disk);
+}
+
+/** Of the last run; nothing when the file is missing or damaged. */
+export async function loadMachine(state: string): Promise<Machine> {
+  try {
+    const found = await files.readLimited(machineFile(state), LIMIT);
+    if (found === undefined) return {};
+    const { board, disk } = schema.parse(JSON.parse(found.bytes.toString('utf8')));
+    return { board, disk };
+  } catch (error) {
+    if (error instanceof AgentError || error instanceof SyntaxError || error instanceof z.ZodError) return {};
+    throw error;
+  }
+}
+
+/** What is not known now stays as it was. @returns what is held from now on */
+export async function saveMachine(state: string, before: Machine, now: Machine): Promise<Machine> {
+  const next = { board: now.board ?? before.board, disk: now.disk ?? before.disk };
+  if (next.board === before.board && next.disk === before.disk) return before;
+  await files.writeDurable(machineFile(state), `${JSON.stringify({ version: 1, ...next })}\n`, 0o600);
+  return next;
+}
+
+function hashOf(kind: string, id: string | undefined): string | undefined {
+  if (id === undefined || /^[0f\s-]*$/i.test(id)) return undefined;
+  return createHash('sha256').update(`${kind} ${id.toLowerCase()}`).digest('hex').slice(0, 32);
+}
