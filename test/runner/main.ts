@@ -26,7 +26,7 @@ const MINUTE_MS = 60_000;
 /** Far above what a file takes: one that goes on so long hangs. Whoever names files or wants all has patience. */
 const LIMIT_MINUTES = 25;
 /** Programs that run beside each other wait for disks and for each other: a processor serves a little more. */
-const SERVES = 1.25;
+const SERVES = 1.4;
 const IMAGES_JOB: Job = {
   ...{ name: IMAGES, files: ['test/runner/images.test.ts'], seconds: 120 },
   ...{ cpu: 1.5, memoryMiB: 4096, images: false },

@@ -67,3 +67,12 @@ test('what is too large for the machine runs alone, and memory counts too', () =
   const large = job('large', { memoryMiB: 950 });
   assert.equal(nextJob([large], [job('other')], CAPACITY, true), undefined);
 });
+
+test('a large file that is first in order is not passed over for ever', () => {
+  const capacity = { cpu: 2.8, memoryMiB: 1000 };
+  const large = job('large', { cpu: 2 });
+  const scenario = job('scenario', { cpu: 0.8 });
+  assert.equal(nextJob([large, scenario], [job('machine')], capacity, true), undefined);
+  assert.equal(nextJob([large, scenario], [scenario], capacity, true), large);
+  assert.equal(nextJob([scenario], [large], capacity, true), scenario);
+});

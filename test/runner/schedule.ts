@@ -66,8 +66,12 @@ function groupsOf(files: readonly string[], seconds: (file: string) => number): 
   }));
 }
 
+/** A job that needs this much waits for others to end, and must not wait for ever. */
+const LARGE_CPU = 2;
+
 /**
- * The first job in order that fits beside those that run. One that is too large for the machine runs alone.
+ * The first job in order that fits beside those that run. One that is too large for the machine runs alone; while the
+ * first one is large and does not fit, only what leaves room for it is started.
  *
  * @param imagesMade whether the images are there, made or failed
  * @returns undefined when nothing fits now
@@ -79,11 +83,15 @@ export function nextJob(
   imagesMade: boolean,
 ): Job | undefined {
   const used = (what: 'cpu' | 'memoryMiB') => running.reduce((total, job) => total + job[what], 0);
-  const [cpu, memoryMiB] = [capacity.cpu - used('cpu'), capacity.memoryMiB - used('memoryMiB')];
+  const memoryMiB = capacity.memoryMiB - used('memoryMiB');
   const slack = 1e-9;
-  return waiting.find(
-    (job) =>
-      (imagesMade || !job.images) &&
-      ((job.cpu <= cpu + slack && job.memoryMiB <= memoryMiB) || running.length === 0),
-  );
+  const fits = (job: Job, cpu: number) =>
+    (job.cpu <= cpu + slack && job.memoryMiB <= memoryMiB) || running.length === 0;
+  const ready = waiting.filter((job) => imagesMade || !job.images);
+  const [first] = ready;
+  if (first === undefined) return undefined;
+  const cpu = capacity.cpu - used('cpu');
+  if (fits(first, cpu)) return first;
+  const kept = first.cpu >= LARGE_CPU ? first.cpu : 0;
+  return ready.find((job) => fits(job, cpu - kept));
 }

@@ -1,4 +1,4 @@
-// needs: cpu 0.5, memory 1.5 GiB
+// needs: cpu 0.8, memory 1.5 GiB
 /**
  * Who does not hold the cluster key never becomes a member, and nobody passes for another node: by the key, by
  * gossip, by a card that was copied, and by a whole disk that was copied. Each refusal is told with its address.

@@ -1,4 +1,4 @@
-// needs: cpu 0.5, memory 1.5 GiB
+// needs: cpu 0.8, memory 1.5 GiB
 /**
  * The machine with the Raft leader and the role loses its power; the agent of the holder is killed; it is stopped in
  * order; and all the time a watcher on each machine looks for two holders. Then an operator takes machines out of the

@@ -1,4 +1,4 @@
-// needs: cpu 0.5, memory 1.5 GiB
+// needs: cpu 0.8, memory 1.5 GiB
 /**
  * A running cluster of five is cut in two, cut in one direction, has a link that flaps, and an agent that is
  * suspended; each time it is the machine with the Raft leader and the role. The others go on, and a watcher on each

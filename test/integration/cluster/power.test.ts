@@ -1,4 +1,4 @@
-// needs: cpu 0.5, memory 1.5 GiB
+// needs: cpu 0.8, memory 1.5 GiB
 /**
  * All machines lose their power at once and return: the same cluster with the same ids, addresses and data. Then
  * they are rebooted one by one while writes go on: no acknowledged write is lost, and the writes never stop for long.

@@ -1,4 +1,4 @@
-// needs: cpu 0.5, memory 1.5 GiB
+// needs: cpu 0.8, memory 1.5 GiB
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { withCluster } from '../../cluster/with-cluster.ts';
