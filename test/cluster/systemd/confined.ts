@@ -57,6 +57,8 @@ async function answersOf(machine: Machine, unit: string): Promise<string[]> {
   const probe = text
     .replace(/^(ExecStart)=.*$/m, `$1=/bin/sh ${PROGRAM}`)
     .replaceAll(/^(Condition|EnvironmentFile|BindsTo|SuccessExitStatus).*\n/gm, '')
+    // What a role is given is there only where the role has been held.
+    .replaceAll(/^BindReadOnlyPaths=.*$/gm, (line) => line.replaceAll(/(?<=[= ])\//g, '-/'))
     .replace(
       '[Service]\n',
       `[Service]\nType=oneshot\nTimeoutStartSec=300\nStandardOutput=truncate:${ANSWERS}\n`,
