@@ -198,6 +198,15 @@ test('bad settings leave the agent up and misconfigured, with the line, until th
   await agent.until('ready');
 });
 
+test('settings that become wrong while the agent runs are told, and those before them stay in force', async (t) => {
+  const sandbox = makeSandbox(t);
+  sandbox.put('etc/node.yaml', 'name: first\n');
+  const agent = begin(t, sandbox, { CLUSTEROS_CLUSTER_KEY: KEY });
+  await agent.until('ready');
+  writeFileSync(sandbox.paths.config, 'name: first\nmesh:\n  prot: 1\n');
+  assert.equal((await agent.until('misconfigured')).name, 'first');
+});
+
 test('a refused identity leaves the agent up and failed, and removing it makes no new node behind our back', async (t) => {
   const sandbox = makeSandbox(t);
   const file = sandbox.put('state/identity.json', '');

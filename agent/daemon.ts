@@ -102,7 +102,7 @@ export async function runDaemon({
     const newMark = await offersMark(paths).catch((error: unknown) => String(error));
     if (facts === undefined || newMark !== mark || areBroken(facts)) {
       mark = newMark;
-      facts = await gather(paths, environment, { mayCreateIdentity });
+      facts = await gather(paths, environment, { mayCreateIdentity, inForce: facts?.settings.settings });
       mayCreateIdentity &&= !settlesIdentity(facts);
       if (facts.identityCreated) log.info('made a new identity');
       if (facts.settings.settings) log.setLevel(facts.settings.settings.log.level);

@@ -1,6 +1,8 @@
 import { readDocument } from './config/document.ts';
 import { readEnvironment } from './config/environment.ts';
+import type { ConfigProblem } from './config/problems.ts';
 import { type Resolved, resolveSettings } from './config/resolve.ts';
+import type { Settings } from './config/settings.ts';
 import { AgentError } from './errors.ts';
 import { clock, files } from './host.ts';
 import type { Identity } from './identity/identity.ts';
@@ -14,6 +16,11 @@ import { type SeedItem, updateReport } from './seed/report.ts';
 import { heldSettingsFile, holdSettings, loadHeldSettings, loadReport, saveReport } from './seed/store.ts';
 import { forgetToken, holdToken, loadEnrolled, loadToken } from './seed/token-file.ts';
 
+/** What goes, and what is wrong with what stands in the files now. */
+export type SettingsFacts =
+  | Resolved
+  | { readonly settings: Settings; readonly problems: readonly ConfigProblem[] };
+
 /** What one look at all inputs found. Parts that failed are errors here, so that the others still count. */
 export interface Facts {
   readonly identity: Identity | AgentError | undefined;
@@ -22,7 +29,7 @@ export interface Facts {
   readonly key: Buffer | AgentError | undefined;
   /** An enrolment token that no member has taken yet; absent once there is a key. */
   readonly token?: string | undefined;
-  readonly settings: Resolved;
+  readonly settings: SettingsFacts;
   readonly seed: readonly SeedItem[];
   /** Settings of some seed are held, so that a later bad seed changes nothing. */
   readonly holdsSeedSettings: boolean;
@@ -33,6 +40,8 @@ export interface Facts {
 export interface GatherOptions {
   /** False after an identity was refused: what its owner then does with the file must not make a new node. */
   readonly mayCreateIdentity: boolean;
+  /** Of the look before: a mistake in the files shows as one, and the node goes on by these. */
+  readonly inForce?: Settings | undefined;
 }
 
 /** Look at every input once, take what is offered, and say what the node has. */
@@ -55,11 +64,16 @@ export async function gather(paths: Paths, environment: Environment, options: Ga
     identityCreated: made instanceof AgentError ? false : (made?.created ?? false),
     key: loaded instanceof AgentError ? loaded : failed ? loaded : (taken as Taken).key,
     token: failed ? undefined : (taken as Taken).token,
-    settings: await readSettings(paths, environment),
+    settings: orInForce(await readSettings(paths, environment), options.inForce),
     seed: failed ? [] : (taken as Taken).report,
     holdsSeedSettings: failed ? false : (taken as Taken).holdsSettings,
     storage: unwritable ?? failed,
   };
+}
+
+/** Pure. */
+export function orInForce(found: Resolved, inForce: Settings | undefined): SettingsFacts {
+  return found.settings === undefined && inForce !== undefined ? { ...found, settings: inForce } : found;
 }
 
 interface Taken {
