@@ -138,7 +138,12 @@ function argvFor(orders: Orders): string[] {
 
 async function readBack(machine: Machine, endpoint: string): Promise<Map<string, Stored>> {
   const orders: Orders = { do: 'read', run: machine.paths.run, prefix: KEYS, endpoint };
-  const text = await machine.must(argvFor(orders), { timeoutMs: 60_000 });
+  // Its etcd may be started again at any moment, when the timers change.
+  const text = await eventually(
+    `${machine.name} reads at ${endpoint}`,
+    () => machine.must(argvFor(orders), { timeoutMs: 60_000 }),
+    { deadlineMs: 60_000, everyMs: 1_000 },
+  );
   const rows = JSON.parse(text) as [string, string, string][];
   return new Map(rows.map(([key, value, version]) => [key, { value, version }]));
 }

@@ -78,8 +78,11 @@ setInterval(() => {
 }, 200);
 
 async function renew(address: string): Promise<void> {
-  for (let endsMs = boottime.sinceBootMs() + LEASE_MS; boottime.sinceBootMs() < endsMs; ) {
-    endsMs = boottime.sinceBootMs() + LEASE_MS;
+  for (let endsMs = Infinity; ; ) {
+    // One reading both judges the old lease and begins the new one, or a suspension between two would revive it.
+    const nowMs = boottime.sinceBootMs();
+    if (nowMs >= endsMs) return;
+    endsMs = nowMs + LEASE_MS;
     await mesh.holdAddress(address, endsMs);
   }
 }
