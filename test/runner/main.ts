@@ -24,7 +24,7 @@ const LOGS = {
 };
 const MINUTE_MS = 60_000;
 /** Far above what a file takes: one that goes on so long hangs. Whoever names files or wants all has patience. */
-const LIMIT_MINUTES = 25;
+const LIMIT_MINUTES = 40;
 /** Programs that run beside each other wait for disks and for each other: a processor serves a little more. */
 const SERVES = 1.4;
 const IMAGES_JOB: Job = {
