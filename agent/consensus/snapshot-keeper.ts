@@ -21,14 +21,16 @@ export interface SnapshotState {
   /** This node is one of those that keep snapshots. */
   readonly keeps: boolean;
   readonly newest?: SnapshotFile | undefined;
-  /** Why the last one could not be taken. */
+  /** Why none can be taken: absent until `TOLD_AFTER` attempts in a row have failed. */
   readonly failed?: string | undefined;
 }
 
 const EVERY_MS = 3_600_000;
 /** A node that has just come has better things to do. */
 const FIRST_MS = 120_000;
-const RETRY_MS = 300_000;
+const RETRY_MS = 60_000;
+/** A voter that starts again, or the last of three voters that fails, is no reason to call somebody. */
+const TOLD_AFTER = 3;
 
 export function createSnapshotKeeper(
   client: Pick<EtcdClient, 'snapshot'>,
@@ -40,21 +42,38 @@ export function createSnapshotKeeper(
   let dueMs: number | undefined;
   let voters: readonly string[] = [];
   let turn = 0;
+  let failures = 0;
   let running: Promise<SnapshotFile> | undefined;
+
+  /** From one voter after the other: the one that was asked first may hang or start again. */
+  async function fromAnyVoter(): Promise<SnapshotFile> {
+    const first = turn++;
+    let failed: unknown = new Error('no voter of the cluster answers');
+    for (const index of voters.keys()) {
+      closed.signal.throwIfAborted();
+      const endpoint = voters[(first + index) % voters.length] ?? '';
+      try {
+        return await takeSnapshot(client, endpoint, state, closed.signal);
+      } catch (error) {
+        failed = error;
+      }
+    }
+    throw failed;
+  }
 
   async function attempt(): Promise<SnapshotFile> {
     try {
-      // One that fails may be of a voter that hangs: the next one is taken elsewhere.
-      const endpoint = voters[turn++ % Math.max(1, voters.length)];
-      if (endpoint === undefined) throw new Error('no voter of the cluster answers');
-      const newest = await takeSnapshot(client, endpoint, state, closed.signal);
+      const newest = await fromAnyVoter();
+      failures = 0;
       seen = { ...seen, newest, failed: undefined };
       log.info('took a snapshot', { file: newest.file });
       return newest;
     } catch (error) {
-      const failed = error instanceof Error ? error.message : String(error);
-      if (!closed.signal.aborted) log.warning('no snapshot could be taken', { reason: failed });
-      seen = { ...seen, failed };
+      const reason = error instanceof Error ? error.message : String(error);
+      failures += 1;
+      if (failures >= TOLD_AFTER) seen = { ...seen, failed: reason };
+      const severity = failures === TOLD_AFTER ? 'warning' : 'info';
+      if (!closed.signal.aborted) log[severity]('no snapshot could be taken', { reason, failures });
       throw error;
     }
   }

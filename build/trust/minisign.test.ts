@@ -95,6 +95,11 @@ test("we sign with minisign's own keys, and refuse those with a passphrase", asy
   const theirOpen = parsePublicKey(await files.readText(at('theirs.pub')));
   assert.ok(typeof theirOpen !== 'string');
   assert.deepEqual(publicKeyOf(theirs), theirOpen);
+  assert.equal(
+    keyName(Buffer.from('0807060504030201', 'hex')),
+    '102030405060708',
+    'as minisign, without zeros',
+  );
   assert.match(await files.readText(at('theirs.pub')), new RegExp(`\\b${keyName(theirOpen.id)}\\b`));
   const locked = Buffer.from((await files.readText(at('theirs.key'))).split('\n')[1] ?? '', 'base64');
   locked.write('Sc', 2, 'latin1');

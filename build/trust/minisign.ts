@@ -48,7 +48,7 @@ export function publicKeyOf({ id, seed }: SignKey): PublicKey {
 
 /** The id as minisign prints it. */
 export function keyName(id: Buffer): string {
-  return Buffer.from(id).reverse().toString('hex').toUpperCase();
+  return id.readBigUInt64LE().toString(16).toUpperCase();
 }
 
 export function publicKeyText(key: PublicKey): string {

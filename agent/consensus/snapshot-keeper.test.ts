@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { mock, type TestContext, test } from 'node:test';
+import { eventually } from '../engine/testing/engine.ts';
+import { makeSandbox } from '../testing/sandbox.ts';
+import { createSnapshotKeeper } from './snapshot-keeper.ts';
+
+const VOTERS = ['a', 'b', 'c'];
+
+/** A keeper whose voters are as told, and what was asked of them and said. */
+function keeperOf(t: TestContext, answers: (voter: string) => boolean) {
+  const asked: string[] = [];
+  const log = { info: mock.fn(), warning: mock.fn() };
+  const client = {
+    async snapshot(voter: string, file: string) {
+      asked.push(voter);
+      if (!answers(voter)) throw new Error(`${voter} cannot be reached`);
+      writeFileSync(file, '');
+      return { bytes: 0 };
+    },
+  };
+  const keeper = createSnapshotKeeper(client, makeSandbox(t).paths.state, log);
+  return { keeper, asked, log };
+}
+
+test('a snapshot that one voter does not give is taken from the next', async (t) => {
+  const { keeper, asked, log } = keeperOf(t, (voter) => voter === 'c');
+  await keeper.look(true, VOTERS, 0);
+  await keeper.take();
+  assert.deepEqual(asked, VOTERS);
+  assert.equal(keeper.state().failed, undefined);
+  assert.equal(log.warning.mock.callCount(), 0);
+});
+
+test('no snapshot is told once after three attempts, each a minute after the last', async (t) => {
+  let up = false;
+  const { keeper, asked, log } = keeperOf(t, () => up);
+  let nowMs = 0;
+  const said = () => log.info.mock.callCount() + log.warning.mock.callCount();
+  const attempted = async (afterMs: number) => {
+    const before = { asked: asked.length, said: said() };
+    nowMs += afterMs;
+    await keeper.look(true, VOTERS, nowMs);
+    await eventually(() => said() > before.said);
+    return asked.length - before.asked;
+  };
+  await keeper.look(true, VOTERS, nowMs);
+  assert.equal(await attempted(120_000), VOTERS.length);
+  assert.equal(await attempted(60_000), VOTERS.length);
+  assert.equal(keeper.state().failed, undefined, 'voters may have been starting');
+  assert.equal(await attempted(60_000), VOTERS.length);
+  assert.match(keeper.state().failed ?? '', /cannot be reached/);
+  assert.equal(await attempted(60_000), VOTERS.length);
+  assert.equal(log.warning.mock.callCount(), 1);
+  up = true;
+  assert.equal(await attempted(60_000), 1);
+  assert.equal(keeper.state().failed, undefined);
+});
