@@ -207,6 +207,24 @@ test('settings that become wrong while the agent runs are told, and those before
   assert.equal((await agent.until('misconfigured')).name, 'first');
 });
 
+test('an identity and a key that are spoilt while the agent runs are told, and those before them stay', async (t) => {
+  const sandbox = makeSandbox(t);
+  const agent = begin(t, sandbox, { CLUSTEROS_CLUSTER_KEY: KEY });
+  const { id, cluster } = await agent.until('ready');
+  const [identity, key] = ['identity.json', 'cluster.key'].map((name) => `${sandbox.paths.state}/${name}`);
+  assert.ok(id !== undefined && identity !== undefined && key !== undefined);
+  const [whole, wholeKey] = [readFileSync(identity), readFileSync(key)];
+  unlinkSync(identity);
+  writeFileSync(key, 'no key');
+  const failed = await agent.until('failed');
+  const codes = failed.conditions.map(({ code }) => code);
+  assert.deepEqual(codes.sort(), ['identity.missing', 'key.corrupted']);
+  assert.deepEqual([failed.id, failed.cluster], [id, cluster]);
+  writeFileSync(identity, whole, { mode: 0o600 });
+  writeFileSync(key, wholeKey);
+  assert.equal((await agent.until('ready')).id, id);
+});
+
 test('a refused identity leaves the agent up and failed, and removing it makes no new node behind our back', async (t) => {
   const sandbox = makeSandbox(t);
   const file = sandbox.put('state/identity.json', '');

@@ -34,7 +34,7 @@ const RELEASE_MS = 60_000;
 /** As the reason of the signal: the agent begins anew in the same process, so systemd is told nothing. */
 export const AGAIN = 'again';
 
-export interface DaemonInputs {
+interface DaemonInputs {
   readonly paths: Paths;
   readonly environment: Environment;
   readonly log: Log;
@@ -102,7 +102,7 @@ export async function runDaemon({
     const newMark = await offersMark(paths).catch((error: unknown) => String(error));
     if (facts === undefined || newMark !== mark || areBroken(facts)) {
       mark = newMark;
-      facts = await gather(paths, environment, { mayCreateIdentity, inForce: facts?.settings.settings });
+      facts = await gather(paths, environment, { mayCreateIdentity, before: facts });
       mayCreateIdentity &&= !settlesIdentity(facts);
       if (facts.identityCreated) log.info('made a new identity');
       if (facts.settings.settings) log.setLevel(facts.settings.settings.log.level);

@@ -17,9 +17,7 @@ import { heldSettingsFile, holdSettings, loadHeldSettings, loadReport, saveRepor
 import { forgetToken, holdToken, loadEnrolled, loadToken } from './seed/token-file.ts';
 
 /** What goes, and what is wrong with what stands in the files now. */
-export type SettingsFacts =
-  | Resolved
-  | { readonly settings: Settings; readonly problems: readonly ConfigProblem[] };
+type SettingsFacts = Resolved | { readonly settings: Settings; readonly problems: readonly ConfigProblem[] };
 
 /** What one look at all inputs found. Parts that failed are errors here, so that the others still count. */
 export interface Facts {
@@ -33,15 +31,17 @@ export interface Facts {
   readonly seed: readonly SeedItem[];
   /** Settings of some seed are held, so that a later bad seed changes nothing. */
   readonly holdsSeedSettings: boolean;
+  /** What is wrong in files of which the node goes on with what it had read before. */
+  readonly spoilt: readonly AgentError[];
   /** The state folder could not be written or read. */
   readonly storage: AgentError | undefined;
 }
 
-export interface GatherOptions {
+interface GatherOptions {
   /** False after an identity was refused: what its owner then does with the file must not make a new node. */
   readonly mayCreateIdentity: boolean;
-  /** Of the look before: a mistake in the files shows as one, and the node goes on by these. */
-  readonly inForce?: Settings | undefined;
+  /** Of the look before: a file that is spoilt while the agent runs is told, and the node goes on by what it had. */
+  readonly before?: Pick<Facts, 'identity' | 'key' | 'settings'> | undefined;
 }
 
 /** Look at every input once, take what is offered, and say what the node has. */
@@ -59,12 +59,20 @@ export async function gather(paths: Paths, environment: Environment, options: Ga
     ),
   );
   const failed = taken instanceof AgentError ? taken : undefined;
+  const { before } = options;
+  const identity =
+    made instanceof AgentError ? made : (made?.identity ?? (before?.identity && lostIdentity()));
+  const key = loaded instanceof AgentError || failed ? loaded : (taken as Taken).key;
   return {
-    identity: made instanceof AgentError ? made : made?.identity,
+    identity: orBefore(identity, before?.identity),
     identityCreated: made instanceof AgentError ? false : (made?.created ?? false),
-    key: loaded instanceof AgentError ? loaded : failed ? loaded : (taken as Taken).key,
+    key: orBefore(key, before?.key),
+    spoilt: [
+      ...(isSpoilt(identity, before?.identity) ? [identity] : []),
+      ...(isSpoilt(key, before?.key) ? [key] : []),
+    ],
     token: failed ? undefined : (taken as Taken).token,
-    settings: orInForce(await readSettings(paths, environment), options.inForce),
+    settings: orInForce(await readSettings(paths, environment), before?.settings.settings),
     seed: failed ? [] : (taken as Taken).report,
     holdsSeedSettings: failed ? false : (taken as Taken).holdsSettings,
     storage: unwritable ?? failed,
@@ -72,8 +80,25 @@ export async function gather(paths: Paths, environment: Environment, options: Ga
 }
 
 /** Pure. */
-export function orInForce(found: Resolved, inForce: Settings | undefined): SettingsFacts {
+function orInForce(found: Resolved, inForce: Settings | undefined): SettingsFacts {
   return found.settings === undefined && inForce !== undefined ? { ...found, settings: inForce } : found;
+}
+
+function orBefore<T>(now: T | AgentError | undefined, before: T | AgentError | undefined) {
+  return isSpoilt(now, before) ? before : now;
+}
+
+function isSpoilt(now: unknown, before: unknown): now is AgentError {
+  return now instanceof AgentError && before !== undefined && !(before instanceof AgentError);
+}
+
+function lostIdentity(): AgentError {
+  return new AgentError({
+    code: 'identity.missing',
+    exit: 'refused',
+    message: 'this node has lost its identity while the agent ran',
+    fix: 'restore identity.json; or, to make this a new node: systemctl restart node-agent',
+  });
 }
 
 interface Taken {

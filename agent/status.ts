@@ -97,21 +97,12 @@ export function conditionOf(error: AgentError, otherwise = TRIED_AGAIN): FoundCo
 const TRIED_AGAIN = 'it is tried again by itself; journalctl -u node-agent tells more';
 
 function fromErrors(facts: Facts): FoundCondition[] {
-  const errors = [facts.identity, facts.key, facts.storage].filter((part) => part instanceof AgentError);
+  const parts = [facts.identity, facts.key, ...facts.spoilt, facts.storage];
+  const errors = parts.filter((part) => part instanceof AgentError);
   const distinct = errors.filter(
     (error, index) => errors.findIndex(({ code }) => code === error.code) === index,
   );
-  const found = distinct.map((error) => conditionOf(error, 'see the message'));
-  if (facts.identity === undefined && found.length === 0) {
-    found.push({
-      code: 'identity.missing',
-      state: 'failed',
-      summary: 'this node has lost its identity while the agent ran',
-      evidence: undefined,
-      endedBy: 'restore identity.json; or, to make this a new node: systemctl restart node-agent',
-    });
-  }
-  return found;
+  return distinct.map((error) => conditionOf(error, 'see the message'));
 }
 
 function fromSettings(facts: Facts): FoundCondition[] {

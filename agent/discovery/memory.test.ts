@@ -108,6 +108,7 @@ test('an own card takes the next sequence in each run and day, and when it says 
       settings: { settings: DEFAULT_SETTINGS },
       seed: [],
       holdsSeedSettings: false,
+      spoilt: [],
       storage: undefined,
     },
     links: [],

@@ -35,6 +35,7 @@ store.set('facts', {
   settings: { settings },
   seed: [],
   holdsSeedSettings: false,
+  spoilt: [],
   storage: undefined,
 });
 store.set('mesh', { ready: false, driver: undefined, address: `10.42.0.${id}`, peers: [] });

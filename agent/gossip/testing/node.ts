@@ -174,6 +174,7 @@ function factsOf(identity: Identity, { port, key }: TestNodeOptions, rpcPort: nu
     },
     seed: [],
     holdsSeedSettings: false,
+    spoilt: [],
     storage: undefined,
   };
 }

@@ -56,6 +56,7 @@ store.set('facts', {
   settings: { settings: settingsSchema.parse(JSON.parse(settings)) },
   seed: [],
   holdsSeedSettings: false,
+  spoilt: [],
   storage: undefined,
 });
 store.watch(['mesh'], () => {
