@@ -20,7 +20,7 @@ export interface TestImage {
 }
 
 /** What tests read of the last event: a result has all but `error`. */
-export interface LastEvent extends TestImage {
+interface LastEvent extends TestImage {
   readonly event: 'result' | 'error';
   readonly upToDate: boolean;
   readonly packages: { readonly cached: boolean };
@@ -28,7 +28,7 @@ export interface LastEvent extends TestImage {
   readonly error: { readonly code: string; readonly exit: number; readonly fix: string };
 }
 
-export interface BuildAt {
+interface BuildAt {
   readonly output: string;
   /** Folder that the command runs in: where it looks for cluster.yaml. */
   readonly cwd?: string;
@@ -76,6 +76,9 @@ export function eventsIn(stdout: string): { readonly event: string; readonly [ke
     .split('\n')
     .map((line) => JSON.parse(line));
 }
+
+/** An older release has the same layers; as a container its systemd and its agent start in seconds. */
+export const olderImage = (): Promise<TestImage> => testImage('debian-12', 'docker');
 
 /** The image of a base, kept in .cache/ of the clone over test runs. */
 export function testImage(base: BaseName, target: Target = 'qcow2'): Promise<TestImage> {

@@ -1,14 +1,16 @@
 /** Nodes in virtual machines, as integration tests need them. */
 import assert from 'node:assert/strict';
+import type { StatusDocument } from '../agent/api/view.ts';
 import { chooseAccelerator } from '../qemu/accel.ts';
 import { waitUntilBooted } from '../qemu/booted.ts';
 import { createMachine, type Machine, type MachineOptions } from '../qemu/machine.ts';
+import { type Askable, askStatus } from './cluster/systemd/status.ts';
 import { eventually } from './cluster/waits.ts';
 
 /** Alone on its network a node waits some seconds for others; emulated, beside other machines, it takes minutes. */
 const READY_LIMIT_MS = 20 * 60_000;
 
-export type NodeOptions = Omit<MachineOptions, 'accel' | 'throwAway'>;
+type NodeOptions = Omit<MachineOptions, 'accel' | 'throwAway'>;
 
 /** The part of `node-agent status --json` that tests look at. */
 export interface AgentStatus {
@@ -39,6 +41,7 @@ export async function bootedMachine(options: NodeOptions): Promise<Machine> {
   }
 }
 
+/** As an operator asks, which takes an emulated machine some seconds: {@link askAgent} is for asking often. */
 export async function agentStatus(machine: Machine): Promise<AgentStatus> {
   const { stdout, stderr, exitCode } = await machine.guest.run(['node-agent', 'status', '--json'], {
     timeoutMs: 60_000,
@@ -47,12 +50,18 @@ export async function agentStatus(machine: Machine): Promise<AgentStatus> {
   return JSON.parse(stdout) as AgentStatus;
 }
 
+/** @throws Error when the agent does not answer with a status */
+export function askAgent({ guest }: Machine): Promise<StatusDocument> {
+  const must: Askable['must'] = (argv, more) => guest.must(argv, more);
+  return askStatus({ must, paths: { run: '/run/clusteros' } });
+}
+
 /** Its agent is a whole member of a cluster, which takes a while after the boot. */
-export async function readyStatus(machine: Machine): Promise<AgentStatus> {
+export async function readyStatus(machine: Machine): Promise<StatusDocument> {
   return eventually(
     `${machine.name} is ready`,
     async () => {
-      const status = await agentStatus(machine);
+      const status = await askAgent(machine);
       assert.equal(status.state, 'ready', JSON.stringify(status.conditions));
       return status;
     },

@@ -30,7 +30,7 @@ export async function blankDisk(
   return { file, format: 'raw', bus, readonly: false, serial } as const satisfies DiskSpec;
 }
 
-export interface InstallMachineOptions {
+interface InstallMachineOptions {
   readonly name: string;
   readonly folder: string;
   readonly firmware: FirmwareKind;

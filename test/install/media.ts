@@ -8,7 +8,7 @@ import { buildWithCli, TEST_IMAGES } from '../images.ts';
 export type MediumKind = 'usb' | 'iso';
 
 /** Files of a seed, by their path on the volume. */
-export type SeedTexts = Readonly<Record<string, string>>;
+type SeedTexts = Readonly<Record<string, string>>;
 
 const MTOOLS = { MTOOLSRC: '/dev/null', MTOOLS_SKIP_CHECK: '1' };
 const START = 1024 * 1024;

@@ -5,9 +5,8 @@ import { targetVoters } from '../../agent/consensus/membership.ts';
 import type { Machine } from '../../qemu/machine.ts';
 import { createSwitch } from '../../qemu/network.ts';
 import { whyUnsettled } from '../cluster/forming.ts';
-import { type Askable, askStatus } from '../cluster/systemd/status.ts';
 import { eventually } from '../cluster/waits.ts';
-import { type AgentStatus, agentStatus } from '../nodes.ts';
+import { agentStatus, askAgent } from '../nodes.ts';
 
 /** Discovery, mesh and consensus of two emulated machines, with others at work beside them. */
 const JOIN_LIMIT_MS = 20 * 60_000;
@@ -28,10 +27,10 @@ export interface Pair {
   readonly dispose: () => Promise<void>;
 }
 
-export interface FirstNode {
+interface FirstNode {
   readonly machine: Machine;
   /** While it was alone. */
-  readonly status: AgentStatus;
+  readonly status: StatusDocument;
 }
 
 export async function createPair(): Promise<Pair> {
@@ -65,7 +64,7 @@ export async function joined(
   await eventually(
     `${machine.name} and ${first.machine.name} are a cluster of two`,
     async () => {
-      const seen = await Promise.all([machine, first.machine].map(ask));
+      const seen = await Promise.all([machine, first.machine].map(askAgent));
       assert.deepEqual(whyUnsettled(seen, targetVoters(2)), []);
       return true;
     },
@@ -77,9 +76,4 @@ export async function joined(
     ['alive', 'alive'],
   );
   return { name, tookOver: cluster?.uuid === first.status.cluster?.uuid };
-}
-
-function ask({ guest }: Machine): Promise<StatusDocument> {
-  const must: Askable['must'] = (argv, more) => guest.must(argv, more);
-  return askStatus({ must, paths: { run: '/run/clusteros' } });
 }

@@ -11,7 +11,7 @@ import { INSTALL_LIMIT_MS } from './machines.ts';
 /** In their order. */
 const PHASES = ['Writing', 'Reading back', 'Moving the seed', 'Finishing'] as const;
 
-export interface Moment {
+interface Moment {
   readonly phase: (typeof PHASES)[number];
   /** Of the phase. */
   readonly percent: number;

@@ -6,7 +6,7 @@ import { lvmLabel, type Piece, raidMember } from './signatures.ts';
 
 const MIB = 1024 * 1024;
 
-export type UsedFor = 'data' | 'lvm' | 'raid';
+type UsedFor = 'data' | 'lvm' | 'raid';
 
 export async function usedDisk(folder: string, options: DiskOptions, what: UsedFor): Promise<DiskSpec> {
   const disk = await blankDisk(folder, options);

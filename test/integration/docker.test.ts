@@ -16,7 +16,7 @@ import { liveThrough } from '../cluster/systemd/life.ts';
 import { told } from '../cluster/transcript.ts';
 import { eventually } from '../cluster/waits.ts';
 import { type TestEngine, testEngine } from '../docker/engine.ts';
-import { buildWithCli, cli, TEST_IMAGES, type TestImage } from '../images.ts';
+import { buildWithCli, cli, olderImage, TEST_IMAGES, type TestImage } from '../images.ts';
 
 const NAME = 'costest';
 const NODES = 5;
@@ -85,6 +85,27 @@ describe('the quick cluster under Docker', () => {
     const left =
       'for place in /boot /usr/lib/modules /usr/lib/shim /vmlinuz; do [ ! -e $place ] || echo $place; done';
     assert.equal(await inside('sh', '-c', left), '');
+  });
+
+  test('a node of debian-12 starts its systemd and its agent, and is ready', async () => {
+    const { image: older } = await olderImage();
+    await clusteros(
+      'up',
+      '--nodes',
+      '1',
+      '--image',
+      older,
+      '--subnet',
+      SUBNET,
+      '--limit',
+      String(UP_LIMIT_S),
+    );
+    const [node] = await views();
+    assert.equal(node?.agent.state, 'ready', JSON.stringify(node));
+    const inside = (...argv: string[]) => docker('exec', `${NAME}-node1`, ...argv);
+    assert.match((await inside('cat', '/etc/os-release')).stdout, /VERSION_ID="12"/);
+    assert.equal((await inside('systemctl', 'is-system-running')).stdout.trim(), 'running');
+    await clusteros('clean');
   });
 
   test('five nodes become one cluster, by one command', async () => {

@@ -10,7 +10,7 @@ import * as path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { run } from '../../build/host.ts';
 import type { DiskSpec } from '../../qemu/argv.ts';
-import { waitUntilBooted } from '../../qemu/booted.ts';
+import { bootLimitMs } from '../../qemu/booted.ts';
 import type { Machine } from '../../qemu/machine.ts';
 import { chanceSeed } from '../chance.ts';
 import { eventually } from '../cluster/waits.ts';
@@ -198,12 +198,13 @@ describe('the installer at the console', () => {
     const installed = await installedMachine({ name: 'installed', folder: place, firmware: 'uefi', disk });
     try {
       await installed.start();
-      await waitUntilBooted(installed);
+      // How a whole boot ends is what install.test.ts looks at.
+      const answers = () => installed.guest.answers(5_000);
+      await eventually('its guest agent answers', answers, { deadlineMs: bootLimitMs(installed.spec.accel) });
       assert.equal(await installed.guest.readText('/var/lib/clusteros/cluster.key'), KEY);
       assert.match(await installed.guest.readText('/var/lib/clusteros/install.json'), /"disk": "\/dev\/nvme/);
       const sector = await installed.guest.must(['blockdev', '--getss', '/dev/nvme0n1']);
       assert.equal(sector.trim(), '4096');
-      await installed.powerdown();
     } finally {
       await installed.dispose();
       rmSync(place, { recursive: true, force: true });

@@ -34,6 +34,7 @@ test('three machines of one image and one seed are one cluster, and stay it thro
       deadlineMs: LONG_MS,
       toTheCrash: WITHOUT_THE_END !== false,
       look: async (machines) => {
+        await areDifferent(machines);
         await Promise.all(machines.map((machine) => isInOrder(machine, key)));
         const [first] = machines;
         assert.ok(first !== undefined);
@@ -43,6 +44,14 @@ test('three machines of one image and one seed are one cluster, and stay it thro
     }),
   );
 });
+
+/** One image and one seed make as many machines as there are. */
+async function areDifferent(machines: readonly Machine[]): Promise<void> {
+  for (const file of ['/etc/machine-id', '/etc/ssh/ssh_host_ed25519_key.pub']) {
+    const texts = await Promise.all(machines.map((machine) => machine.readText(file)));
+    assert.equal(new Set(texts).size, machines.length, file);
+  }
+}
 
 /** What only a machine with its own kernel shows. */
 async function isInOrder(machine: Machine, key: string): Promise<void> {
