@@ -18,7 +18,7 @@ export interface Log {
   setLevel(level: LogLevel): void;
 }
 
-export interface LogOptions {
+interface LogOptions {
   readonly write: (line: string) => void;
   readonly level?: LogLevel;
   readonly format?: 'text' | 'json';

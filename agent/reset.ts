@@ -7,7 +7,7 @@ import { ROLES } from './roles/roles.ts';
 
 const STOP_MS = 10_000;
 
-export interface ResetInputs {
+interface ResetInputs {
   readonly paths: Paths;
   readonly environment: Environment;
   readonly log: Log;

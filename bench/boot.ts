@@ -4,7 +4,7 @@ import { makeNode } from '../test/nodes.ts';
 
 const ROUNDS = 3;
 
-export interface BootFigures {
+interface BootFigures {
   /** Median seconds from the kernel's start to multi-user.target with the agent disabled. */
   readonly plain: number;
   /** Median seconds from the kernel's start to the agent's READY=1. */

@@ -13,7 +13,7 @@ export interface Writing {
   readonly bytes: number;
 }
 
-export interface FlashFigures {
+interface FlashFigures {
   readonly flash: Writing;
   readonly dd: Writing;
   /** dd, and then cmp of the device with the image: what `flash` does in one command. */

@@ -24,7 +24,7 @@ export interface RoleFigures {
   readonly handOvers: readonly number[];
 }
 
-export interface Rounds {
+interface Rounds {
   readonly powerCuts: number;
   readonly handOvers: number;
 }

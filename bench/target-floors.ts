@@ -5,7 +5,7 @@ import { SQUASHFS_OPTIONS } from '../build/assemble/live/squashfs.ts';
 import type { Target } from '../build/definition/plan.ts';
 import { run } from '../build/host.ts';
 
-export interface Floor {
+interface Floor {
   /** What is done. */
   readonly words: string;
   /** Makes it anew, and has it on the disk. @returns its file */

@@ -51,7 +51,7 @@ export async function artifactKey(plan: Plan, packages: PackagesTree, agent: Bui
   });
 }
 
-export interface AssembleInput {
+interface AssembleInput {
   readonly packages: PackagesTree;
   readonly agent: BuiltAgent;
   readonly key: string;

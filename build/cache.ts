@@ -8,8 +8,8 @@ import { assertMayFill } from './may-write.ts';
 
 export { keyOf } from './cache/key.ts';
 
-export const CACHE_KINDS = ['packages', 'files', 'agent', 'artifact'] as const;
-export type CacheKind = (typeof CACHE_KINDS)[number];
+const CACHE_KINDS = ['packages', 'files', 'agent', 'artifact'] as const;
+type CacheKind = (typeof CACHE_KINDS)[number];
 
 /** Folders that other programs fill: listed and pruned with the rest, one entry for each base. */
 const FOREIGN_KINDS = ['debs'] as const;

@@ -30,7 +30,7 @@ export function engineNamed(word: string): Engine {
   });
 }
 
-export interface EngineOptions {
+interface EngineOptions {
   readonly engine: Engine;
   readonly cache: Cache;
   readonly signal: AbortSignal;

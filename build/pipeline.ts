@@ -15,7 +15,7 @@ import type { Detail, Progress } from './progress.ts';
 import type { PackagesTree } from './rootfs/packages.ts';
 import type { SignKey } from './trust/minisign.ts';
 
-export interface BuildOptions {
+interface BuildOptions {
   readonly cache: Cache;
   /** The folder that gets `<name>-<base>-<arch>/`. */
   readonly output: string;

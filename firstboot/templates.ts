@@ -3,7 +3,7 @@ import { files } from '../build/host.ts';
 import { yamlValue } from './yaml-text.ts';
 
 /** The values of each template. A template that asks for another name throws (`strict`). */
-export interface TemplateValues {
+interface TemplateValues {
   'user-data.hbs': {
     readonly hostname: string | undefined;
     readonly timezone: string;
@@ -26,7 +26,7 @@ export interface TemplateValues {
   'sample-user-data.hbs': { readonly clusterName: string };
 }
 
-export type TemplateName = keyof TemplateValues;
+type TemplateName = keyof TemplateValues;
 
 const NAMES: readonly TemplateName[] = [
   'user-data.hbs',

@@ -60,7 +60,7 @@ function withTail(volume: Buffer): Buffer {
 }
 
 /** Whether bytes are a volume of ours as it was written: what was added by hand to a FAT one would be lost. */
-export function isOwnVolume(bytes: Buffer): boolean {
+function isOwnVolume(bytes: Buffer): boolean {
   return bytes.length > TAIL && withTail(bytes.subarray(0, -TAIL)).equals(bytes);
 }
 

@@ -2,7 +2,7 @@ import { settingFields } from '../agent/config/settings.ts';
 import type { Layer } from './layer.ts';
 
 /** Variables that operators know from elsewhere; the agent reads them as it reads CLUSTEROS_*. */
-export const FAMILIAR_VARIABLES = [
+const FAMILIAR_VARIABLES = [
   'NODE_NAME',
   'NODE_BOOTSTRAP',
   'NODE_JOIN',

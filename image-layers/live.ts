@@ -7,7 +7,7 @@ import { AGENT_PATH } from './agent.ts';
 import type { LayerFile } from './layer.ts';
 
 /** Where the start of the live system leaves what the installer wants to know: see live-boot.sh. */
-export const LIVE_RUN = '/run/clusteros/live';
+const LIVE_RUN = '/run/clusteros/live';
 
 /** What must not run from a live medium: a node, its first start, and ways in. */
 const MASKED = [

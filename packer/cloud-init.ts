@@ -3,7 +3,7 @@ import { yamlValue } from '../firstboot/yaml-text.ts';
 import { GUEST_USER } from './template.ts';
 
 /** build.sh, and our own engine, put the public half of the run's key in its place. No key is ever rendered. */
-export const KEY_PLACE = '@SSH_PUBLIC_KEY@';
+const KEY_PLACE = '@SSH_PUBLIC_KEY@';
 
 export function userDataText(): string {
   return `#cloud-config

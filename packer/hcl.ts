@@ -4,8 +4,8 @@
  * Source: https://github.com/hashicorp/hcl/blob/main/hclsyntax/spec.md ("Template Expressions", "Quoted literals").
  */
 
-export type HclValue = string | number | boolean | Reference | Quoted | readonly HclValue[] | HclObject;
-export interface HclObject {
+type HclValue = string | number | boolean | Reference | Quoted | readonly HclValue[] | HclObject;
+interface HclObject {
   readonly [key: string]: HclValue;
 }
 

@@ -3,7 +3,7 @@ import { attributes, block, goTemplateLiteral, type HclItem, hclText, Quoted, Re
 import { type PackerInputs, packerInputsSchema } from './inputs.ts';
 
 /** Where the upload lies in the guest. */
-export const GUEST_FOLDER = '/tmp/clusteros';
+const GUEST_FOLDER = '/tmp/clusteros';
 /** The account that Packer uses; the last step removes it. */
 export const GUEST_USER = 'clusteros-build';
 

@@ -9,7 +9,7 @@ export function bootLimitMs(accel: Accelerator): number {
   return accel === 'kvm' ? 120_000 : 600_000;
 }
 
-export interface BootedOptions {
+interface BootedOptions {
   readonly deadlineMs?: number;
   readonly signal?: AbortSignal | undefined;
   /** Told of each new state of the system manager. */
@@ -51,7 +51,7 @@ export async function waitUntilBooted(machine: Machine, options: BootedOptions =
 }
 
 /** What `systemctl is-system-running` says; `offline` and the like are states too. */
-export async function systemState(guest: Guest): Promise<string> {
+async function systemState(guest: Guest): Promise<string> {
   return (await guest.run(['systemctl', 'is-system-running'])).stdout.trim();
 }
 

@@ -3,7 +3,7 @@
  */
 
 /** `fatal` ends every wait at once; a `warning` is for the report and for tests that want none. */
-export type Severity = 'fatal' | 'warning';
+type Severity = 'fatal' | 'warning';
 
 export interface Finding {
   readonly kind: string;

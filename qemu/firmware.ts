@@ -3,7 +3,7 @@ import type { FirmwareKind } from './argv.ts';
 /** Where QEMU's firmware descriptors lie, first wins (qemu/docs/interop/firmware.json). */
 export const DESCRIPTOR_FOLDERS = ['/etc/qemu/firmware', '/usr/share/qemu/firmware'] as const;
 
-export interface ChosenFirmware {
+interface ChosenFirmware {
   /** Read-only, shared. */
   readonly code: string;
   /** To be copied for each machine. */

@@ -4,7 +4,7 @@ import type { Accelerator, FirmwareKind } from './argv.ts';
 import { createMachine, type Machine } from './machine.ts';
 import { createSwitch, type Switch } from './network.ts';
 
-export interface FleetOptions {
+interface FleetOptions {
   readonly nodes: number;
   readonly image: string;
   readonly accel: Accelerator;

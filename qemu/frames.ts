@@ -1,7 +1,7 @@
 /** What goes over QEMU's stream sockets: Ethernet frames, each after its length in four bytes, big end first. */
 
 /** More than any virtio card sends with offloading: a longer frame means that the stream is out of step. */
-export const LONGEST_FRAME = 68 * 1024;
+const LONGEST_FRAME = 68 * 1024;
 const LENGTH_BYTES = 4;
 
 /** Cut a stream into frames. @throws Error when the stream cannot be one of frames */

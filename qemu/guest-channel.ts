@@ -4,7 +4,7 @@ import { OperatorError } from '../build/errors.ts';
 import { createLineCutter } from './socket.ts';
 
 /** One request and its answer. @throws OperatorError `guest.refused`, `guest.silent`, `guest.unreachable` */
-export type Talk = (command: string, args: Readonly<Record<string, unknown>>) => Promise<unknown>;
+type Talk = (command: string, args: Readonly<Record<string, unknown>>) => Promise<unknown>;
 
 interface Awaited {
   readonly matches: (message: GuestMessage) => boolean;
@@ -12,7 +12,7 @@ interface Awaited {
   readonly fail: (error: unknown) => void;
 }
 
-export interface GuestMessage {
+interface GuestMessage {
   readonly id?: unknown;
   readonly return?: unknown;
   readonly error?: { readonly class?: string; readonly desc?: string };
@@ -134,7 +134,7 @@ export class GuestChannel {
 }
 
 /** A line of the agent as a message; undefined for garbage. What stands before a 0xFF is garbage by the protocol. */
-export function parseGuestLine(line: Buffer): GuestMessage | undefined {
+function parseGuestLine(line: Buffer): GuestMessage | undefined {
   const text = line.subarray(line.lastIndexOf(0xff) + 1).toString('utf8');
   try {
     const message: unknown = JSON.parse(text);

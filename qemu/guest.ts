@@ -3,14 +3,14 @@ import { OperatorError } from '../build/errors.ts';
 import { clock } from '../build/host.ts';
 import { GuestChannel } from './guest-channel.ts';
 
-export interface GuestRunOptions {
+interface GuestRunOptions {
   /** Real time until the program must have ended; it is killed then. One minute unless told. */
   readonly timeoutMs?: number;
   readonly input?: string | Uint8Array;
   readonly env?: Readonly<Record<string, string>>;
 }
 
-export interface GuestResult {
+interface GuestResult {
   readonly stdout: string;
   readonly stderr: string;
   readonly exitCode: number;

@@ -35,7 +35,7 @@ export interface MachineOptions {
   readonly folder?: string | undefined;
 }
 
-export type NetworkRequest =
+type NetworkRequest =
   /** QEMU's own NAT; `guestPorts` get a free port each on 127.0.0.1. */
   | { readonly kind: 'user'; readonly isolated: boolean; readonly guestPorts: readonly number[] }
   | { readonly kind: 'switch'; readonly socket: string };

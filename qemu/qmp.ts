@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { OperatorError } from '../build/errors.ts';
 import { createLineCutter } from './socket.ts';
 
-export interface QmpEvent {
+interface QmpEvent {
   readonly event: string;
   readonly data: Readonly<Record<string, unknown>>;
 }
@@ -123,7 +123,7 @@ export class Qmp {
   }
 }
 
-export type QmpMessage =
+type QmpMessage =
   | { readonly kind: 'greeting' }
   | { readonly kind: 'event'; readonly event: QmpEvent }
   | {

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { type Mistake, mistakesOf, type PlacedMistake, valueAt } from './mistakes.ts';
 import type { YamlDocument } from './yaml.ts';
 
-export interface CheckOptions {
+interface CheckOptions {
   readonly showFound: boolean;
   /** What only several values together get wrong. It passes over what has a mistake of its own. */
   readonly more?: (value: unknown) => readonly Mistake[];

@@ -16,7 +16,7 @@ export interface PlacedMistake extends Mistake {
   readonly place: Place;
 }
 
-export interface MistakeOptions {
+interface MistakeOptions {
   /** The keys that are valid at a path, for suggestions. */
   readonly keysAt: (path: readonly PropertyKey[]) => readonly string[];
   /** Repeat what was found, but for custom issues with `params: {secret: true}`? Not of a file in which a misplaced secret may stand and whose mistakes reach a log. */

@@ -100,8 +100,6 @@ export const networkSchema = z.strictObject({
   ethernets: z.record(interfaceName, ethernet),
 });
 
-export type NetworkConfig = z.infer<typeof networkSchema>;
-
 /** Known to netplan, and dropped by cloud-init. */
 const DEVICES = [
   ...['vlans', 'bonds', 'bridges', 'wifis', 'modems', 'tunnels', 'vrfs'],

@@ -1,5 +1,5 @@
 /** What a file holds, as people save it: UTF-8 with or without a byte order mark, or UTF-16. */
-export type TextReading =
+type TextReading =
   | { readonly text: string; readonly reason?: undefined }
   | { readonly text?: undefined; readonly reason: string; readonly place: Place };
 

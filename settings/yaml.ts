@@ -31,7 +31,7 @@ export interface YamlDocument {
   readonly writtenAt: (path: readonly PropertyKey[]) => string | undefined;
 }
 
-export interface YamlOptions {
+interface YamlOptions {
   /** cloud-init reads YAML 1.1, where `yes` is a boolean. */
   readonly version?: '1.1' | '1.2';
   /** Bytes. */

@@ -3,7 +3,7 @@
  * `npm run test:all -- --list`, so their arguments are literals.
  */
 
-export const DEEP = process.env.CLUSTEROS_DEPTH === 'all';
+const DEEP = process.env.CLUSTEROS_DEPTH === 'all';
 
 /** Begins the reason of a skip that is no lack of this machine. */
 export const LEFT_TO_ALL = 'npm run test:all';

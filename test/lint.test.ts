@@ -15,6 +15,7 @@ const GATEWAYS = /^(build\/host|agent\/host)(\/|\.ts$)/;
 const EFFECTS =
   /from '(execa|undici|node:fs|node:fs\/promises|node:child_process)'|import\('(execa|undici|node:fs|node:child_process)/;
 const LONGEST = 300;
+const EXPORTED = /^export (?:async |abstract )?(?:function\*?|const|class|interface|type|enum) (\w+)/gm;
 
 const sources = globSync(`${FOLDERS}/**/*.{ts,mjs}`, { cwd: ROOT }).sort();
 const isTest = (file: string) => file.endsWith('.test.ts') || /(^|\/)(test|testing|bench)\//.test(file);
@@ -51,6 +52,26 @@ test('an import of TypeScript names its file with .ts', () => {
     offenders.filter(({ from }) => !/\.(ts|mjs|json)$/.test(from)),
     [],
   );
+});
+
+/** What a reader finds exported is used elsewhere: a change of it is looked up there, and the rest is free to change. */
+test('what is exported is named in another file', () => {
+  const named = new Map<string, Set<string>>();
+  for (const file of sources) {
+    for (const word of new Set(textOf(file).match(/\w+/g))) {
+      const files = named.get(word) ?? new Set();
+      named.set(word, files.add(file));
+    }
+  }
+  const offenders = sources
+    .filter((file) => file.endsWith('.ts'))
+    .flatMap((file) =>
+      [...textOf(file).matchAll(EXPORTED)]
+        .map(([, name = '']) => name)
+        .filter((name) => named.get(name)?.size === 1)
+        .map((name) => `${file}: ${name}`),
+    );
+  assert.deepEqual(offenders, []);
 });
 
 /** Each of these hides a fault of ours too; name what is expected (agent/errors.ts) and take it from here. */

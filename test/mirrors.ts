@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { request } from 'undici';
 
-export interface TestMirror {
+interface TestMirror {
   readonly url: string;
   /** Paths that were asked for. */
   readonly asked: readonly string[];

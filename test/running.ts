@@ -26,7 +26,7 @@ export interface Running {
   signalOne(signal: NodeJS.Signals): void;
 }
 
-export interface StartOptions {
+interface StartOptions {
   readonly cwd: string;
   /** The whole environment but for PATH and HOME. */
   readonly env?: Readonly<Record<string, string>>;

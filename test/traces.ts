@@ -4,7 +4,7 @@ import { existsSync, globSync, readdirSync, readFileSync, readlinkSync } from 'n
 import * as path from 'node:path';
 import { clock } from '../build/host.ts';
 
-export interface SeenProcess {
+interface SeenProcess {
   readonly pid: number;
   readonly argv: readonly string[];
 }

@@ -8,7 +8,7 @@ import type { StatusDocument } from './view.ts';
  * agent's socket may read it.
  */
 
-export interface LastKnown {
+interface LastKnown {
   /** How long a question to this agent may take, in ms: more on a slow machine. */
   readonly answerMs: number;
   readonly ageMs: number;

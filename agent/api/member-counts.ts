@@ -1,6 +1,6 @@
 import type { MemberView } from './view.ts';
 
-export interface MemberCounts {
+interface MemberCounts {
   /** Who is part of the cluster: all but those that left or were evicted. */
   readonly all: number;
   /** Those of them that gossip knows, alive or not. */

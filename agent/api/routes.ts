@@ -26,7 +26,7 @@ export interface ApiParts {
   readonly now: () => Date;
 }
 
-export interface EventSource {
+interface EventSource {
   since(from: { readonly seq?: number; readonly time?: Date }): Promise<readonly Event[]>;
   follow(signal: AbortSignal): AsyncIterable<Event>;
 }

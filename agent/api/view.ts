@@ -67,7 +67,7 @@ export interface ClusterView {
 }
 
 /** As the resource has it, and what the settings ask for beyond it. */
-export interface TimersView extends Timers {
+interface TimersView extends Timers {
   /** Who may restart its etcd now, by name. */
   readonly restarting: string | undefined;
   /** What the cluster agreed on. */

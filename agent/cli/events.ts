@@ -5,7 +5,7 @@ import { clock, processes } from '../host.ts';
 import { type Context, type Options, printResult } from './context.ts';
 import { printable } from './table.ts';
 
-export interface EventsOptions extends Options {
+interface EventsOptions extends Options {
   readonly follow?: boolean;
   readonly since?: string;
 }

@@ -18,13 +18,13 @@ export interface YesOptions extends Options {
   readonly yes?: boolean;
 }
 
-export interface EvictOptions extends YesOptions {
+interface EvictOptions extends YesOptions {
   readonly revokeTokens?: boolean;
 }
 
 const LONG_MS = 300_000;
 
-export interface JoinOptions extends Options {
+interface JoinOptions extends Options {
   readonly forget?: boolean;
 }
 
@@ -95,7 +95,7 @@ export async function reset(context: Context, options: YesOptions) {
   await send(context, options, '/v1/reset', {}, LONG_MS);
 }
 
-export interface RecoverOptions extends YesOptions {
+interface RecoverOptions extends YesOptions {
   /** A file; true: the newest snapshot on this node. */
   readonly fromSnapshot?: string | true;
   readonly forceNewCluster?: boolean;

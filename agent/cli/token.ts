@@ -6,7 +6,7 @@ import { type CreatedToken, type Done, TOKEN_LIMITS, type TokenView } from '../o
 import { type Context, type Options, printResult } from './context.ts';
 import { table } from './table.ts';
 
-export interface TokenOptions extends Options {
+interface TokenOptions extends Options {
   readonly ttl: string;
   readonly uses: string;
   readonly note?: string;

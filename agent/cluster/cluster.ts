@@ -47,7 +47,7 @@ export interface ClusterPart {
   readonly done: Promise<void>;
 }
 
-export interface ClusterInputs {
+interface ClusterInputs {
   readonly paths: Paths;
   readonly environment: Environment;
   readonly log: Log;

@@ -4,7 +4,7 @@ import type { Log } from '../log.ts';
 import type { Done } from '../operations/operations.ts';
 import type { HaltReason } from './halt.ts';
 
-export interface DepartureDeps {
+interface DepartureDeps {
   readonly state: string;
   readonly log: Log;
   readonly resignRoles: (reason: string) => Promise<void>;

@@ -4,7 +4,7 @@ import type { KnownCard } from '../engine/resources.ts';
 import { AgentError } from '../errors.ts';
 import type { HaltReason } from './halt.ts';
 
-export interface Eviction {
+interface Eviction {
   readonly controller: Controller;
   /** Whether the registry or a majority of the voters says that this node was evicted, and none has let it in since. */
   reason(): HaltReason | undefined;

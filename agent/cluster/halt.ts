@@ -10,7 +10,7 @@ export interface HaltReason {
   readonly condition?: FoundCondition;
 }
 
-export interface HaltDeps {
+interface HaltDeps {
   readonly units: Units;
   readonly tearDownMesh: () => Promise<void>;
   readonly resignRoles: (reason: string) => Promise<void>;

@@ -4,7 +4,7 @@ import { changesBetween, type Observed } from '../events/changes.ts';
 import type { Events } from '../events/recorder.ts';
 import type { FoundCondition } from '../status.ts';
 
-export interface ObserveDeps {
+interface ObserveDeps {
   readonly events: Events;
   /** Everything as it is now. */
   readonly scene: () => Observed;

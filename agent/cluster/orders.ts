@@ -16,7 +16,7 @@ import type { Done, Operations, RecoverWish } from '../operations/operations.ts'
 import type { Paths } from '../paths.ts';
 import type { Departure } from './departure.ts';
 
-export interface OrderDeps {
+interface OrderDeps {
   readonly store: Store<Resources>;
   readonly etcd: EtcdClient;
   readonly paths: Paths;

@@ -21,7 +21,7 @@ export interface Scene {
   observed(): Observed;
 }
 
-export interface SceneDeps {
+interface SceneDeps {
   readonly store: Store<Resources>;
   readonly events: Pick<Events, 'recent' | 'count'>;
   readonly refusals: () => readonly Refusal[];

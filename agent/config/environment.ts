@@ -16,7 +16,7 @@ const ALIASES: Readonly<Record<string, string>> = {
 };
 
 /** Variables that hold the cluster key. */
-export const KEY_VARIABLES = ['CLUSTEROS_CLUSTER_KEY', 'CLUSTER_AUTH_KEY'] as const;
+const KEY_VARIABLES = ['CLUSTEROS_CLUSTER_KEY', 'CLUSTER_AUTH_KEY'] as const;
 
 /** Variable that holds an enrolment token. */
 export const TOKEN_VARIABLE = 'CLUSTEROS_JOIN_TOKEN';

@@ -11,7 +11,7 @@ export const NODE_PORTS = [
   { path: ['metrics', 'port'], name: 'metrics', initial: 7375, protocol: 'tcp', scope: 'mesh' },
 ] as const;
 
-export type PortPath = (typeof NODE_PORTS)[number]['path'];
+type PortPath = (typeof NODE_PORTS)[number]['path'];
 
 /** The port that a setting has when nobody sets it. */
 export function initialPort(...path: PortPath): number {

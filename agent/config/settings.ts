@@ -140,7 +140,7 @@ export type Settings = z.infer<typeof settingsSchema>;
 export const DEFAULT_SETTINGS: Settings = settingsSchema.parse({});
 
 /** A leaf of the schema. */
-export interface SettingField {
+interface SettingField {
   /** `['mesh', 'port']` */
   readonly path: readonly string[];
   readonly schema: z.ZodType;

@@ -72,7 +72,7 @@ const fileSchema = z.object({
 
 const LIMIT = 64 * 1024;
 
-export function durableFile(state: string): string {
+function durableFile(state: string): string {
   return path.join(state, 'consensus.json');
 }
 

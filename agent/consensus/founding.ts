@@ -44,7 +44,7 @@ export interface FoundingView {
   readonly differing: readonly { readonly id: string; readonly expects: number | 'none' }[];
 }
 
-export interface FoundingDeps {
+interface FoundingDeps {
   readonly self: Pick<Identity, 'id' | 'seed'>;
   readonly keeper: Keeper;
   readonly sight: () => Sight;

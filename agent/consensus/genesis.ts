@@ -56,7 +56,7 @@ export type GenesisStep =
   /** @property ask the founder, who must first say that it stands by it */
   | { readonly kind: 'adopt'; readonly genesis: Genesis; readonly ask?: string | undefined };
 
-export interface PromiseRequest {
+interface PromiseRequest {
   readonly promise: FoundingPromise;
   /** Founders of earlier rounds that told the asker that they gave way to it. */
   readonly yielded: readonly string[];
@@ -74,7 +74,7 @@ export interface PromiseAnswer {
 }
 
 /** A founder that has promised and is silent this long may be passed over. */
-export const FOUNDER_LOST_MS = 60_000;
+const FOUNDER_LOST_MS = 60_000;
 /** News of a genesis have this long to travel before its carriers ask for another round; longer in each round. */
 const ROUND_MS = 5_000;
 const LONGEST_ROUND_MS = 30_000;
@@ -111,10 +111,7 @@ export function planGenesis(
 /**
  * A genesis that lives and that we may take: its founder is here and carries it, or enough nodes do. Pure.
  */
-export function adoptable(
-  durable: Durable,
-  sight: Sight,
-): Extract<GenesisStep, { kind: 'adopt' }> | undefined {
+function adoptable(durable: Durable, sight: Sight): Extract<GenesisStep, { kind: 'adopt' }> | undefined {
   const { sightings, present } = sight;
   const living = sightings
     .map((sighting) => ({ ...sighting, confirmed: isConfirmed(sighting.genesis, sighting.carriers) }))

@@ -8,7 +8,7 @@ import { wishKey } from './keys.ts';
 import { awaited } from './local-etcd.ts';
 import type { Member } from './member.ts';
 
-export interface LeaveDeps {
+interface LeaveDeps {
   readonly keeper: Keeper;
   readonly member: Member;
   readonly self: string;

@@ -18,7 +18,7 @@ export interface DatabaseFacts {
   readonly inUse: number;
 }
 
-export type CareStep =
+type CareStep =
   | { readonly kind: 'none' }
   /** Forget old revisions, so that a defragmentation has something to give back. */
   | { readonly kind: 'compact' }

@@ -68,7 +68,7 @@ export interface MemberView {
   readonly quorumLostMs?: number | undefined;
 }
 
-export interface MemberDeps {
+interface MemberDeps {
   readonly paths: Paths;
   readonly units: Units;
   readonly log: Log;

@@ -63,7 +63,7 @@ const BETWEEN_MS = 5_500;
 const STALLED_MS = 5 * 60_000;
 const STEADY_MS = 2_000;
 const STEADY_AGAIN_MS = 30_000;
-export const SURPLUS_MS = 10 * 60_000;
+const SURPLUS_MS = 10 * 60_000;
 /** etcd promotes at 90 % of the leader's log; a little more spares refusals. */
 const READY = 0.9;
 

@@ -17,14 +17,14 @@ import {
 } from './membership.ts';
 
 /** What the agent beside the Raft leader does for the cluster: members, and the database. */
-export interface Steward {
+interface Steward {
   /** One look and at most one change. */
   pass(inputs: StewardInputs): Promise<MembershipStep>;
   /** Another agent leads now: what was measured from there counts for nothing here. */
   rest(): void;
 }
 
-export interface StewardInputs {
+interface StewardInputs {
   readonly client: EtcdClient;
   readonly handOver: (memberId: string) => Promise<void>;
   readonly self: string;

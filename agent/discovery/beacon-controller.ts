@@ -12,7 +12,7 @@ import type { Refusals } from './refusals.ts';
 import { beat, type Rhythm, startRhythm } from './rhythm.ts';
 import { createSpeakers, type Speakers } from './speakers.ts';
 
-export interface BeaconDeps {
+interface BeaconDeps {
   readonly log: Log;
   readonly now: () => number;
   readonly random: () => number;

@@ -6,7 +6,7 @@ import { clusterSubkey, fingerprint } from '../identity/keys.ts';
  * What a node calls out on each LAN. A beacon says only where to look: its sender proves who it is over the
  * peer channel. So a replayed beacon does no harm, and the MAC is there to keep strangers' noise out.
  */
-export interface Beacon {
+interface Beacon {
   /** Node id. */
   readonly id: string;
   /** Of this run of the agent, 16 hexadecimal digits. */
@@ -101,7 +101,7 @@ export function decodeBeacon(bytes: Buffer, keys: readonly BeaconKey[]): Heard {
 }
 
 /** What a beacon claims that we cannot check, for lack of its key. */
-export type BeaconClaim = Pick<Beacon, 'instance' | 'peerPort'> & { readonly fingerprint: string };
+type BeaconClaim = Pick<Beacon, 'instance' | 'peerPort'> & { readonly fingerprint: string };
 
 /** Where a beacon under any key says that its sender listens. A place to ask at, and nothing more. Pure. */
 export function claimOf(bytes: Buffer): BeaconClaim | undefined {

@@ -17,7 +17,7 @@ export interface Call extends Target {
   readonly hash?: string | undefined;
 }
 
-export interface CallInputs {
+interface CallInputs {
   readonly ownId: string;
   readonly contacts: readonly Contact[];
   readonly members: readonly Member[];
@@ -31,10 +31,10 @@ export interface CallInputs {
   readonly nowMs: number;
 }
 
-export const CONCURRENCY = 4;
+const CONCURRENCY = 4;
 
 /** Who is not (yet) alive in gossip proves its presence this often, so that a genesis counts who is there. */
-export const PRESENCE_MS = 20_000;
+const PRESENCE_MS = 20_000;
 const LONGEST_MS = 30_000;
 const FIRST_MS = 1_000;
 const SELF_MS = 300_000;

@@ -10,7 +10,7 @@ import { inNetwork, isUsable } from './ip.ts';
 export const CARD_BYTES = 4 * 1024;
 
 /** Why a card is not believed. `code` is stable. */
-export interface CardRefusal {
+interface CardRefusal {
   readonly code: 'oversized' | 'malformed' | 'foreign' | 'altered' | 'impossible';
   readonly reason: string;
 }
@@ -22,7 +22,7 @@ export type CardVerdict =
     }
   | { readonly known?: undefined; readonly refused: CardRefusal };
 
-export interface CardRules {
+interface CardRules {
   /** `card` subkeys, newest first; `trusted` when the card comes from where only members write (etcd). */
   readonly keys: readonly Uint8Array[] | 'trusted';
   /** Of the mesh, such as 10.42.0.0/16. */

@@ -21,7 +21,7 @@ import {
 import type { Presence } from './presence.ts';
 import type { Refusals } from './refusals.ts';
 
-export interface CardsDeps {
+interface CardsDeps {
   readonly stateFolder: string;
   readonly log: Log;
   readonly now: () => number;

@@ -35,7 +35,7 @@ export interface Clones {
   onChange(call: () => void): void;
 }
 
-export interface CloneDeps {
+interface CloneDeps {
   readonly instance: string;
   readonly file: string;
   readonly log: Log;

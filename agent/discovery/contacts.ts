@@ -8,7 +8,7 @@ export const NO_CONTACTS: Contacts = new Map();
 /** Beacons come at least every 30 s: four may be lost. */
 export const BEACON_AGE_MS = 120_000;
 /** A name that cannot be resolved for a while still leads where it led. */
-export const RESOLVED_AGE_MS = 600_000;
+const RESOLVED_AGE_MS = 600_000;
 const MOST = 1_024;
 /** A node with several links is heard by several addresses; a replayed beacon must not fill the table. */
 const MOST_OF_ONE_ID = 8;
@@ -58,12 +58,6 @@ export function publish(table: Contacts, before: readonly Contact[]): readonly C
       contact.heardMs - shown.heardMs < NEWS_MS;
     return same ? shown : contact;
   });
-}
-
-/** Contacts by an address of ours that is gone say nothing any more. Pure. */
-export function forgetLink(table: Contacts, link: string): Contacts {
-  const kept = [...table].filter(([, contact]) => contact.link !== link);
-  return kept.length === table.size ? table : new Map(kept);
 }
 
 function keyOf({ address, peerPort }: Contact): string {

@@ -21,7 +21,7 @@ import { createPresence } from './presence.ts';
 import { createRefusals, type Refusals } from './refusals.ts';
 import { createRumours } from './rumours.ts';
 
-export interface DiscoveryDeps {
+interface DiscoveryDeps {
   readonly paths: Paths;
   readonly log: Log;
   /** Monotonic ms. */

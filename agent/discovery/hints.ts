@@ -13,7 +13,7 @@ export interface Hints {
   list(): readonly Hint[];
 }
 
-export const MOST_HINTS = 16;
+const MOST_HINTS = 16;
 /** Beacons come at least every 30 s: four may be lost. */
 const AGE_MS = 120_000;
 

@@ -9,7 +9,7 @@ export type CardTable = ReadonlyMap<string, KnownCard>;
 export type Believed = Pick<KnownCard, 'card' | 'signed' | 'hash'>;
 
 /** Where and when (monotonic ms) the node itself showed the card; absent for one that others passed on. */
-export interface Proof {
+interface Proof {
   readonly address: string;
   readonly nowMs: number;
 }

@@ -14,7 +14,7 @@ import type { DiscoveryKey } from './cluster-keys.ts';
 import type { OwnPast, PastFacts } from './own-past.ts';
 import { readVersions, type Versions } from './versions.ts';
 
-export interface OwnCardDeps {
+interface OwnCardDeps {
   readonly stateFolder: string;
   readonly configFolder: string;
   readonly log: Log;
@@ -143,7 +143,7 @@ export function nextCard(last: Card | undefined, content: Omit<Card, 'sequence'>
 }
 
 /** All addresses of all links, the first of each link before the second of any: the best first. Pure. */
-export function lanAddresses(links: readonly Link[], meshAddress: string): string[] {
+function lanAddresses(links: readonly Link[], meshAddress: string): string[] {
   const deepest = Math.max(0, ...links.map(({ addresses }) => addresses.length));
   const found: string[] = [];
   for (let place = 0; place < deepest; place += 1) {

@@ -27,7 +27,7 @@ export interface Refusals {
   list(): readonly Refusal[];
 }
 
-export interface RefusalDeps {
+interface RefusalDeps {
   readonly log: Log;
   /** Monotonic ms. */
   readonly now: () => number;

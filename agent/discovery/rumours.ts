@@ -5,11 +5,11 @@ import { isIP } from 'node:net';
  * a thief's machine, and could stop every honest node. So one voice is a reason to go and look, and no more: the other
  * machine can prove to have our identity. Where it cannot be reached, a majority of the last known voters counts.
  */
-export interface Rumours {
+interface Rumours {
   heard(address: string, by: string): void;
 }
 
-export interface RumourDeps {
+interface RumourDeps {
   /** Monotonic ms. */
   readonly now: () => number;
   /** As a majority last said, ourselves perhaps among them. */

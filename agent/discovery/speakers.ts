@@ -18,7 +18,7 @@ export interface Speakers {
   close(): void;
 }
 
-export interface SpeakerDeps {
+interface SpeakerDeps {
   /**
    * @param link on which it came, when that is known
    * @returns whether it came from another node of our cluster

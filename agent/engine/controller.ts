@@ -40,7 +40,7 @@ export interface Controller {
   readonly whileHalted?: boolean;
 }
 
-export interface EngineInputs {
+interface EngineInputs {
   readonly controllers: readonly Controller[];
   readonly store: Store<Resources>;
   readonly log: Log;

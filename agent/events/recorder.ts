@@ -20,7 +20,7 @@ export interface Events {
   flush(): Promise<void>;
 }
 
-export interface EventsInputs {
+interface EventsInputs {
   readonly paths: Pick<Paths, 'events'>;
   readonly clock: { wallClock(): Date };
   /** Bytes at which a new file begins; one older file is kept. */

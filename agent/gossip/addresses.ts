@@ -1,5 +1,5 @@
 /** An IP address as a number. */
-export interface Ip {
+interface Ip {
   readonly family: 'IPv4' | 'IPv6';
   readonly value: bigint;
 }

@@ -12,13 +12,13 @@ export interface AdvertiseInput {
   readonly nowMs: number;
 }
 
-export type Advertise =
+type Advertise =
   | { readonly address: string }
   /** Addresses that we have but another node claims: id by address; empty when we have none at all. */
   | { readonly address?: undefined; readonly claimed: Readonly<Record<string, string>> };
 
 /** A card that nobody has proven for so long, of a node that is no living member, claims nothing. */
-export const CLAIM_MS = 120_000;
+const CLAIM_MS = 120_000;
 
 interface Candidate {
   readonly address: string;

@@ -3,7 +3,7 @@ import { type JoinInput, type JoinTries, planJoins } from './joins.ts';
 import { connectSerf } from './rpc/client.ts';
 import type { Endpoint } from './rpc/connection.ts';
 
-export interface Joiner {
+interface Joiner {
   /**
    * Let Serf join whom the plan names, in the background and on a connection of its own: an address that does
    * not answer holds up its connection for 10 s.

@@ -29,7 +29,7 @@ export interface JoinInput {
   readonly nowMs: number;
 }
 
-export interface JoinPlan {
+interface JoinPlan {
   /** `IP:port`, at most {@link JOINS_AT_ONCE}; those that were heard just now come first. */
   readonly addresses: readonly string[];
   /** To be kept once the join is on its way. */
@@ -39,7 +39,7 @@ export interface JoinPlan {
 }
 
 /** Serf tries them one after the other and gives each 10 s. */
-export const JOINS_AT_ONCE = 3;
+const JOINS_AT_ONCE = 3;
 /** Heard within this time: it can be expected to answer. */
 const HEARD_MS = 30_000;
 const FIRST_MS = 1_000;

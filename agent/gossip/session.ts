@@ -29,7 +29,7 @@ export interface Session {
 }
 
 /** Events tell at once, but Serf drops them silently when 512 wait: the list is the truth. */
-export const MEMBERS_MS = 5_000;
+const MEMBERS_MS = 5_000;
 /** Serf repeats the last 512 lines of its log to each new listener: of one that ran before us they are old. */
 const REPLAY_MS = 1_000;
 

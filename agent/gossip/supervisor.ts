@@ -19,7 +19,7 @@ export interface Wanted {
   readonly keys: readonly Uint8Array[];
 }
 
-export interface Supervisor {
+interface Supervisor {
   /**
    * Look at the process and do the next step towards the wish.
    *

@@ -11,7 +11,7 @@ const { WebAssembly: wasm } = globalThis as unknown as {
   WebAssembly: { Memory: new (size: { initial: number; maximum: number }) => { buffer: ArrayBuffer } };
 };
 
-export interface OpenOptions {
+interface OpenOptions {
   readonly size: number;
   readonly sector: number;
   /** False for looking only. */

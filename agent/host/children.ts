@@ -8,7 +8,7 @@ export interface Child {
   readonly startTime: string;
 }
 
-export interface ChildOptions {
+interface ChildOptions {
   readonly environment: Readonly<Record<string, string>>;
   /** Output is appended to it. */
   readonly log: string;

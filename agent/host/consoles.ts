@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import { ReadStream, WriteStream } from 'node:tty';
 
 /** Screen with keyboard, and serial line, as one: what is said is said on all of them, and any may answer. */
-export interface Consoles {
+interface Consoles {
   /** `/dev/tty1`, `/dev/ttyS0` */
   readonly devices: readonly string[];
   readonly print: (text: string) => void;

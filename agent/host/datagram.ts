@@ -6,7 +6,7 @@ export interface DatagramSocket {
   close(): void;
 }
 
-export interface DatagramOptions {
+interface DatagramOptions {
   readonly port: number;
   readonly onMessage: (bytes: Buffer, from: string) => void;
   /** The socket is broken and closed. */

@@ -27,21 +27,21 @@ export interface Origin {
   destroy(): void;
 }
 
-export interface OriginOptions {
+interface OriginOptions {
   /** PEM; absent for http. */
   readonly tls?: { readonly ca: string; readonly certificate: string; readonly key: string } | undefined;
   /** For TCP and the TLS handshake together. */
   readonly connectMs: number;
 }
 
-export interface PostOptions {
+interface PostOptions {
   readonly timeoutMs: number;
   readonly maxBytes: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface LinesOptions {
+interface LinesOptions {
   /** Until the first line. */
   readonly openMs: number;
   /** Between two pieces of the answer; absent: for ever. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import * as os from 'node:os';
 
-export interface InterfaceAddress {
+interface InterfaceAddress {
   readonly family: 'IPv4' | 'IPv6';
   readonly address: string;
   /** Bits of the network. */

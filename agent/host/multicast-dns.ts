@@ -2,7 +2,7 @@ import { createSocket } from 'node:dgram';
 import mdns from 'multicast-dns';
 
 /** What is asked for and answered, in the form of DNS-SD (RFC 6763): one instance with one TXT record. */
-export interface ServiceRecord {
+interface ServiceRecord {
   /** `_clusteros._udp.local` */
   readonly service: string;
   /** Of this run, one label. */
@@ -18,7 +18,7 @@ export interface MulticastSpeaker {
   close(): void;
 }
 
-export interface MulticastOptions {
+interface MulticastOptions {
   readonly service: string;
   /**
    * An address of ours: where to speak and to listen, without asking the routing table. Others see an IPv6 address as

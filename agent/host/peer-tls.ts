@@ -27,7 +27,7 @@ export interface PskRequest {
   readonly body: Buffer;
 }
 
-export interface PskServerOptions {
+interface PskServerOptions {
   readonly port: number;
   /** On one address only, for tests; all when absent. */
   readonly host?: string;
@@ -114,7 +114,7 @@ export async function serve(options: PskServerOptions): Promise<PskServer> {
   };
 }
 
-export interface PskCall {
+interface PskCall {
   readonly address: string;
   readonly port: number;
   readonly identity: string;

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { writeSync } from 'node:fs';
 import { isSea } from 'node:sea';
 
@@ -72,32 +71,4 @@ export function isAlive(pid: number): boolean {
   } catch (cause) {
     return (cause as NodeJS.ErrnoException).code === 'EPERM';
   }
-}
-
-/**
- * Run a small program to its end, with nothing inherited but the environment given. Never throws, and does not
- * keep us alive.
- *
- * @param timeoutMs after which it is killed
- * @returns exit code, or the reason why there is none
- */
-export function runQuietly(
-  argv: readonly [string, ...string[]],
-  env: Record<string, string>,
-  timeoutMs: number,
-): Promise<number | string> {
-  const [program, ...args] = argv;
-  return new Promise((resolve) => {
-    const child = spawn(program, args, { env, stdio: 'ignore', cwd: '/' });
-    // Not spawn's own time limit: its timer would keep us alive.
-    const limit = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
-    limit.unref();
-    child.unref();
-    const end = (result: number | string) => {
-      clearTimeout(limit);
-      resolve(result);
-    };
-    child.once('error', (error) => end(error.message));
-    child.once('exit', (code, signal) => end(code ?? signal ?? 'unknown'));
-  });
 }

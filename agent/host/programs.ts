@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { AgentError } from '../errors.ts';
 
-export type Argv = readonly [string, ...string[]];
+type Argv = readonly [string, ...string[]];
 
 export interface RunOptions {
   /** What the program reads; it gets an empty input otherwise. Secrets belong here, never into `argv`. */

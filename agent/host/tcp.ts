@@ -1,6 +1,6 @@
 import * as net from 'node:net';
 
-export interface TcpOptions {
+interface TcpOptions {
   /** For the connection to be made. */
   readonly timeoutMs: number;
   readonly onData: (chunk: Buffer) => void;

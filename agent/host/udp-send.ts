@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram';
 
-export interface Destination {
+interface Destination {
   readonly address: string;
   readonly port: number;
 }

@@ -186,11 +186,6 @@ export async function askJson(
   }
 }
 
-/** {@link askJson} for what is only read. */
-export function getJson(socket: string, path: string, timeoutMs: number) {
-  return askJson(socket, { path }, timeoutMs);
-}
-
 /**
  * The lines of JSON of an answer as they come, until it or the signal ends. An answer with another status than
  * 200 is one line: its body.

@@ -9,7 +9,7 @@ export interface Page {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-export interface WebListener {
+interface WebListener {
   /** As bound: of use when 0 was asked for. */
   readonly port: number;
   close(): Promise<void>;

@@ -33,7 +33,7 @@ export function readKey(bytes: Uint8Array | string): KeyReading {
 }
 
 /** What becomes of a key that is offered to a node. */
-export type KeyVerdict =
+type KeyVerdict =
   | { readonly outcome: 'taken'; readonly key: Buffer }
   | { readonly outcome: 'held' }
   | { readonly outcome: 'refused'; readonly reason: string };

@@ -16,7 +16,7 @@ export interface Identity {
 }
 
 /** How the file was found, as far as it matters for trust. */
-export interface FileFacts {
+interface FileFacts {
   readonly path: string;
   readonly mode: number;
   readonly uid: number;

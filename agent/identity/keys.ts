@@ -16,7 +16,7 @@ export const CLUSTER_LABELS = {
   fingerprint: 'clusteros/fingerprint/v1',
 } as const;
 
-export type ClusterKeyUse = keyof typeof CLUSTER_LABELS;
+type ClusterKeyUse = keyof typeof CLUSTER_LABELS;
 
 const WIREGUARD_LABEL = 'clusteros/wireguard/v1';
 

@@ -16,7 +16,7 @@ const schema = z.strictObject({
 });
 const LIMIT = 4_096;
 
-export function machineFile(state: string): string {
+function machineFile(state: string): string {
   return path.join(state, 'machine.json');
 }
 

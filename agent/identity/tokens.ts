@@ -13,7 +13,7 @@ const SECRET_LENGTH = 24;
 const LABEL = 'clusteros/token/v1';
 const TEXT = /^([1-9A-HJ-NP-Za-km-z]{8})\.([1-9A-HJ-NP-Za-km-z]{24})$/;
 
-export interface TokenText {
+interface TokenText {
   readonly id: string;
   readonly secret: string;
 }

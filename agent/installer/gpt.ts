@@ -18,7 +18,7 @@ export interface Partition {
   readonly length: number;
 }
 
-export interface Table {
+interface Table {
   /** Protective MBR, header, entries: the start of the disk. Without boot code. */
   readonly primary: Buffer;
   readonly backup: { readonly offset: number; readonly bytes: Buffer };

@@ -21,7 +21,7 @@ const mapSchema = z
 
 const fileSchema = z.object({ file: z.string().regex(/^[\w.-]+$/), map: mapSchema });
 
-export const installFileSchema = z.object({
+const installFileSchema = z.object({
   version: z.literal(1),
   name: z.string(),
   /** GUID of the disk. */

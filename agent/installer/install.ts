@@ -19,7 +19,7 @@ import { type Moved, moveSeedTo } from './seed-move.ts';
 import { type InstallSettings, parseInstallSettings } from './settings.ts';
 import { finish, type InstallImage, type Phase, placeOn, writeContents } from './write.ts';
 
-export interface InstallOptions {
+interface InstallOptions {
   /** The folder with `install.json`. */
   readonly source: string;
   /** What the live system runs from: paths of devices. */

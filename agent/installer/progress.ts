@@ -1,5 +1,5 @@
 /** Speed and remaining time of a long piece of work. Pure: time is an argument, in milliseconds. */
-export interface Meter {
+interface Meter {
   readonly title: string;
   /** Bytes. */
   readonly total: number;
@@ -9,7 +9,7 @@ export interface Meter {
 }
 
 /** Bytes a second, over the whole of the work; undefined in its first moments. */
-export function speedOf({ done, startMs, nowMs }: Meter): number | undefined {
+function speedOf({ done, startMs, nowMs }: Meter): number | undefined {
   const seconds = (nowMs - startMs) / 1000;
   return seconds < 0.5 || done === 0 ? undefined : done / seconds;
 }

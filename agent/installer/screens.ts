@@ -73,7 +73,7 @@ function takenText({ taken, refused }: Parameters<typeof doneScreen>[1]): string
 }
 
 /** `/dev/sda (SAMSUNG MZ7, 480 GB, serial S1)` */
-export function diskText({ path, model, size, serial }: Disk): string {
+function diskText({ path, model, size, serial }: Disk): string {
   const parts = [model, bytesText(size), serial === undefined ? undefined : `serial ${serial}`];
   return printable(`${path} (${parts.filter((part) => part !== undefined).join(', ')})`);
 }

@@ -17,7 +17,7 @@ import { verifyRanges, type WorkOptions, writeChecked, writeRanges } from './ran
 const MIB = 1024 * 1024;
 const COMMIT = 4096;
 
-export interface ImagePartition extends Omit<Partition, 'length'> {
+interface ImagePartition extends Omit<Partition, 'length'> {
   /** Bytes; undefined: all that is left. */
   readonly length: number | undefined;
   readonly content: BlockSource;
@@ -35,7 +35,7 @@ export interface InstallImage {
 
 export type Phase = 'prepare' | 'write' | 'verify' | 'finish';
 
-export interface PhaseOptions extends WorkOptions {
+interface PhaseOptions extends WorkOptions {
   readonly onPhase?: (phase: Phase, bytes: number) => void;
 }
 

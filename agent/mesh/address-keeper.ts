@@ -5,7 +5,7 @@ import { type AddressInputs, chooseAddress } from './address.ts';
 import { type Claim, loadClaim, saveClaim } from './claim.ts';
 
 /** Keeps the claim to our mesh address, in memory and on disk. */
-export interface AddressKeeper {
+interface AddressKeeper {
   /** The claim by what is known now; undefined when the range is full. It is on disk unless a condition says so. */
   update(
     inputs: Omit<AddressInputs, 'claim'>,

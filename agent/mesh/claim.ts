@@ -24,7 +24,7 @@ const schema = z.object({
   voter: z.boolean(),
 });
 
-export function claimFile(state: string): string {
+function claimFile(state: string): string {
   return path.join(state, 'mesh.json');
 }
 

@@ -1,7 +1,7 @@
 import type { PlannedPeer } from './peers.ts';
 
 /** What WireGuard itself knows of a peer. */
-export type ConfiguredPeer = Pick<PlannedPeer, 'publicKey' | 'allowedIps' | 'endpoint' | 'keepalive'>;
+type ConfiguredPeer = Pick<PlannedPeer, 'publicKey' | 'allowedIps' | 'endpoint' | 'keepalive'>;
 
 /** What the interface shall be. */
 export interface MeshConfig {

@@ -10,7 +10,7 @@ const TUN = '/dev/net/tun';
 const APPEAR_MS = 10_000;
 const STOP_MS = 5_000;
 
-export interface DriverDeps {
+interface DriverDeps {
   readonly name: string;
   readonly units: Units;
   readonly signal?: AbortSignal | undefined;

@@ -2,7 +2,7 @@ import type { Settings } from '../config/settings.ts';
 
 export const TABLE = 'inet clusteros';
 
-export type FirewallSettings = Pick<Settings, 'gossip' | 'discovery' | 'mesh' | 'firewall'>;
+type FirewallSettings = Pick<Settings, 'gossip' | 'discovery' | 'mesh' | 'firewall'>;
 
 /**
  * The rules of a node: everything from the mesh, and from the LAN only what a cluster needs to find itself and an

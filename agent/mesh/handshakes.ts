@@ -2,7 +2,7 @@ import type { DumpedPeer } from './config.ts';
 import { FRESH_SECONDS, type PlannedPeer } from './peers.ts';
 
 /** What we remember of our attempts to reach a peer. */
-export interface Contacted {
+interface Contacted {
   /** The wall clock's seconds as WireGuard told them; only ever compared for being the same. */
   readonly stamp: number | undefined;
   /** Monotonic ms of the last handshake; undefined when there was none. */

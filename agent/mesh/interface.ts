@@ -12,7 +12,7 @@ export interface Interface {
   readonly addresses: readonly string[];
 }
 
-export interface WantedInterface {
+interface WantedInterface {
   /** `IP/prefix`; the prefix is the whole range's, so that the kernel adds the route. */
   readonly address: string;
   /** Service addresses that we hold now, as `IP/32`. */

@@ -5,7 +5,7 @@
 import * as path from 'node:path';
 import { files } from '../host.ts';
 
-export interface MadeInterface {
+interface MadeInterface {
   /** Its name; undefined when none was made. */
   read(): Promise<string | undefined>;
   write(name: string): Promise<void>;

@@ -9,7 +9,7 @@ import { madeInterface } from './made-interface.ts';
 import { firewallController, removeFirewall } from './nftables.ts';
 import { createWireguard, type Wireguard } from './wireguard.ts';
 
-export interface MeshDomain {
+interface MeshDomain {
   /** `mesh`, `names`, `firewall`. */
   readonly controllers: readonly Controller[];
   /**

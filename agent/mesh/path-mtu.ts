@@ -22,8 +22,8 @@ export interface Path {
 export type Paths = ReadonlyMap<string, Path>;
 
 /** WireGuard fills packets up to a multiple of 16 bytes. IPv6 allows no less than the last. */
-export const SIZES = [8_912, 4_000, 1_408, 1_392, 1_376, 1_360, 1_344, 1_328, 1_312, 1_296, 1_280] as const;
-export const LEAST = 1_280;
+const SIZES = [8_912, 4_000, 1_408, 1_392, 1_376, 1_360, 1_344, 1_328, 1_312, 1_296, 1_280] as const;
+const LEAST = 1_280;
 export const UNLIMITED = Number.POSITIVE_INFINITY;
 
 /** A path may change while its endpoint stays. */

@@ -11,7 +11,7 @@ const SMALL_BYTES = 100;
 /** Headers of IPv4 and UDP. */
 const HEADERS = 28;
 
-export interface WatchInput {
+interface WatchInput {
   /** Ours in the mesh. */
   readonly address: string;
   /** Where we and others answer, UDP: the number of etcd's client port, which is TCP alone. */
@@ -25,7 +25,7 @@ export interface WatchInput {
   readonly onNews: () => void;
 }
 
-export interface PathWatch {
+interface PathWatch {
   /** Begin what is due. Never throws. */
   update(input: WatchInput): Promise<void>;
   mtu(most: number): number;

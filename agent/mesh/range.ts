@@ -43,7 +43,7 @@ export function inRange(range: Range, address: string): boolean {
 }
 
 /** How many addresses at the range's end are kept for services: the last /24, or 16 of a /24. */
-export function serviceBlockSize(range: Range): number {
+function serviceBlockSize(range: Range): number {
   return range.prefix < 24 ? 256 : 16;
 }
 

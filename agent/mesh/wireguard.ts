@@ -8,7 +8,7 @@ import { apply, type Interface, interfaceError, look, missing, planInterface } f
 import { madeInterface } from './made-interface.ts';
 import { hold } from './service-address.ts';
 
-export interface WantedMesh {
+interface WantedMesh {
   /** Ours, without a prefix. */
   readonly address: string;
   /** Bits of the range. */

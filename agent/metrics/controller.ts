@@ -2,7 +2,7 @@ import type { Controller } from '../engine/controller.ts';
 import type { Page } from '../host/web.ts';
 import { web } from '../host.ts';
 
-export interface MetricsDeps {
+interface MetricsDeps {
   /** Prometheus text of this moment. */
   readonly text: () => string;
   /** Another in tests. */

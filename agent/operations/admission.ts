@@ -4,7 +4,7 @@ import { KEYS } from '../registry/keys.ts';
 import type { Done, EvictWish } from './operations.ts';
 import { countOfTokens, END_TOKENS, endedTokens } from './token-store.ts';
 
-export interface AdmissionDeps {
+interface AdmissionDeps {
   readonly etcd: Pick<EtcdClient, 'txn'>;
   readonly self: () => string | undefined;
   /** Serf's force-leave with prune: the member is forgotten at once. */

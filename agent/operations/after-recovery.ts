@@ -11,7 +11,7 @@ import { isSentWith } from './rotation.ts';
 import { beginRotation, type Recipient } from './rotation-records.ts';
 import { countOfTokens, END_TOKENS, endedTokens } from './token-store.ts';
 
-export interface RecoveredDeps {
+interface RecoveredDeps {
   readonly state: string;
   readonly identity: Identity;
   readonly keys: KeyHolder;

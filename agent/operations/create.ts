@@ -9,7 +9,7 @@ import { requestReset } from './reset.ts';
 import { beginRotation, type Recipient } from './rotation-records.ts';
 import { createTokenStore } from './token-store.ts';
 
-export interface OperationDeps {
+interface OperationDeps {
   readonly etcd: Pick<EtcdClient, 'range' | 'put' | 'delete' | 'txn' | 'grantLease'>;
   readonly paths: { readonly state: string };
   readonly self: () => string | undefined;

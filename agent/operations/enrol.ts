@@ -8,7 +8,7 @@ import type { TokenStore } from './token-store.ts';
 /** The kind of the request on the peer channel. */
 export const ENROL_KIND = 'enroll';
 
-export interface EnrolServerDeps {
+interface EnrolServerDeps {
   readonly tokens: Pick<TokenStore, 'take'>;
   readonly clusterKey: () => Buffer | undefined;
   readonly clusterName: () => string;
@@ -16,7 +16,7 @@ export interface EnrolServerDeps {
   readonly isRotating: () => Promise<boolean>;
 }
 
-export type EnrolAnswer =
+type EnrolAnswer =
   | { readonly clusterKey: string; readonly clusterName: string }
   | { readonly refused: string };
 

@@ -20,7 +20,7 @@ import {
 } from './asking.ts';
 import { enrol, type TokenCall } from './enrol.ts';
 
-export interface EnrolmentDeps {
+interface EnrolmentDeps {
   readonly state: string;
   readonly call: TokenCall;
   readonly hints: () => readonly Hint[];

@@ -9,7 +9,7 @@ import { KEYS } from '../registry/keys.ts';
 import { nodeId, nodeName } from '../registry/records.ts';
 
 /** Who was evicted, on this node's own disk: etcd's data may be begun again from older data, this not. */
-export interface KeptEvictions {
+interface KeptEvictions {
   /** The cluster whose registry said so; absent before there was one. */
   readonly cluster?: string | undefined;
   /** Name by node id, where it is known. */
@@ -42,12 +42,12 @@ async function save(state: string, kept: KeptEvictions): Promise<void> {
 }
 
 /** What the file should say while the cluster that it is of is ours. Pure. */
-export function keptFrom({ evicted, evictedNames = {} }: Registry, cluster: string): KeptEvictions {
+function keptFrom({ evicted, evictedNames = {} }: Registry, cluster: string): KeptEvictions {
   return { cluster, evicted: Object.fromEntries(evicted.map((id) => [id, evictedNames[id] ?? null])) };
 }
 
 /** Was our cluster recovered as this one, so that what we know may be missing there? Pure. */
-export function isHeir({ uuid, ancestors = [] }: Genesis, { cluster }: KeptEvictions): boolean {
+function isHeir({ uuid, ancestors = [] }: Genesis, { cluster }: KeptEvictions): boolean {
   return cluster !== undefined && cluster !== uuid && ancestors.includes(cluster);
 }
 
@@ -77,7 +77,7 @@ export async function carryOver(
   return missing;
 }
 
-export interface KeptEvictionsDeps {
+interface KeptEvictionsDeps {
   readonly etcd: Pick<EtcdClient, 'txn'>;
   readonly state: string;
   readonly events: Pick<Events, 'record'>;

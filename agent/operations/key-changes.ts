@@ -20,7 +20,7 @@ import { type RotationEtcd, readRotation } from './rotation-records.ts';
 import { tokenClock } from './token-clock.ts';
 import { createTokenStore, type TokenEtcd } from './token-store.ts';
 
-export interface KeyChangeDeps {
+interface KeyChangeDeps {
   readonly state: string;
   readonly keys: KeyHolder;
   readonly etcd: RotationEtcd & TokenEtcd;

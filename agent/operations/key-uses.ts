@@ -5,7 +5,7 @@ import type { KeyHolder } from './held-keys.ts';
 import { certificateKeys, type HeldKeys, keysInUse } from './rotation.ts';
 
 /** The cluster keys in the forms in which the other parts take them, as of the moment when they are asked. */
-export interface KeyUses {
+interface KeyUses {
   /** For discovery: the one to send with first. */
   clusterKeys(): readonly Buffer[] | undefined;
   /** For Serf. Each node has its own started again: Serf would send the new key to all who hold the old one. */

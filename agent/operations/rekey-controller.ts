@@ -24,7 +24,7 @@ import { type LastVoters, majorityOf } from './last-voters.ts';
 import { believed, type Given, readGiven } from './rekey.ts';
 import { isPast, PHASES } from './rotation.ts';
 
-export interface RekeyDeps {
+interface RekeyDeps {
   readonly keys: KeyHolder;
   readonly channel: Pick<PeerChannel, 'call'>;
   readonly voters: LastVoters;

@@ -7,13 +7,13 @@ import { openCopy, type RotationEtcd, readRotation, readSealed } from './rotatio
 
 /** How a node that slept through a change of the cluster key gets the new one from those that did not. */
 
-export interface RekeyServerDeps {
+interface RekeyServerDeps {
   readonly etcd: Pick<RotationEtcd, 'range'>;
   /** Fingerprints of the keys that count now. */
   readonly fingerprints: () => readonly string[];
 }
 
-export interface RekeyAnswer {
+interface RekeyAnswer {
   readonly rotation: string;
   readonly number: number;
   readonly phase: Phase;

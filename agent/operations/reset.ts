@@ -5,7 +5,7 @@ import type { Log } from '../log.ts';
 import type { Paths } from '../paths.ts';
 
 /** How a node forgets everything, in order; each step may be repeated. */
-export const RESET_STEPS = [
+const RESET_STEPS = [
   // The others should not wait for a dead voter; but a node without a cluster must be able to forget, too.
   { name: 'leave', limitMs: 30_000, mayFail: true },
   { name: 'stop-engines', limitMs: 60_000, mayFail: false },
@@ -13,7 +13,7 @@ export const RESET_STEPS = [
   { name: 'wipe', limitMs: 120_000, mayFail: false },
 ] as const;
 
-export type ResetStep = (typeof RESET_STEPS)[number]['name'];
+type ResetStep = (typeof RESET_STEPS)[number]['name'];
 
 /** What a reset needs of the other parts; wiping is done here. */
 export type ResetHooks = Readonly<Record<Exclude<ResetStep, 'wipe'>, (signal: AbortSignal) => Promise<void>>>;

@@ -10,7 +10,7 @@ import { type HeldKeys, isPast, type Rotation } from './rotation.ts';
 import { type PassResult, rotationPass } from './rotation-pass.ts';
 import { type RotationEtcd, readRotation } from './rotation-records.ts';
 
-export interface RotationDeps {
+interface RotationDeps {
   readonly etcd: RotationEtcd;
   readonly keys: KeyHolder;
   readonly events: Pick<Events, 'record'>;

@@ -36,7 +36,7 @@ export interface RotationHooks {
   readonly fingerprint: (key: Buffer) => string;
 }
 
-export interface RotationSelf {
+interface RotationSelf {
   readonly id: string;
   readonly meshPrivateKey: Uint8Array;
   readonly isVoter: boolean;
@@ -44,7 +44,7 @@ export interface RotationSelf {
   readonly drives: boolean;
 }
 
-export type RotationScene = Pick<DriverScene, 'alive' | 'voters' | 'quorum'>;
+type RotationScene = Pick<DriverScene, 'alive' | 'voters' | 'quorum'>;
 
 export interface PassResult {
   readonly rotation: Rotation | undefined;

@@ -7,7 +7,7 @@ import { type Ack, ackSchema, type Phase, type Rotation, rotationSchema } from '
 import { openSealed, seal } from './seal.ts';
 import { END_TOKENS, endedTokens } from './token-store.ts';
 
-export const ROTATION_KEY = `${PREFIX}rotation`;
+const ROTATION_KEY = `${PREFIX}rotation`;
 const ACKS = `${PREFIX}rotation-acks/`;
 const SEALED = `${PREFIX}rotation-sealed/`;
 
@@ -19,7 +19,7 @@ export interface Recipient {
   readonly meshKey: string;
 }
 
-export interface StoredRotation {
+interface StoredRotation {
   readonly rotation: Rotation;
   /** For compare-and-swap. */
   readonly revision: string;
@@ -39,13 +39,13 @@ export async function readRotation(
   return rotation && { rotation, revision: kv.modRevision };
 }
 
-export interface BegunRotation {
+interface BegunRotation {
   readonly rotation: Rotation;
   /** Enrolment tokens that ended with it: whoever read one would get the new key. */
   readonly endedTokens: number;
 }
 
-export interface BeginOptions {
+interface BeginOptions {
   /** The number of the latest rotation that this node knows of. */
   readonly reached?: number | undefined;
   /** Also in the place of one that has not ended: the data is of a snapshot. */

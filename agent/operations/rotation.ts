@@ -19,7 +19,7 @@ export type Phase = (typeof PHASES)[number];
  * - drop: the new key is the cluster key; the old one is understood no more, by etcd neither
  * - done: nothing; stays in etcd so that a node that was away learns it
  */
-export const ROLLING: ReadonlySet<Phase> = new Set(['trust', 'certify', 'drop']);
+const ROLLING: ReadonlySet<Phase> = new Set(['trust', 'certify', 'drop']);
 
 export interface Rotation extends RotationMark {
   readonly phase: Phase;
@@ -82,7 +82,7 @@ export interface DriverScene {
   readonly acks: ReadonlyMap<string, Ack>;
 }
 
-export type DriverStep =
+type DriverStep =
   | { readonly step: 'advance'; readonly phase: Phase }
   | { readonly step: 'turn'; readonly node: string }
   | { readonly step: 'wait'; readonly missing: readonly string[]; readonly reason: string }
@@ -108,7 +108,7 @@ function wait(missing: readonly string[], reason: string): DriverStep {
 }
 
 /** Has the node acknowledged this phase or a later one? Pure. */
-export function hasReached(ack: Ack | undefined, rotation: string, phase: Phase): boolean {
+function hasReached(ack: Ack | undefined, rotation: string, phase: Phase): boolean {
   return ack?.rotation === rotation && PHASES.indexOf(ack.phase) >= PHASES.indexOf(phase);
 }
 
@@ -161,7 +161,7 @@ function isAtLeast(phase: Phase, other: Phase): boolean {
   return PHASES.indexOf(phase) >= PHASES.indexOf(other);
 }
 
-export type FollowerStep =
+type FollowerStep =
   /** Note that this rotation is reached, by whatever way the node came to its key. */
   | { readonly step: 'reach' }
   /** Get our sealed copy and hold it. */

@@ -7,14 +7,14 @@ import { AgentError } from '../errors.ts';
 import { files } from '../host.ts';
 import { KEYS } from '../registry/keys.ts';
 
-export interface TokenClockDeps {
+interface TokenClockDeps {
   readonly etcd: Pick<EtcdClient, 'txn'>;
   readonly state: string;
   readonly wallClock: () => Date;
 }
 
 /** By token id: ms of our own time of day at which we saw it first. */
-export type FirstSeen = Readonly<Record<string, number>>;
+type FirstSeen = Readonly<Record<string, number>>;
 
 const LOOK_MS = 10_000;
 const LIMIT = 1024 * 1024;

@@ -7,7 +7,7 @@ import type { CreatedToken, Done, TokenView, TokenWish } from './operations.ts';
 
 export type TokenEtcd = Pick<EtcdClient, 'range' | 'txn' | 'grantLease'>;
 
-export interface TokenStoreDeps {
+interface TokenStoreDeps {
   readonly etcd: TokenEtcd;
   /** For people to read: no clock of a node decides that a token is good. */
   readonly now: () => Date;

@@ -125,7 +125,7 @@ function isHere(id: string, members: readonly Member[]): boolean {
 }
 
 /** The number of a card in the registry; undefined when it is not readable. Never throws. */
-export function sequenceOf({ body }: SignedCard): number | undefined {
+function sequenceOf({ body }: SignedCard): number | undefined {
   try {
     const { sequence } = JSON.parse(Buffer.from(body, 'base64').toString('utf8')) as { sequence?: unknown };
     return Number.isSafeInteger(sequence) ? (sequence as number) : undefined;

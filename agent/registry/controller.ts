@@ -10,7 +10,7 @@ import { createMirror, type Mirror } from './mirror.ts';
 import { registryOf } from './reduce.ts';
 import { planSweep } from './sweep.ts';
 
-export interface RegistryDeps {
+interface RegistryDeps {
   /** Of the whole cluster, see `createClusterClient`. */
   readonly client: EtcdClient;
   readonly log: Log;

@@ -64,7 +64,7 @@ export function createMirror(
 }
 
 /** Signs of life of role holders: they come every two seconds and change nothing that the registry shows. Pure. */
-export function onlyBeats(before: ReadonlyMap<string, KeyValue> | undefined, news: WatchNews): boolean {
+function onlyBeats(before: ReadonlyMap<string, KeyValue> | undefined, news: WatchNews): boolean {
   if (news.kind === 'reset') return false;
   return news.events.every(
     ({ type, kv }) =>
@@ -75,7 +75,7 @@ export function onlyBeats(before: ReadonlyMap<string, KeyValue> | undefined, new
 }
 
 /** The copy after some news; changes it in place, but for a reset. Values that are too large keep their key only. */
-export function applyNews(before: Map<string, KeyValue> | undefined, news: WatchNews): Map<string, KeyValue> {
+function applyNews(before: Map<string, KeyValue> | undefined, news: WatchNews): Map<string, KeyValue> {
   const after = news.kind === 'reset' || before === undefined ? new Map<string, KeyValue>() : before;
   const put = (kv: KeyValue) => {
     if (!after.has(kv.key) && after.size >= KEYS_LIMIT) return;

@@ -22,7 +22,7 @@ export const nodeName = z.string().regex(LABEL);
 export const roleName = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/);
 export const tokenId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
 
-export const signedCard = z.object({ body: base64(6_000), signature: base64(128), mac: base64(64) });
+const signedCard = z.object({ body: base64(6_000), signature: base64(128), mac: base64(64) });
 
 const moment = z
   .string()

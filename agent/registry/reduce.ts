@@ -25,7 +25,7 @@ export interface Entry {
   readonly createRevision: string;
 }
 
-export interface Reduced {
+interface Reduced {
   readonly registry: Registry;
   /** Keys whose names or values are malformed or too large, and were left out. */
   readonly ignored: readonly string[];

@@ -16,7 +16,7 @@ import { createSeat, type Seat } from './seat.ts';
 import { followRoles } from './watch.ts';
 import { worldOf } from './world.ts';
 
-export interface RolesDeps {
+interface RolesDeps {
   /** Of the whole cluster, see `createClusterClient`. */
   readonly client: Pick<EtcdClient, 'txn' | 'range' | 'watch'>;
   readonly units: Units;
@@ -30,7 +30,7 @@ export interface RolesDeps {
   readonly time?: Time;
 }
 
-export interface RolesController extends Controller {
+interface RolesController extends Controller {
   /** Give every role back, in order, and take none until the agent starts anew: before a node leaves. */
   resignAll(reason: string): Promise<void>;
 }

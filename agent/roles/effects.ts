@@ -17,7 +17,7 @@ export interface ServiceAddresses {
   listHeld(): Promise<readonly string[]>;
 }
 
-export interface EffectsDeps {
+interface EffectsDeps {
   readonly role: Role;
   readonly address: string | undefined;
   readonly units: Units;

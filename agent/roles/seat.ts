@@ -19,7 +19,7 @@ import type { World } from './world.ts';
 /** A role that failed here is left to others for 30 s, then longer. */
 const FAULTS: RestartPolicy = { firstMs: 30_000, longestMs: 600_000, forgiveMs: 600_000 };
 
-export interface SeatDeps {
+interface SeatDeps {
   readonly role: Role;
   readonly world: Pick<World, 'me' | 'leaseSeconds' | 'slack' | 'range'>;
   readonly instance: string;
@@ -32,7 +32,7 @@ export interface SeatDeps {
   readonly timing?: LeaseTiming;
 }
 
-export interface Seated {
+interface Seated {
   readonly state: RoleState;
   readonly conditions: readonly FoundCondition[];
   readonly againMs: number;

@@ -6,7 +6,7 @@ import { fencedTxn } from './fence.ts';
 import { phaseOf, type SeenKey } from './lease.ts';
 import { createTerms, type Pace } from './terms.ts';
 
-export interface Right {
+interface Right {
   readonly fence: string;
   /** By which the holder abides at first. */
   readonly leaseMs: number;
@@ -29,7 +29,7 @@ export interface Effects {
 /** Given back in order; the role does not work here; or the lease, or the role itself, was lost. */
 export type End = 'given-back' | 'fault' | 'lost';
 
-export interface TenureDeps {
+interface TenureDeps {
   readonly role: string;
   readonly client: Pick<EtcdClient, 'txn'>;
   readonly time: Time;

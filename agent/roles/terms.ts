@@ -7,7 +7,7 @@ export interface Pace {
 }
 
 /** The lease that a holder abides by, the one that it is to come to, and the one that its key says; see `lease.ts`. */
-export interface Terms {
+interface Terms {
   readonly timing: LeaseTiming;
   readonly slack: number;
   /** What the next beat says, in ms. */

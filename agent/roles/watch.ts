@@ -51,7 +51,7 @@ export async function readRole(
 }
 
 /** A key with a value that we cannot read is held by somebody all the same. Pure. */
-export function seenKey(kv: KeyValue | undefined): SeenKey | undefined {
+function seenKey(kv: KeyValue | undefined): SeenKey | undefined {
   if (kv === undefined) return undefined;
   const record = parseValue(holderRecord, kv.value);
   return {

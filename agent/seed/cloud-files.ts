@@ -10,7 +10,7 @@ import { readText } from '../../settings/text.ts';
 import { readYaml, type YamlDocument } from '../../settings/yaml.ts';
 import type { CLOUD_FILES } from './names.ts';
 
-export type CloudFile = (typeof CLOUD_FILES)[number];
+type CloudFile = (typeof CLOUD_FILES)[number];
 
 /** The modules of cloud-init that the image runs (firstboot/cloud-config.ts), with the keys that each obeys. */
 export const MODULE_KEYS: Readonly<Record<string, readonly string[]>> = {

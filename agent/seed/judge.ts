@@ -29,7 +29,7 @@ export interface Held {
   readonly retired?: readonly string[] | undefined;
 }
 
-export interface Judgement {
+interface Judgement {
   readonly decisions: readonly Decision[];
   /** What the node shall hold from now on; the same objects as before where nothing changes. */
   readonly held: Held;

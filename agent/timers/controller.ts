@@ -22,7 +22,7 @@ import { lateOf, type Need, nextNeed, wordsFor } from './choose.ts';
 import { createMeasure } from './measure.ts';
 import { fixedStep, timersOf } from './resource.ts';
 
-export interface TimersDeps {
+interface TimersDeps {
   /** Of the whole cluster, see `createClusterClient`. */
   readonly client: Pick<EtcdClient, 'put' | 'txn' | 'status'>;
   readonly paths: Paths;

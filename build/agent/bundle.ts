@@ -9,9 +9,9 @@ import { OperatorError } from '../errors.ts';
 import { files, interrupted, run } from '../host.ts';
 import { bundleSource } from './source.ts';
 
-export type AgentArchitecture = 'x64' | 'arm64';
+type AgentArchitecture = 'x64' | 'arm64';
 
-export interface BuildAgentOptions {
+interface BuildAgentOptions {
   /** Node's name of the architecture: `x64` is Debian's amd64. */
   readonly arch: AgentArchitecture;
   readonly cache: Cache;

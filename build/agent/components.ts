@@ -6,7 +6,7 @@ import { bundledFolders } from './source.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 
-export interface Component {
+interface Component {
   readonly name: string;
   readonly version: string;
   /** An SPDX expression, as the package declares it. */

@@ -2,7 +2,7 @@
 import type { LayerUser } from '../../image-layers/layer.ts';
 
 export const ACCOUNT_FILES = ['/etc/passwd', '/etc/group', '/etc/shadow', '/etc/gshadow'] as const;
-export type AccountFile = (typeof ACCOUNT_FILES)[number];
+type AccountFile = (typeof ACCOUNT_FILES)[number];
 
 /**
  * A file with a line for each user: without a password, a home and a shell, in a group of the same name and number.

@@ -14,7 +14,7 @@ const SMALLEST = 2048 * MIB;
 /** What is free until the file system has grown to the disk, on its first start. */
 const FREE = 256 * MIB;
 
-export interface RootFileSystemOptions {
+interface RootFileSystemOptions {
   readonly root: RootTree;
   readonly ids: DiskIdentifiers;
   /** Seconds since 1970. */

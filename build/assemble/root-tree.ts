@@ -16,7 +16,7 @@ export interface RootTree {
   readonly read: (path: string) => Promise<Buffer>;
 }
 
-export interface RootTreeInput {
+interface RootTreeInput {
   readonly plan: Plan;
   /** The packages' tree, and the agent's program; the files behind them stay open while the result is used. */
   readonly packages: Tree;

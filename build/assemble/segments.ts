@@ -14,7 +14,7 @@ export interface Segment {
   readonly source: Uint8Array | FilePart;
 }
 
-export interface FilePart {
+interface FilePart {
   readonly handle: files.FileHandle;
   /** Where the bytes start in that file. */
   readonly position: number;

@@ -23,7 +23,7 @@ export interface AssembleOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-export interface TargetRecipe {
+interface TargetRecipe {
   /** Comes behind the artifact's name, so that each target has a folder of its own. */
   readonly suffix: string;
   /** Of the artifact's file, without the dot. */

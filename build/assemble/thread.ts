@@ -1,7 +1,7 @@
 import { Worker, type WorkerOptions } from 'node:worker_threads';
 
 /** A thread that answers what it is asked, in the order in which it is asked. */
-export interface Thread<Question, Answer> {
+interface Thread<Question, Answer> {
   /** @throws what the thread has failed with, also when it failed at an earlier question */
   ask(question: Question, transfer?: readonly ArrayBuffer[]): Promise<Answer>;
   /** What it does not answer. */

@@ -22,7 +22,7 @@ const recordSchema = z.strictObject({
   ),
 });
 
-export type EntryRecord = z.infer<typeof recordSchema>;
+type EntryRecord = z.infer<typeof recordSchema>;
 
 /** Read every file below a folder, bring it to the disk, and write the record beside them. */
 export async function seal(folder: string, created: Date): Promise<void> {

@@ -47,7 +47,7 @@ export const registerCache: Register = (program, context) => {
 };
 
 /** The flags as a policy; several add up. */
-export function policyOf({ keep, olderThan, all }: PruneFlags): PrunePolicy {
+function policyOf({ keep, olderThan, all }: PruneFlags): PrunePolicy {
   if (all) return { all };
   if (keep === undefined && olderThan === undefined) return { keep: KEEP };
   return {
@@ -56,7 +56,7 @@ export function policyOf({ keep, olderThan, all }: PruneFlags): PrunePolicy {
   };
 }
 
-export function listAsText(folder: string, entries: readonly CacheEntry[], nowMs: number): string {
+function listAsText(folder: string, entries: readonly CacheEntry[], nowMs: number): string {
   if (entries.length === 0) return `the cache ${folder} is empty`;
   const lines = entries.map(({ kind, key, bytes, usedMs, complete }) =>
     [

@@ -10,7 +10,7 @@ import { files } from '../host.ts';
 import { probeNamespaces } from '../rootfs/namespaces.ts';
 import type { Context, Register } from './context.ts';
 
-export interface DoctorReport {
+interface DoctorReport {
   readonly programs: readonly ProgramReport[];
   /** Whether this user may build images here, and if not, how to allow it. */
   readonly mayBuild: { readonly ok: boolean; readonly reason: string; readonly fix?: string | undefined };

@@ -14,11 +14,11 @@ import { seedInput } from './seed.ts';
 
 export const KEY_NAME = 'cluster.key';
 /** FAT, for it can be edited by hand. */
-export const SEED_NAME = 'seed.img';
+const SEED_NAME = 'seed.img';
 /** What must never reach a repository: the key, and the seeds that carry it. */
 const IGNORED = [KEY_NAME, 'seed/', 'seed.iso', 'seed.img'] as const;
 
-export interface InitResult {
+interface InitResult {
   readonly folder: string;
   readonly written: readonly string[];
   readonly kept: readonly string[];
@@ -48,7 +48,7 @@ export const registerInit: Register = (program, context) => {
  * @throws OperatorError `init.exists` when there is a definition and no `force`; `key.no-modes`; `output.*`;
  *   `file.unwritable`
  */
-export async function initialise(folder: string, force: boolean, signal?: AbortSignal): Promise<InitResult> {
+async function initialise(folder: string, force: boolean, signal?: AbortSignal): Promise<InitResult> {
   const place = (name: string) => path.join(folder, name);
   const [ignore, key, definition, seed] = ['.gitignore', KEY_NAME, DEFINITION_NAME, SEED_NAME].map(place) as [
     string,

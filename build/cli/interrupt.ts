@@ -1,7 +1,7 @@
 /** One press of Ctrl-C may reach us twice: from the terminal, and passed on by npx or the launcher. */
 const ECHO_MS = 400;
 
-export type SignalVerdict = 'stop' | 'echo' | 'end-now';
+type SignalVerdict = 'stop' | 'echo' | 'end-now';
 
 /** What a SIGINT or SIGTERM means, by when the first one came. Times are monotonic milliseconds. */
 export function judgeSignal(firstMs: number | undefined, nowMs: number): SignalVerdict {

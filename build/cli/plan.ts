@@ -9,7 +9,7 @@ import type { Register } from './context.ts';
 import { plansFor, withPlanOptions } from './plan-options.ts';
 
 /** A stage of the build, and whether its result is in the cache already. */
-export interface CacheState {
+interface CacheState {
   readonly stage: string;
   /** Unknown when the archive, whose state is a part of the key, could not be asked. */
   readonly state: 'hit' | 'miss' | 'unknown';
@@ -47,11 +47,11 @@ async function packagesState(plan: Plan, signal: AbortSignal): Promise<CacheStat
 }
 
 /** The plan for programs. Layers by name: what they hold is in packages, files, links and units. */
-export function planAsJson(plan: Plan, cache: readonly CacheState[]): unknown {
+function planAsJson(plan: Plan, cache: readonly CacheState[]): unknown {
   return { ...plan, layers: plan.layers.map(({ name, summary }) => ({ name, summary })), cache };
 }
 
-export function planAsText(plan: Plan, cache: readonly CacheState[]): string {
+function planAsText(plan: Plan, cache: readonly CacheState[]): string {
   const { apt } = plan;
   const sections: [string, readonly string[]][] = [
     [

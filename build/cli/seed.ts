@@ -13,7 +13,7 @@ import { assertMayWrite } from '../may-write.ts';
 import type { Context, Register } from './context.ts';
 import { KEY_NAME } from './init.ts';
 
-export interface SeedFlags {
+interface SeedFlags {
   readonly format: SeedFormat;
   readonly output?: string;
   /** False for --no-key. */

@@ -16,7 +16,7 @@ export function parseAptSources(name: string, text: string): AptSource[] {
 }
 
 /** The archive and the security archive that a host uses for its own distribution, without trailing slashes. */
-export interface HostMirror {
+interface HostMirror {
   readonly mirror: string;
   readonly securityMirror: string | undefined;
 }

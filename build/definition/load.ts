@@ -17,7 +17,7 @@ export interface Definition extends Omit<Settings, 'files'> {
   readonly origin: string;
 }
 
-export interface DefinedFile {
+interface DefinedFile {
   readonly path: string;
   readonly mode: number;
   readonly text: string;

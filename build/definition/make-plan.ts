@@ -26,7 +26,7 @@ export interface PlanFlags {
   readonly mirror?: string | undefined;
 }
 
-export const NODE_SETTINGS_FILE = '/etc/clusteros/node.yaml';
+const NODE_SETTINGS_FILE = '/etc/clusteros/node.yaml';
 
 /**
  * A frozen plan for each target. Pure: a function of the definition, the host's facts and the flags.

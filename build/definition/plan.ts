@@ -48,7 +48,7 @@ export interface AptSources {
   readonly snapshot: string | undefined;
 }
 
-export interface AptSuite {
+interface AptSuite {
   readonly uri: string;
   readonly suite: string;
 }

@@ -176,8 +176,6 @@ export const definitionSchema = z
   .meta({ title: 'Cluster-OS definition', description: 'Definition of a Cluster-OS image (cluster.yaml).' });
 
 export type Settings = z.output<typeof definitionSchema>;
-export type NodeSettings = Settings['node'];
-export type SeedSettings = Settings['seed'];
 
 /** The JSON Schema for editors, as text: what `clusteros-build schema` prints. */
 export function jsonSchemaText(): string {

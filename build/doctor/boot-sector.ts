@@ -1,6 +1,6 @@
 /** What QEMU exits with when the guest has written {@link GREETING} to the isa-debug-exit device: (x << 1) | 1. */
 export const GREETED_EXIT = 33;
-export const DEBUG_EXIT_PORT = 0xf4;
+const DEBUG_EXIT_PORT = 0xf4;
 const GREETING = 0x10;
 
 /**

@@ -13,7 +13,7 @@ export interface Accelerator {
   readonly reason: string;
 }
 
-export interface ProbeOptions {
+interface ProbeOptions {
   /** Probe again, whatever an earlier probe said. */
   readonly fresh?: boolean;
   readonly signal?: AbortSignal | undefined;

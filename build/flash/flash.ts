@@ -12,7 +12,7 @@ import type { FlashSource } from './source.ts';
 const MIB = 1024 * 1024;
 const HEAD = 4096;
 
-export type FlashPhase = 'writing' | 'reading back';
+type FlashPhase = 'writing' | 'reading back';
 
 export interface FlashOptions {
   readonly signal?: AbortSignal | undefined;

@@ -8,7 +8,7 @@ import { type BaseImage, defaultBaseImage } from './base-image.ts';
 import { type RenderedFile, renderLayers } from './layer-files.ts';
 import { needsPlugins, type PackerVersion } from './packer-version.ts';
 
-export interface RenderOptions {
+interface RenderOptions {
   readonly packer: PackerVersion;
   /** SOURCE_DATE_EPOCH of the image: no file in it is newer. */
   readonly epoch: number;

@@ -12,7 +12,7 @@ export interface RenderedFile {
 }
 
 /** A layer of the plan, or what the definition adds to them, by the name of its folder. */
-export interface RenderedLayer {
+interface RenderedLayer {
   readonly folder: string;
   readonly summary: string;
   readonly files: readonly RenderedFile[];

@@ -10,7 +10,7 @@ import { writeFolder } from './folder.ts';
 import type { RenderedFile } from './layer-files.ts';
 
 /** The manifest of a rendered folder: its files with their digests, so that what was edited is known. */
-export const RENDERED = 'rendered.json';
+const RENDERED = 'rendered.json';
 /** Everything below it goes into the image. */
 const UPLOAD = 'upload';
 const INTENT = { what: 'what is rendered' };

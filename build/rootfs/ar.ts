@@ -1,6 +1,6 @@
 /** ar archives, as Debian packages use them. Source: deb(5); ar(5), "common" format. */
 
-export interface ArMember {
+interface ArMember {
   readonly name: string;
   /** Position and length of the content in bytes. */
   readonly start: number;

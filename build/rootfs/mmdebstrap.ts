@@ -44,7 +44,7 @@ export function mmdebstrapArgv(plan: Plan, places: Places, asRoot: boolean): str
   return [...IN_OWN_NAMESPACES, ...inTmpfs, ...command];
 }
 
-export interface HookInput {
+interface HookInput {
   readonly work: string;
   /** Archive files of earlier builds. */
   readonly debs: string;

@@ -23,7 +23,7 @@ export interface PackagesTree {
   readonly cached: boolean;
 }
 
-export interface PackagesOptions {
+interface PackagesOptions {
   readonly cache: Cache;
   readonly signal: AbortSignal;
   /** Told what mmdebstrap is at, in a few words. */

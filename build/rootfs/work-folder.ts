@@ -7,7 +7,7 @@ const TREE_BYTES = 3 * 2 ** 30;
 /** What hooks/ needs beside itself. */
 const RECIPE = ['hooks', 'initramfs', 'grub'] as const;
 
-export interface WorkPlace {
+interface WorkPlace {
   readonly work: string;
   /** Size of the tmpfs to mount on it, or undefined to use the disk. */
   readonly tmpfsBytes: number | undefined;

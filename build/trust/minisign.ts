@@ -113,7 +113,7 @@ export function signatureText(message: Buffer, key: SignKey, trusted: string): s
   ].join('\n');
 }
 
-export type SignatureCheck =
+type SignatureCheck =
   | { readonly ok: true; readonly trusted: string }
   | { readonly ok: false; readonly reason: string };
 

@@ -18,7 +18,7 @@ import {
 } from './minisign.ts';
 
 /** Where the public half of a key file goes: `release.key` -> `release.pub`. */
-export function publicFileOf(file: string): string {
+function publicFileOf(file: string): string {
   return `${file.replace(/\.key$/, '')}.pub`;
 }
 

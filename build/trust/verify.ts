@@ -17,7 +17,7 @@ export interface Finding {
   readonly detail: string;
 }
 
-export interface Verdict {
+interface Verdict {
   readonly folder: string;
   readonly manifest: ManifestView | undefined;
   readonly findings: readonly Finding[];
@@ -105,7 +105,7 @@ async function signatureFinding(
 }
 
 /** Seconds since 1970 in a trusted comment, as minisign and we write it. */
-export function signedTime(trusted: string): number | undefined {
+function signedTime(trusted: string): number | undefined {
   const [, seconds] = /(?:^|\t)timestamp:(\d{1,12})(?:\t|$)/.exec(trusted) ?? [];
   return seconds === undefined ? undefined : Number(seconds);
 }

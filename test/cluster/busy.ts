@@ -19,7 +19,7 @@ export function tenPerCore(): number {
   return 10 * availableParallelism();
 }
 
-export interface BusyReport {
+interface BusyReport {
   readonly looks: number;
   /** Looks that showed what was last known. */
   readonly lastKnown: number;

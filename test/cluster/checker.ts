@@ -26,7 +26,7 @@ export interface Checker {
   finish(machines: readonly Machine[]): Promise<CheckReport>;
 }
 
-export interface CheckerOptions {
+interface CheckerOptions {
   /** Writes a second by each machine; 4 unless given. */
   readonly rate?: number;
 }

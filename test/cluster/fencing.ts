@@ -7,14 +7,14 @@ import type { Machine } from './machines.ts';
 import { type HandOver, handOversIn, largestGapMs, overlapsIn, type Tenure, tenuresIn } from './tenures.ts';
 import { eventually } from './waits.ts';
 
-export interface FencingReport {
+interface FencingReport {
   readonly tenures: readonly Tenure[];
   /** By the page itself: listening or answering. */
   readonly handOvers: readonly HandOver[];
   readonly largestGapMs: number;
 }
 
-export interface Fencing {
+interface Fencing {
   /** Watch again on a machine whose power was cut. */
   watch(machine: Machine): Promise<void>;
   /** End the watchers. @throws AssertionError that names who held it together, when and for how long */
@@ -24,7 +24,7 @@ export interface Fencing {
 const PROGRAM = path.join(import.meta.dirname, 'fencing-program.ts');
 const LONGEST_MS = 3 * 3_600_000;
 /** The page's, with the usual range of the mesh. */
-export const SERVICE_ADDRESS = '10.42.255.1';
+const SERVICE_ADDRESS = '10.42.255.1';
 
 /** The machines must be on. Settles when all are watched. */
 export async function watchFencing(machines: readonly Machine[]): Promise<Fencing> {

@@ -14,7 +14,7 @@ export function newKey(): string {
   return randomBytes(32).toString('base64');
 }
 
-export interface SettledOptions {
+interface SettledOptions {
   /** 180 s unless given. */
   readonly deadlineMs?: number;
   /** As many as fit the number of machines, unless given. */

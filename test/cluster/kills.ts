@@ -8,7 +8,7 @@ const PROGRAMS = ['node-agent', 'serf', 'etcd', 'wireguard-go'] as const;
 /** How long a service manager takes until the agent is started again, at most. */
 const RESTART_MS = 3_000;
 
-export interface Killer {
+interface Killer {
   /** This many more kills, on machines that are on. @throws Error when an agent does not start again */
   kill(machines: readonly Machine[], count: number): Promise<void>;
   /** How often each program was killed, as words. */

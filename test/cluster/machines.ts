@@ -94,7 +94,7 @@ export interface MachineProcess {
   readonly argv: readonly string[];
 }
 
-export type Signal = 'SIGKILL' | 'SIGTERM' | 'SIGSTOP' | 'SIGCONT' | 'SIGINT' | 'SIGHUP';
+type Signal = 'SIGKILL' | 'SIGTERM' | 'SIGSTOP' | 'SIGCONT' | 'SIGINT' | 'SIGHUP';
 
 export interface Machine {
   readonly name: string;

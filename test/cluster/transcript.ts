@@ -7,7 +7,7 @@ import type { Cluster, MachineRecord } from './machines.ts';
 
 const FOLDER = '/tmp/clusteros-transcripts';
 
-export interface PageSize {
+interface PageSize {
   /** Lines of each agent, and of each engine. */
   readonly agent: number;
   readonly engine: number;
@@ -44,7 +44,7 @@ export async function transcribe(cluster: Cluster, title: string): Promise<strin
 }
 
 /** Pure. */
-export function renderTranscript(title: string, records: readonly MachineRecord[], size: PageSize): string {
+function renderTranscript(title: string, records: readonly MachineRecord[], size: PageSize): string {
   const width = Math.max(0, ...records.map(({ name }) => name.length));
   const at = (name: string) => name.padEnd(width);
   const lines = records

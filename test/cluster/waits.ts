@@ -1,7 +1,7 @@
 /** Waiting for a cluster: by condition, with a deadline, and with what was last seen in the error. */
 import { clock } from '../../build/host.ts';
 
-export interface EventuallyOptions {
+interface EventuallyOptions {
   readonly deadlineMs: number;
   /** Time between two looks; 100 ms unless given. */
   readonly everyMs?: number;

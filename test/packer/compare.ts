@@ -7,7 +7,7 @@ import type { Plan } from '../../build/definition/plan.ts';
 import { files } from '../../build/host.ts';
 import { type InstalledPackage, parseDpkgStatus } from '../../build/rootfs/dpkg-status.ts';
 
-export interface OpenRoot {
+interface OpenRoot {
   readonly tree: Tree;
   readonly packages: readonly InstalledPackage[];
   readonly close: () => Promise<void>;

@@ -63,7 +63,7 @@ const TOUCHES =
 const LOCAL = /\bfrom '(\.[^']+)'/g;
 
 /** Whether a file and the test tools that it imports touch nothing outside its own variables. */
-export function isQuiet(root: string, file: string): boolean {
+function isQuiet(root: string, file: string): boolean {
   const text = readFileSync(path.join(root, file), 'utf8');
   if (TOUCHES.test(text)) return false;
   const tools = [...text.matchAll(LOCAL)]

@@ -1,7 +1,7 @@
 /** The words of `npm test` and its siblings. Pure. */
 import { KINDS, type Kind } from './collect.ts';
 
-export interface TestCommand {
+interface TestCommand {
   readonly kinds: readonly Kind[];
   readonly files: readonly string[];
   readonly namePatterns: readonly string[];

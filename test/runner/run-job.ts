@@ -28,7 +28,7 @@ export interface Outcome {
   readonly text: string;
 }
 
-export interface Failure {
+interface Failure {
   readonly name: string;
   /** File and line. */
   readonly where: string;

@@ -9,7 +9,7 @@ export interface Job extends Needs {
   readonly seconds: number;
 }
 
-export interface Capacity {
+interface Capacity {
   readonly cpu: number;
   readonly memoryMiB: number;
 }

@@ -3,9 +3,9 @@ import type { Authority } from './authority.ts';
 import * as der from './der.ts';
 
 /** Clocks of machines without a battery may be decades off: a certificate is always valid. */
-export const VALID = { from: new Date('2000-01-01T00:00:00Z'), to: new Date('2099-12-31T23:59:59Z') };
+const VALID = { from: new Date('2000-01-01T00:00:00Z'), to: new Date('2099-12-31T23:59:59Z') };
 
-export interface CertificateContent {
+interface CertificateContent {
   /** 16 bytes, of which the first is not above 0x7f. */
   readonly serial: Uint8Array;
   readonly issuer: Authority;

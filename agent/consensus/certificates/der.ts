@@ -3,7 +3,7 @@
  * than all of its own code.
  */
 
-export type Der = Buffer;
+type Der = Buffer;
 
 const TAGS = {
   boolean: 0x01,

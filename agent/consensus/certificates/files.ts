@@ -5,19 +5,19 @@ import { files } from '../../host.ts';
 import { type Authority, authorityCertificate } from './authority.ts';
 import { isBy, type LeafWish, mintLeaf, serves } from './leaf.ts';
 
-export interface CertificatesWish extends LeafWish {
+interface CertificatesWish extends LeafWish {
   /** The first signs; all are trusted: during a rotation of the cluster key there are two. */
   readonly authorities: readonly [Authority, ...Authority[]];
 }
 
 /** Texts as found; undefined for what is missing. */
-export interface FoundTexts {
+interface FoundTexts {
   readonly ca?: string | undefined;
   readonly certificate?: string | undefined;
   readonly key?: string | undefined;
 }
 
-export interface CertificatesPlan {
+interface CertificatesPlan {
   readonly bundle: boolean;
   readonly leaf: boolean;
 }

@@ -77,7 +77,7 @@ function dnsNamesOf({ nodeId }: LeafWish): string[] {
 }
 
 /** A host name for an id: base58 has upper and lower case, DNS has not. */
-export function dnsNameOf(nodeId: string): string {
+function dnsNameOf(nodeId: string): string {
   return `node-${createHash('sha256').update(nodeId).digest('hex').slice(0, 32)}.clusteros.internal`;
 }
 

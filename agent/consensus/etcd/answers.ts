@@ -155,7 +155,7 @@ export function alarmsOf(answer: Fields): EtcdAlarm[] {
   });
 }
 
-export type WatchAnswer =
+type WatchAnswer =
   | { readonly kind: 'created'; readonly revision: string }
   | { readonly kind: 'events'; readonly events: readonly WatchEvent[]; readonly revision: string }
   | { readonly kind: 'compacted' }

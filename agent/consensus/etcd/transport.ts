@@ -14,14 +14,14 @@ export interface Transport {
   close(): void;
 }
 
-export interface ExchangeOptions<T> {
+interface ExchangeOptions<T> {
   readonly parse: (answer: Fields) => T;
   readonly timeoutMs: number;
   /** Let a member that knows no leader refuse at once, instead of waiting for one. */
   readonly leader: boolean;
 }
 
-export interface StreamOptions<T> {
+interface StreamOptions<T> {
   readonly parse: (result: Fields) => T;
   readonly openMs: number;
   readonly idleMs?: number;

@@ -176,7 +176,7 @@ export interface EtcdClientOptions {
   readonly clusterId?: () => string | undefined;
 }
 
-export type EtcdErrorCode =
+type EtcdErrorCode =
   | 'etcd.unreachable'
   | 'etcd.timeout'
   | 'etcd.no-leader'

@@ -12,7 +12,7 @@ interface Access {
 }
 
 /** A quiet watch is looked after this often. */
-export const QUIET_MS = 5_000;
+const QUIET_MS = 5_000;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2_000;
 

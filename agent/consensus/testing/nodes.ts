@@ -29,7 +29,7 @@ export interface TestNode {
   sinceMs: number;
 }
 
-export interface TestCluster {
+interface TestCluster {
   readonly nodes: readonly TestNode[];
   /** @throws Error with every node's state when it does not come to hold */
   until(what: string, holds: () => boolean | Promise<boolean>, timeoutMs?: number): Promise<void>;

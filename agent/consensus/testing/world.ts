@@ -37,7 +37,7 @@ export interface Machine {
   crash(): void;
 }
 
-export interface WorldOptions {
+interface WorldOptions {
   readonly size: number;
   readonly random: Random;
   readonly expect?: number | undefined;

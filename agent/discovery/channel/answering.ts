@@ -15,7 +15,7 @@ import {
 } from './envelope.ts';
 
 /** The only thing that a peer without the cluster key may ask for. */
-export const ENROLMENT = 'enroll';
+const ENROLMENT = 'enroll';
 /** The only thing that a peer with a replaced cluster key may ask for. */
 export const REKEY = 'rekey';
 

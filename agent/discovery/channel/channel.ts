@@ -37,7 +37,7 @@ export interface Target {
 }
 
 /** A token as its holder uses it to enrol. */
-export interface TokenKey {
+interface TokenKey {
   readonly id: string;
   /** 32 bytes derived from the token's secret. */
   readonly key: Uint8Array;

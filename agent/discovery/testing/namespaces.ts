@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
 
 /** Two machines joined by a cable: network namespaces with a veth pair, `eth0` on both sides. */
-export interface Cable {
+interface Cable {
   /** Run a program in machine 0 or 1 to its end. */
   run(machine: 0 | 1, ...argv: [string, ...string[]]): string;
   node(machine: 0 | 1, ...args: string[]): LanNode;
@@ -20,7 +20,7 @@ export interface Seen {
   readonly conditions: string[];
 }
 
-export interface LanNode {
+interface LanNode {
   readonly lines: string[];
   /** The first report that fits. @throws Error with the last report and the log after the time */
   until(what: string, fits: (seen: Seen) => boolean, timeoutMs?: number): Promise<Seen>;

@@ -28,7 +28,7 @@ export interface SerfClient {
 
 export const CALL_MS = 5_000;
 /** Serf waits 10 s for an address that does not answer; three are tried in one call at most. */
-export const JOIN_MS = 35_000;
+const JOIN_MS = 35_000;
 const LEAVE_MS = 20_000;
 
 /** @throws AgentError see {@link connect} */

@@ -1,11 +1,11 @@
 import { Decoder } from '@msgpack/msgpack';
 
 /** What one value may take; 1,000 members with full tags are less than 1 MiB. */
-export const FRAME_BYTES = 4 * 1024 * 1024;
+const FRAME_BYTES = 4 * 1024 * 1024;
 /** Values inside one value, itself included: bounds the work and the memory of its decoding. */
-export const FRAME_VALUES = 400_000;
+const FRAME_VALUES = 400_000;
 
-export interface FrameReader {
+interface FrameReader {
   /**
    * Take the next bytes of the stream.
    *

@@ -4,7 +4,7 @@ import { boottime, clock, files, unixSocket, web } from '../../host.ts';
 import { pageDocument } from './document.ts';
 import { renderPage } from './render.ts';
 
-export interface PageOptions {
+interface PageOptions {
   /** The service address. */
   readonly address: string;
   readonly port: number;

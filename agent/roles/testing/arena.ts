@@ -31,7 +31,7 @@ export interface Machine {
   sleep(what: 'agent' | 'machine', ms: number): void;
 }
 
-export interface ArenaOptions {
+interface ArenaOptions {
   readonly count: number;
   readonly random: () => number;
   readonly timing?: LeaseTiming;

@@ -5,7 +5,7 @@
  * reads there. So ids may change at any moment, and of two disks of one image each starts its own system.
  */
 
-export interface GrubOptions {
+interface GrubOptions {
   readonly title: string;
 }
 

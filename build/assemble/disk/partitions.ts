@@ -38,7 +38,7 @@ export function diskLayout(size: number): DiskLayout {
 }
 
 /** The script for sfdisk(8). */
-export function sfdiskScript(layout: DiskLayout, ids: DiskIdentifiers): string {
+function sfdiskScript(layout: DiskLayout, ids: DiskIdentifiers): string {
   const line = (part: { offset: number; length: number }, type: string, uuid: string, name: string) =>
     `start=${part.offset / SECTOR}, size=${part.length / SECTOR}, type=${type}, uuid=${uuid.toUpperCase()}, name="${name}"`;
   return [

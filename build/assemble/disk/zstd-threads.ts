@@ -6,7 +6,7 @@ import type { Done, Task } from './zstd-thread.ts';
  * zstd on all processors. Node's own asynchronous calls spend as much on each block of 64 KiB as zstd does, most of it
  * in the thread that reads and writes.
  */
-export interface ZstdThreads {
+interface ZstdThreads {
   /** How many tasks keep all threads busy. */
   readonly room: number;
   /** One frame for each block; the task's buffer is gone afterwards. */

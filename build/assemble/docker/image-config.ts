@@ -2,7 +2,7 @@
 import { CONTAINER_INIT } from '../../../image-layers/container.ts';
 import type { Plan } from '../../definition/plan.ts';
 
-export interface ConfigInput {
+interface ConfigInput {
   readonly plan: Plan;
   /** SHA-256 of the layer's tar, uncompressed. */
   readonly layer: string;
@@ -12,7 +12,7 @@ export interface ConfigInput {
 }
 
 /** Where a node keeps what must outlive its container. */
-export const STATE_FOLDER = '/var/lib/clusteros';
+const STATE_FOLDER = '/var/lib/clusteros';
 
 export function configText({ plan, layer, epoch, version }: ConfigInput): string {
   const created = new Date(epoch * 1000).toISOString();

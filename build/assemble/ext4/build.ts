@@ -32,7 +32,7 @@ import {
   type Usage,
 } from './metadata.ts';
 
-export interface Ext4Options extends Identity {
+interface Ext4Options extends Identity {
   /** Size of the file system in bytes. */
   readonly size: number;
 }

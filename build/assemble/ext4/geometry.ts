@@ -23,7 +23,7 @@ export interface Geometry {
   readonly descriptorBlocks: number;
 }
 
-export interface GroupLayout {
+interface GroupLayout {
   readonly first: number;
   readonly blocks: number;
   /** Superblock and group descriptors are repeated in this group. */

@@ -10,7 +10,7 @@ import { crc32c, crc32cOfNumber } from './crc32c.ts';
 import { BLOCK_SIZE, INODE_SIZE } from './geometry.ts';
 import { MOST_LINKS } from './limits.ts';
 
-export const TYPE_BITS = {
+const TYPE_BITS = {
   fifo: 0x1000,
   character: 0x2000,
   folder: 0x4000,

@@ -93,7 +93,7 @@ export function discLabel(uuid: string): string {
   return `CLUSTEROS_${uuid.slice(-6).toUpperCase()}`;
 }
 
-export interface IsoInput {
+interface IsoInput {
   readonly file: string;
   readonly label: string;
   readonly disk: string;

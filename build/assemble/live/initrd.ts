@@ -6,7 +6,7 @@
  */
 import { parentsOf } from '../tree/parents.ts';
 
-export interface InitrdFile {
+interface InitrdFile {
   /** `scripts/x`; its folders are made. */
   readonly path: string;
   readonly mode: number;

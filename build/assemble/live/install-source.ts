@@ -14,13 +14,13 @@ import { fatTables } from './tables.ts';
 export const ROOT_FILE = 'root.ext4';
 
 /** A file of the folder. */
-export interface InstallPart {
+interface InstallPart {
   readonly name: string;
   readonly content: Uint8Array | SparseContent;
 }
 
 /** A volume that is zeros for the most part. */
-export interface SparseContent {
+interface SparseContent {
   readonly image: DiskImage;
   /** What is written although it holds only zeros. */
   readonly zeros: readonly Stretch[];
@@ -32,7 +32,7 @@ const SOME_DISK = 2 ** 33;
 const CODE_END = 440;
 
 /** The EFI system partition of the disk, for its two sizes of sectors. */
-export interface EspVolumes {
+interface EspVolumes {
   readonly esp: SparseContent;
   readonly esp4096: SparseContent;
 }

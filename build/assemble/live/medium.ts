@@ -7,7 +7,7 @@ import type { AssembleOptions } from '../targets.ts';
 import { initrdArchive } from './initrd.ts';
 
 /** How the initramfs finds the medium: `PARTUUID=...` or `LABEL=...`. */
-export type MediumName = `PARTUUID=${string}` | `LABEL=${string}`;
+type MediumName = `PARTUUID=${string}` | `LABEL=${string}`;
 
 export const GRUB_MENU = 'boot/grub/clusteros.cfg';
 

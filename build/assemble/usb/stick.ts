@@ -31,7 +31,7 @@ export interface Stick {
 }
 
 /** The two volumes of a stick that are made file by file. */
-export interface StickVolumes {
+interface StickVolumes {
   readonly esp: DiskImage;
   readonly seed: DiskImage;
 }
@@ -85,7 +85,7 @@ export async function stickImage(
 }
 
 /** The second partition is where GRUB for BIOS looks: see build/rootfs/hooks/customize. */
-export function stickLayout(
+function stickLayout(
   ids: DiskIdentifiers,
   squashfs: number,
 ): { readonly size: number; readonly partitions: [Partition, Partition, Partition, Partition] } {

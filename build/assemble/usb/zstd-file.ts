@@ -6,7 +6,7 @@ import { files } from '../../host.ts';
 import { startThread } from '../thread.ts';
 import type { Answer, Order, Start } from './zstd-file-thread.ts';
 
-export interface ZstdFile {
+interface ZstdFile {
   /** Resolves when the bytes are needed no more; what is written next comes behind them, also before that. */
   write(bytes: Uint8Array): Promise<void>;
   zeros(count: number): Promise<void>;

@@ -58,7 +58,7 @@ export function plugIn(t: TestContext, folder: string, size: number, sector = 51
   };
 }
 
-export interface ImageFiles {
+interface ImageFiles {
   readonly bytes: Buffer;
   readonly raw: string;
   readonly zst: string;

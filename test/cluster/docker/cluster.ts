@@ -17,7 +17,7 @@ import { type DockerMachine, dockerMachine, startContainer, unable } from './mac
 import { rulesAgainst } from './packets.ts';
 import { writeSeedFolder } from './seed.ts';
 
-export interface DockerOptions {
+interface DockerOptions {
   readonly engine: Engine;
   /** That of a quick cluster: what `cluster up` has made of that name are the first machines. */
   readonly name: string;

@@ -16,7 +16,7 @@ export interface DockerMachine extends Machine {
   remove(): Promise<void>;
 }
 
-export interface DockerMachineOptions {
+interface DockerMachineOptions {
   readonly engine: Engine;
   /** Its `seed` is the folder that is mounted. */
   readonly cluster: QuickCluster;

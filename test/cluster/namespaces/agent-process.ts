@@ -22,7 +22,7 @@ export interface AgentRun {
   kill(): Promise<void>;
 }
 
-export interface AgentLog {
+interface AgentLog {
   readonly lines: readonly LoggedLine[];
   add(text: string): void;
 }

@@ -6,7 +6,7 @@ import { cloneState, createMachine, type HostMachine } from './machine.ts';
 import { entering, runToEnd, runWell } from './programs.ts';
 import { createRig, type Rig } from './rig.ts';
 
-export interface HostMachineOptions extends MachineOptions {
+interface HostMachineOptions extends MachineOptions {
   /** Instead of one link to the first network. */
   readonly links?: readonly LinkSpec[];
   readonly gateway?: string;

@@ -21,7 +21,7 @@ export interface HostMachine extends Machine {
   outside(inside: string): string;
 }
 
-export interface HostOptions extends Pick<MachineOptions, 'environment' | 'seed'> {
+interface HostOptions extends Pick<MachineOptions, 'environment' | 'seed'> {
   /** The agent's wall clock can be shifted, by libfaketime. */
   readonly agentClock?: boolean;
 }

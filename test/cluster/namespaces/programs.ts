@@ -12,7 +12,7 @@ const MAX_OUTPUT = 64 * 2 ** 20;
 
 export const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-export type Space = '--mount' | '--net' | '--pid' | '--uts';
+type Space = '--mount' | '--net' | '--pid' | '--uts';
 
 /** The command that runs another one in the namespaces of a process, by its id as seen from here. */
 export function entering(pid: number, spaces: readonly Space[], argv: readonly string[]): string[] {

@@ -17,7 +17,7 @@ export interface QemuMachine extends Machine {
   dispose(): Promise<void>;
 }
 
-export interface QemuMachineOptions {
+interface QemuMachineOptions {
   readonly name: string;
   readonly image: string;
   readonly folder: string;

@@ -9,7 +9,7 @@ import { answered } from '../pings.ts';
 import { eventually } from '../waits.ts';
 import { noUnitFailed } from './units.ts';
 
-export interface LifeOptions<M extends Machine> {
+interface LifeOptions<M extends Machine> {
   /** For a step of the whole cluster; for what one machine does a third of it. */
   readonly deadlineMs: number;
   /** Called when they are one cluster, for what only these machines show. */
