@@ -7,7 +7,7 @@ import { inWallTime, standingOf } from './standing.ts';
 import type { FoundCondition } from './status.ts';
 
 /** As far as it is looked at: a node with identity, settings and key. */
-const FACTS = { identity: {}, key: Buffer.alloc(32), settings: {}, seed: [] } as unknown as Facts;
+const FACTS = { identity: {}, key: Buffer.alloc(32), settings: {}, spoilt: [], seed: [] } as unknown as Facts;
 const WAITS: FoundCondition = { code: 'mesh.down', state: 'waiting', summary: 'waits', endedBy: 'time' };
 /** What a clock without a battery believes, and what it really is. */
 const [BELIEVED, REALLY] = [Date.parse('1970-01-01T00:00:00Z'), Date.parse('2026-01-01T00:00:00Z')];
