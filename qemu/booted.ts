@@ -9,6 +9,9 @@ export function bootLimitMs(accel: Accelerator): number {
   return accel === 'kvm' ? 120_000 : 600_000;
 }
 
+/** A look starts a program in the guest, which takes an emulated one a good part of a second. */
+const LOOK_EVERY_MS: Record<Accelerator, number> = { kvm: 250, tcg: 2_500 };
+
 interface BootedOptions {
   readonly deadlineMs?: number;
   readonly signal?: AbortSignal | undefined;
@@ -42,7 +45,7 @@ export async function waitUntilBooted(machine: Machine, options: BootedOptions =
     },
     {
       deadlineMs: options.deadlineMs ?? bootLimitMs(machine.spec.accel),
-      everyMs: 250,
+      everyMs: LOOK_EVERY_MS[machine.spec.accel],
       signal: options.signal,
       failFast: () => machine.trouble(),
       evidence: () => machine.console.lastLines(30),
@@ -72,7 +75,7 @@ export async function rebootGuest(machine: Machine, options: BootedOptions = {})
     },
     {
       deadlineMs: options.deadlineMs ?? bootLimitMs(machine.spec.accel),
-      everyMs: 250,
+      everyMs: LOOK_EVERY_MS[machine.spec.accel],
       signal: options.signal,
       failFast: () => machine.trouble(),
       evidence: () => machine.console.lastLines(30),

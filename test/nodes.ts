@@ -4,7 +4,7 @@ import type { StatusDocument } from '../agent/api/view.ts';
 import { chooseAccelerator } from '../qemu/accel.ts';
 import { waitUntilBooted } from '../qemu/booted.ts';
 import { createMachine, type Machine, type MachineOptions } from '../qemu/machine.ts';
-import { type Askable, askStatus } from './cluster/systemd/status.ts';
+import { readStatus } from './cluster/systemd/status.ts';
 import { eventually } from './cluster/waits.ts';
 
 /** Alone on its network a node waits some seconds for others; emulated, beside other machines, it takes minutes. */
@@ -41,7 +41,7 @@ export async function bootedMachine(options: NodeOptions): Promise<Machine> {
   }
 }
 
-/** As an operator asks, which takes an emulated machine some seconds: {@link askAgent} is for asking often. */
+/** As an operator asks, which takes an emulated machine some seconds: {@link writtenStatus} is for asking often. */
 export async function agentStatus(machine: Machine): Promise<AgentStatus> {
   const { stdout, stderr, exitCode } = await machine.guest.run(['node-agent', 'status', '--json'], {
     timeoutMs: 60_000,
@@ -50,10 +50,9 @@ export async function agentStatus(machine: Machine): Promise<AgentStatus> {
   return JSON.parse(stdout) as AgentStatus;
 }
 
-/** @throws Error when the agent does not answer with a status */
-export function askAgent({ guest }: Machine): Promise<StatusDocument> {
-  const must: Askable['must'] = (argv, more) => guest.must(argv, more);
-  return askStatus({ must, paths: { run: '/run/clusteros' } });
+/** @throws Error when the agent wrote none, or a while ago */
+export function writtenStatus({ guest }: Machine): Promise<StatusDocument> {
+  return readStatus({ readText: (file) => guest.readText(file) });
 }
 
 /** Its agent is a whole member of a cluster, which takes a while after the boot. */
@@ -61,7 +60,7 @@ export async function readyStatus(machine: Machine): Promise<StatusDocument> {
   return eventually(
     `${machine.name} is ready`,
     async () => {
-      const status = await askAgent(machine);
+      const status = await writtenStatus(machine);
       assert.equal(status.state, 'ready', JSON.stringify(status.conditions));
       return status;
     },

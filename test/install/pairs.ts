@@ -6,12 +6,11 @@ import type { Machine } from '../../qemu/machine.ts';
 import { createSwitch } from '../../qemu/network.ts';
 import { whyUnsettled } from '../cluster/forming.ts';
 import { eventually } from '../cluster/waits.ts';
-import { agentStatus, askAgent } from '../nodes.ts';
+import { agentStatus, writtenStatus } from '../nodes.ts';
 
 /** Discovery, mesh and consensus of two emulated machines, with others at work beside them. */
 const JOIN_LIMIT_MS = 20 * 60_000;
-/** Asking costs an emulated machine more than its agent's own work. */
-const ASK_EVERY_MS = 4_000;
+const ASK_EVERY_MS = 2_000;
 
 export interface Pair {
   /** A place on its Ethernet. */
@@ -64,7 +63,7 @@ export async function joined(
   await eventually(
     `${machine.name} and ${first.machine.name} are a cluster of two`,
     async () => {
-      const seen = await Promise.all([machine, first.machine].map(askAgent));
+      const seen = await Promise.all([machine, first.machine].map(writtenStatus));
       assert.deepEqual(whyUnsettled(seen, targetVoters(2)), []);
       return true;
     },

@@ -5,6 +5,7 @@ import { clock, files, pasteable } from '../../../build/host.ts';
 import type { Machine, Seed } from '../machines.ts';
 import { agentUnit, IMAGE_PATHS } from '../systemd/agent-unit.ts';
 import { recordOf } from '../systemd/record.ts';
+import { askStatus } from '../systemd/status.ts';
 import { eventually } from '../waits.ts';
 import { writeSeedFolder } from './seed.ts';
 
@@ -28,7 +29,7 @@ interface DockerMachineOptions {
 }
 
 /** Each look is a process in the container. */
-const ASK_EVERY_MS = 1_000;
+const ASKING = { ask: askStatus, everyMs: 1_000 };
 const RUN_MS = 60_000;
 const BOOT_MS = 240_000;
 /** How long docker itself may take on a machine with much to do. */
@@ -59,7 +60,7 @@ export function dockerMachine({
   const network = (...words: string[]) => engine.run(['network', ...words, networkOf(cluster), container]);
 
   const machine: DockerMachine = {
-    ...agentUnit(() => machine, ASK_EVERY_MS),
+    ...agentUnit(() => machine, ASKING),
     name,
     node,
     paths: IMAGE_PATHS,

@@ -7,6 +7,7 @@ import { makeNode } from '../../nodes.ts';
 import type { Machine, Seed } from '../machines.ts';
 import { agentUnit, IMAGE_PATHS } from '../systemd/agent-unit.ts';
 import { recordOf } from '../systemd/record.ts';
+import { readStatus } from '../systemd/status.ts';
 import { eventually } from '../waits.ts';
 import { writeSeed } from './seed.ts';
 
@@ -30,8 +31,7 @@ const LAN_DEVICE = 'net1';
 const LAN_CARD = 'enp0s17';
 /** A program that takes a second takes half a minute when the machine is emulated and its host has much to do. */
 const RUN_MS = 180_000;
-/** Asking costs an emulated machine more than its agent's own work: not more often than this. */
-const ASK_EVERY_MS = 4_000;
+const ASKING = { ask: readStatus, everyMs: 2_000 };
 
 /** A machine with a disk, off. */
 export async function createQemuMachine(options: QemuMachineOptions): Promise<QemuMachine> {
@@ -59,7 +59,7 @@ export async function createQemuMachine(options: QemuMachineOptions): Promise<Qe
   };
 
   const machine: QemuMachine = {
-    ...agentUnit(() => machine, ASK_EVERY_MS),
+    ...agentUnit(() => machine, ASKING),
     name,
     paths: IMAGE_PATHS,
     hardware,

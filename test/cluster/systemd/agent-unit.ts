@@ -5,7 +5,6 @@ import type { Machine, MachineProcess } from '../machines.ts';
 import { brief } from '../status.ts';
 import { eventually } from '../waits.ts';
 import { processesIn } from './processes.ts';
-import { askStatus } from './status.ts';
 
 /** Where the agent of our image keeps things. */
 export const IMAGE_PATHS: Machine['paths'] = {
@@ -22,11 +21,14 @@ type AgentPart = Pick<
   'startAgent' | 'stopAgent' | 'killAgent' | 'agentExit' | 'kill' | 'processes' | 'agentStatus' | 'until'
 >;
 
-/**
- * @param of the machine, once it is there
- * @param askEveryMs the agent is asked for its status no more often than this: answering costs it work
- */
-export function agentUnit(of: () => Machine, askEveryMs: number): AgentPart {
+/** How a machine's agent is asked for its status, and no more often than this: answering costs it work. */
+interface Asking {
+  readonly ask: (machine: Machine) => Promise<StatusDocument>;
+  readonly everyMs: number;
+}
+
+/** @param of the machine, once it is there */
+export function agentUnit(of: () => Machine, { ask, everyMs }: Asking): AgentPart {
   const systemctl = async (...words: string[]) => void (await of().must(['systemctl', ...words, UNIT]));
   let asked: { readonly atMs: number; readonly answer: Promise<StatusDocument> } | undefined;
   return {
@@ -45,8 +47,8 @@ export function agentUnit(of: () => Machine, askEveryMs: number): AgentPart {
       of().on ? processesIn(await of().must(['ps', '-ww', '-eo', 'pid=,args='])) : [],
     agentStatus() {
       const nowMs = clock.monotonicMs();
-      if (asked === undefined || nowMs - asked.atMs >= askEveryMs) {
-        asked = { atMs: nowMs, answer: askStatus(of()) };
+      if (asked === undefined || nowMs - asked.atMs >= everyMs) {
+        asked = { atMs: nowMs, answer: ask(of()) };
       }
       return asked.answer;
     },
@@ -58,7 +60,7 @@ export function agentUnit(of: () => Machine, askEveryMs: number): AgentPart {
           if (!wanted(status)) throw new Error(brief(status));
           return status;
         },
-        { deadlineMs, everyMs: askEveryMs },
+        { deadlineMs, everyMs },
       );
     },
   };
