@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import * as path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Snapshot } from '../api/routes.ts';
 import { serveApi } from '../api/server.ts';
@@ -148,13 +150,23 @@ test('recover wants exactly one of its two ways, and takes a file or none', asyn
     await assert.rejects(run(...argv), (error) => error instanceof AgentError && error.exit === 'usage');
   }
   await run('recover', '--yes', '--from-snapshot');
-  await run('recover', '--yes', '--from-snapshot', '/tmp/s.db');
   await run('recover', '--yes', '--force-new-cluster');
+  assert.deepEqual(asked, [{ mode: 'from-snapshot' }, { mode: 'force-new-cluster' }]);
+});
+
+test('a snapshot to recover from may lie where the agent cannot read, and is named before a yes', async (t) => {
+  const { run, asked, put } = await station(t);
+  const [inside, outside] = [put('state/snapshots/s.db', 'data'), put('home/s.db', 'data')];
+  const missing = run('recover', '--yes', '--from-snapshot', `${outside}.old`);
+  await assert.rejects(missing, { code: 'recover.no-snapshot', exit: 'usage' });
+  await run('recover', '--yes', '--from-snapshot', inside);
+  await run('recover', '--yes', '--from-snapshot', path.relative('.', outside));
+  const copy = inside.replace('snapshots/s.db', 'recover-from.db');
   assert.deepEqual(asked, [
-    { mode: 'from-snapshot' },
-    { mode: 'from-snapshot', snapshot: '/tmp/s.db' },
-    { mode: 'force-new-cluster' },
+    { mode: 'from-snapshot', snapshot: inside },
+    { mode: 'from-snapshot', snapshot: copy },
   ]);
+  assert.ok(!existsSync(copy), 'the copy is gone');
 });
 
 test('tokens are made with limits, listed without secrets, and revoked by id or whole text', async (t) => {

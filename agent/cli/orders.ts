@@ -1,7 +1,8 @@
+import * as path from 'node:path';
 import { ask, order } from '../api/client.ts';
 import type { MemberView } from '../api/view.ts';
 import { AgentError } from '../errors.ts';
-import { clock } from '../host.ts';
+import { clock, fileStream, files } from '../host.ts';
 import { findMember } from '../operations/find-node.ts';
 import type { Done, RecoverWish, TokenView } from '../operations/operations.ts';
 import { confirm, isYes } from './confirm.ts';
@@ -105,12 +106,43 @@ interface RecoverOptions extends YesOptions {
 
 export async function recover(context: Context, options: RecoverOptions) {
   const wish = recoverWish(options);
+  const snapshot = wish.mode === 'from-snapshot' ? wish.snapshot : undefined;
+  if (snapshot !== undefined) await mustBeFile(snapshot);
   await confirm(context, options.yes, {
     about: RECOVERIES[wish.mode],
     ...(wish.mode === 'follow' ? {} : { more: () => whoAnswers(context) }),
     command: `node-agent recover ${flagsOf(wish)}`,
   });
-  await send(context, options, '/v1/recover', wish, LONG_MS);
+  if (snapshot === undefined) return await send(context, options, '/v1/recover', wish, LONG_MS);
+  await whereTheAgentReads(snapshot, context.paths.state, (place) =>
+    send(context, options, '/v1/recover', { ...wish, snapshot: place }, LONG_MS),
+  );
+}
+
+async function mustBeFile(file: string): Promise<void> {
+  if ((await files.look(file))?.kind === 'file') return;
+  throw new AgentError({
+    code: 'recover.no-snapshot',
+    exit: 'usage',
+    message: `there is no snapshot ${file}`,
+    fix: 'see which ones this node has: node-agent snapshot list',
+  });
+}
+
+/** The agent's unit sees no home and has a /tmp of its own: what lies elsewhere is copied to its folder meanwhile. */
+async function whereTheAgentReads(
+  file: string,
+  state: string,
+  work: (place: string) => Promise<void>,
+): Promise<void> {
+  if (file.startsWith(`${state}/`)) return await work(file);
+  const copy = path.join(state, 'recover-from.db');
+  try {
+    await fileStream.copyDurable(file, copy);
+    await work(copy);
+  } finally {
+    await files.remove(copy);
+  }
 }
 
 async function whoAnswers({ paths }: Context): Promise<string> {
@@ -148,7 +180,7 @@ function recoverWish({ fromSnapshot, forceNewCluster, follow, trustDisk }: Recov
   if (trustDisk) return { mode: 'trust-disk' };
   if (fromSnapshot === undefined) return { mode: 'force-new-cluster' };
   return typeof fromSnapshot === 'string'
-    ? { mode: 'from-snapshot', snapshot: fromSnapshot }
+    ? { mode: 'from-snapshot', snapshot: path.resolve(fromSnapshot) }
     : { mode: 'from-snapshot' };
 }
 

@@ -35,8 +35,7 @@ export async function snapshotSave(
     options,
     { ...taken, file: to },
     ({ file, bytes }) => `saved the cluster's data to ${file} (${bytes} bytes)
-It holds everything that is in etcd, secrets too. To begin again from it: node-agent recover --from-snapshot FILE,
-with the file in ${path.dirname(taken.file)}.`,
+It holds everything that is in etcd, secrets too. To begin again from it: node-agent recover --from-snapshot FILE`,
   );
 }
 
