@@ -1,4 +1,4 @@
-// needs: cpu 0.8, memory 1.5 GiB
+// needs: cpu 0.4, memory 1.5 GiB
 /**
  * Five empty machines become one cluster without a word of where the others are, it works as an operator expects,
  * is closed towards the LAN, and grows.

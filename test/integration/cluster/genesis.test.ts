@@ -1,4 +1,4 @@
-// needs: cpu 0.8, memory 1.5 GiB
+// needs: cpu 0.4, memory 1.5 GiB
 /**
  * How a cluster begins when the machines do not all see each other: with an expected size only a majority begins,
  * without one two beginnings that meet are brought together, or kept apart where something could be lost.

@@ -1,4 +1,4 @@
-// needs: cpu 0.8, memory 1.5 GiB
+// needs: cpu 0.4, memory 1.5 GiB
 /**
  * How machines get the cluster key, and how it is changed: a machine with only a token becomes a member; a token
  * that is used up or expired lets nobody in and says so; the key is changed while the cluster is written to; a

@@ -1,4 +1,4 @@
-// needs: cpu 0.8, memory 1.5 GiB
+// needs: cpu 0.4, memory 1.5 GiB
 /**
  * The life of five machines while they are written to all the time: programs are killed at random moments, frames are
  * lost, an address and a clock change, a disk is full, a disk is wiped. The cluster heals by itself each time, and in

@@ -1,4 +1,4 @@
-// needs: cpu 0.8, memory 1.5 GiB
+// needs: cpu 0.4, memory 1.5 GiB
 /**
  * Two of three voters are gone for good, and an operator begins again on the third: from a snapshot, or from its own
  * data. What was there is there, a new machine and one of the lost ones join, and the latter gives up its old data.

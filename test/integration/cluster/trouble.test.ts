@@ -1,4 +1,4 @@
-// needs: cpu 0.8, memory 1.5 GiB
+// needs: cpu 0.4, memory 1.5 GiB
 /**
  * What keeps a node from its work is told in `node-agent status`, with what would end it, and the node goes on by
  * itself when the cause is gone.
