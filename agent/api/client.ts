@@ -44,7 +44,7 @@ async function send<T>(socket: string, asked: unixSocket.Asked, timeoutMs: numbe
   try {
     answer = await unixSocket.askJson(socket, asked, timeoutMs);
   } catch (cause) {
-    throw unanswered(socket, cause, timeoutMs);
+    throw unanswered(socket, cause, timeoutMs, asked.method === 'POST' ? ORDER_UNDER_WAY : undefined);
   }
   if (answer.status === 200) return answer.body as T;
   throw said(asked.path, answer.status, answer.body);
@@ -66,6 +66,23 @@ function said(path: string, status: number, body: unknown): AgentError {
   if (status === 400 && told !== undefined) {
     return new AgentError({ code: 'usage', exit: 'usage', message: told, fix: 'node-agent --help' });
   }
+  if (error?.code === 'internal') {
+    return new AgentError({
+      code: 'agent.internal',
+      exit: 'internal',
+      message: `the agent failed to answer ${path}`,
+      evidence: told,
+      fix: 'journalctl -u node-agent tells more; please report it',
+    });
+  }
+  if (error?.code === 'api.not-ready' && told !== undefined) {
+    return new AgentError({
+      code: 'agent.not-ready',
+      exit: 'notDone',
+      message: told,
+      fix: 'node-agent status says what it waits for',
+    });
+  }
   return new AgentError({
     code: 'agent.no-answer',
     exit: 'notRunning',
@@ -79,7 +96,12 @@ function isExit(value: unknown): value is ExitName {
   return typeof value === 'string' && Object.hasOwn(EXIT_CODES, value);
 }
 
-function unanswered(socket: string, cause: unknown, timeoutMs?: number): AgentError {
+const RUNS_IT = 'systemctl status node-agent; systemctl start node-agent';
+/** What was begun goes on without whoever asked for it. */
+const ORDER_UNDER_WAY = 'it may still carry the order out: see node-agent status and node-agent events first';
+
+/** @param lateFix what to do when it took the question and its time is up */
+function unanswered(socket: string, cause: unknown, timeoutMs?: number, lateFix = RUNS_IT): AgentError {
   const { code, message } = cause as NodeJS.ErrnoException;
   if (code === 'EACCES' || code === 'EPERM') {
     return new AgentError({
@@ -98,7 +120,7 @@ function unanswered(socket: string, cause: unknown, timeoutMs?: number): AgentEr
     exit: 'notRunning',
     message: absent ? 'the agent is not running' : `the agent did not answer on ${socket}${within}`,
     evidence: absent || late ? undefined : message,
-    fix: 'systemctl status node-agent; systemctl start node-agent',
+    fix: late ? lateFix : RUNS_IT,
     cause,
   });
 }

@@ -5,9 +5,10 @@ import * as http from 'node:http';
 import * as net from 'node:net';
 import * as path from 'node:path';
 import { type TestContext, test } from 'node:test';
+import type { Operations } from '../operations/operations.ts';
 import { makeSandbox } from '../testing/sandbox.ts';
 import { createApi } from './api.ts';
-import { ask } from './client.ts';
+import { ask, order } from './client.ts';
 import { ROUTES, type Snapshot } from './routes.ts';
 import { serveApi } from './server.ts';
 
@@ -139,5 +140,38 @@ test('an absent agent is told as such, with what to do', async (t) => {
   await assert.rejects(ask(paths.socket, '/v1/status'), {
     code: 'agent.not-running',
     fix: /systemctl status node-agent/,
+  });
+});
+
+test('an agent that fails or is not ready is told as such, not as one of another version', async (t) => {
+  const { paths } = makeSandbox(t);
+  const failing = async () => {
+    throw new TypeError('x is not a function');
+  };
+  const operations = { takeSnapshot: failing } as unknown as Operations;
+  const first = await serveApi(paths, () => SNAPSHOT, { operations });
+  await assert.rejects(order(paths.socket, '/v1/snapshots', {}), {
+    code: 'agent.internal',
+    exit: 'internal',
+    evidence: 'x is not a function',
+  });
+  await first.close();
+  const second = await serveApi(paths, () => SNAPSHOT);
+  t.after(() => second.close());
+  await assert.rejects(ask(paths.socket, '/v1/tokens'), {
+    code: 'agent.not-ready',
+    exit: 'notDone',
+    fix: /node-agent status/,
+  });
+});
+
+test('an order that is not finished in time is said to go on, not to be given again', async (t) => {
+  const { paths } = makeSandbox(t);
+  const operations = { takeSnapshot: () => new Promise(() => {}) } as unknown as Operations;
+  const listener = await serveApi(paths, () => SNAPSHOT, { operations });
+  t.after(() => listener.close());
+  await assert.rejects(order(paths.socket, '/v1/snapshots', {}, 200), {
+    code: 'agent.no-answer',
+    fix: /may still carry the order out/,
   });
 });

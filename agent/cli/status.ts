@@ -2,7 +2,7 @@ import { ask } from '../api/client.ts';
 import { asLastKnown, readLastKnown } from '../api/last-known.ts';
 import { countMembers } from '../api/member-counts.ts';
 import type { RoleView, StatusDocument } from '../api/view.ts';
-import { AgentError, describeError } from '../errors.ts';
+import { AgentError, describeError, type ExitName } from '../errors.ts';
 import { clock } from '../host.ts';
 import { describeItem } from '../seed/report.ts';
 import type { Condition } from '../status.ts';
@@ -14,6 +14,8 @@ import { ago, printable, table, wrapped } from './table.ts';
 const WIDTH = 100;
 const REFUSALS = 5;
 const EVENTS = 3;
+/** How an agent ends the question that does not say how the node is. */
+const SILENT: readonly ExitName[] = ['notRunning', 'internal'];
 
 /**
  * The status as the agent says it, or else as it last knew it, with its age and the exit of an agent that does not
@@ -28,7 +30,7 @@ export async function status(context: Context, options: Options): Promise<Ended>
   try {
     document = await ask<StatusDocument>(paths.socket, '/v1/status', known?.answerMs);
   } catch (error) {
-    if (known === undefined || !(error instanceof AgentError) || error.exit !== 'notRunning') throw error;
+    if (known === undefined || !(error instanceof AgentError) || !SILENT.includes(error.exit)) throw error;
     // The agent may have written once more while it was asked.
     const last = (await readLastKnown(paths)) ?? known;
     if (!options.json) print('stderr', `${describeError(error)}\n\n`);

@@ -1,3 +1,4 @@
+import { AgentError } from '../errors.ts';
 import { clock } from '../host.ts';
 import type { Log } from '../log.ts';
 import type { EtcdClient } from './etcd/types.ts';
@@ -48,7 +49,12 @@ export function createSnapshotKeeper(
   /** From one voter after the other: the one that was asked first may hang or start again. */
   async function fromAnyVoter(): Promise<SnapshotFile> {
     const first = turn++;
-    let failed: unknown = new Error('no voter of the cluster answers');
+    let failed: unknown = new AgentError({
+      code: 'snapshot.no-voter',
+      exit: 'notDone',
+      message: 'no voter is known that could give a snapshot',
+      fix: 'node-agent status says what this node waits for',
+    });
     for (const index of voters.keys()) {
       closed.signal.throwIfAborted();
       const endpoint = voters[(first + index) % voters.length] ?? '';
