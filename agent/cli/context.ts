@@ -1,3 +1,5 @@
+import { ask } from '../api/client.ts';
+import { readLastKnown } from '../api/last-known.ts';
 import type { Environment, Paths } from '../paths.ts';
 import type { Asker } from './confirm.ts';
 
@@ -13,6 +15,11 @@ export interface Context {
 
 export interface Options {
   readonly json?: boolean;
+}
+
+/** Ask the running agent, which may take as long as it said that its machine needs. @throws as {@link ask} */
+export async function askAgent<T>({ paths }: Pick<Context, 'paths'>, path: string): Promise<T> {
+  return ask<T>(paths.socket, path, (await readLastKnown(paths))?.answerMs);
 }
 
 /** A document for programs, or its text for people. */

@@ -1,8 +1,8 @@
-import { ask, listen } from '../api/client.ts';
+import { listen } from '../api/client.ts';
 import { AgentError } from '../errors.ts';
 import type { Event } from '../events/event.ts';
 import { clock, processes } from '../host.ts';
-import { type Context, type Options, printResult } from './context.ts';
+import { askAgent, type Context, type Options, printResult } from './context.ts';
 import { printable } from './table.ts';
 
 interface EventsOptions extends Options {
@@ -17,7 +17,7 @@ const AGAIN_MS = 1_000;
 export async function events(context: Context, options: EventsOptions): Promise<void> {
   if (options.follow) return await follow(context, options);
   const query = new URLSearchParams(options.since === undefined ? {} : { since: options.since });
-  const document = await ask<{ events: readonly Event[] }>(context.paths.socket, `/v1/events?${query}`);
+  const document = await askAgent<{ events: readonly Event[] }>(context, `/v1/events?${query}`);
   printResult(context, options, document, (it) => it.events.map(eventLine).join('\n') || 'no events');
 }
 

@@ -1,4 +1,3 @@
-import { ask } from '../api/client.ts';
 import { nodeName } from '../config/name.ts';
 import { DEFAULT_SETTINGS, settingFields } from '../config/settings.ts';
 import { AgentError } from '../errors.ts';
@@ -7,7 +6,7 @@ import { network } from '../host.ts';
 import { shortHash } from '../identity/identity.ts';
 import { loadIdentity } from '../identity/store.ts';
 import { type Info, infoOf } from '../info.ts';
-import { type Context, type Options, printResult, rows } from './context.ts';
+import { askAgent, type Context, type Options, printResult, rows } from './context.ts';
 
 /** @throws AgentError when neither the agent answers nor the identity can be read */
 export async function info(context: Context, options: Options): Promise<void> {
@@ -16,7 +15,7 @@ export async function info(context: Context, options: Options): Promise<void> {
 
 async function obtain(context: Context): Promise<Info> {
   try {
-    return await ask<Info>(context.paths.socket, '/v1/info');
+    return await askAgent<Info>(context, '/v1/info');
   } catch (error) {
     if (!(error instanceof AgentError)) throw error;
     const identity = await loadIdentity(context.paths.state);

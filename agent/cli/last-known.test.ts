@@ -34,11 +34,13 @@ async function call({ environment, paths }: Sandbox, ...argv: string[]) {
       said[stream] += text;
     },
   });
-  const code = await program(argv).catch((error: unknown) => {
-    assert.ok(error instanceof AgentError, String(error));
-    return exitCodeOf(error);
+  let error: AgentError | undefined;
+  const code = await program(argv).catch((thrown: unknown) => {
+    assert.ok(thrown instanceof AgentError, String(thrown));
+    error = thrown;
+    return exitCodeOf(thrown);
   });
-  return { code, ...said };
+  return { code, error, ...said };
 }
 
 /** A socket that takes every question and answers none, as an agent on a machine that is much too busy. */
@@ -66,6 +68,21 @@ test('an agent that does not answer in time: status shows what it last knew, how
   assert.equal(json.name, 'alpha');
   assert.equal(json.lastKnown.error.code, 'agent.no-answer');
   assert.ok(json.lastKnown.ageSeconds >= 1 && json.lastKnown.ageSeconds < 60, json.lastKnown.ageSeconds);
+});
+
+test('every question waits as long as the agent says that its machine needs', async (t) => {
+  const sandbox = makeSandbox(t);
+  mkdirSync(sandbox.paths.run, { recursive: true });
+  await mute(t, sandbox.paths.socket);
+  await writeLastKnown(sandbox.paths, DOCUMENT, 1_000);
+  const commands = ['members', 'events', 'info', 'token list', 'snapshot list', 'evict n2'];
+  await Promise.all(
+    commands.map(async (command) => {
+      const { code, error } = await call(sandbox, ...command.split(' '));
+      assert.equal(code, 6);
+      assert.match(error?.message ?? '', /did not answer .*within 1 s/, command);
+    }),
+  );
 });
 
 test('an agent that was killed: status says that it does not run, and what it last knew', async (t) => {

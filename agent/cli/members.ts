@@ -1,12 +1,11 @@
-import { ask } from '../api/client.ts';
 import type { MemberView } from '../api/view.ts';
 import { clock } from '../host.ts';
-import { type Context, type Options, printResult } from './context.ts';
+import { askAgent, type Context, type Options, printResult } from './context.ts';
 import { ago, table } from './table.ts';
 
 /** @throws AgentError when the agent does not run */
 export async function members(context: Context, options: Options): Promise<void> {
-  const document = await ask<{ members: readonly MemberView[] }>(context.paths.socket, '/v1/members');
+  const document = await askAgent<{ members: readonly MemberView[] }>(context, '/v1/members');
   printResult(context, options, document, (it) =>
     it.members.length === 0 ? 'no members yet' : memberTable(it.members, clock.wallClock()).join('\n'),
   );

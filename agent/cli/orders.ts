@@ -6,7 +6,7 @@ import { clock, fileStream, files } from '../host.ts';
 import { findMember } from '../operations/find-node.ts';
 import type { Done, RecoverWish, TokenView } from '../operations/operations.ts';
 import { confirm, isYes } from './confirm.ts';
-import { type Context, type Options, printResult } from './context.ts';
+import { askAgent, type Context, type Options, printResult } from './context.ts';
 import { printable } from './table.ts';
 import { tokenTable } from './token.ts';
 
@@ -44,7 +44,7 @@ export async function leave(context: Context, options: YesOptions) {
 
 /** Which node is meant is found first, so that a yes is said to one node; its id is what is sent. */
 export async function evict(context: Context, options: EvictOptions, [node = '']: readonly string[]) {
-  const { members } = await ask<{ members: readonly MemberView[] }>(context.paths.socket, '/v1/members');
+  const { members } = await askAgent<{ members: readonly MemberView[] }>(context, '/v1/members');
   const member = findMember(members, node);
   await confirm(context, options.yes, {
     about: `${described(member)} will be removed everywhere, and its identity refused until it is readmitted.`,
@@ -56,7 +56,7 @@ export async function evict(context: Context, options: EvictOptions, [node = '']
 
 /** What the node may have read lets in whoever has it. */
 async function offerToRevoke(context: Context): Promise<boolean> {
-  const { tokens } = await ask<{ tokens: readonly TokenView[] }>(context.paths.socket, '/v1/tokens');
+  const { tokens } = await askAgent<{ tokens: readonly TokenView[] }>(context, '/v1/tokens');
   const live = tokens.filter(({ expired, usesLeft }) => !expired && usesLeft > 0);
   if (live.length === 0) return false;
   const list = tokenTable(live, clock.wallClock()).join('\n');

@@ -1,9 +1,9 @@
 import * as path from 'node:path';
-import { ask, order } from '../api/client.ts';
+import { order } from '../api/client.ts';
 import { AgentError } from '../errors.ts';
 import { fileStream, files } from '../host.ts';
 import type { SnapshotView } from '../operations/operations.ts';
-import { type Context, type Options, printResult } from './context.ts';
+import { askAgent, type Context, type Options, printResult } from './context.ts';
 import { table } from './table.ts';
 
 /** A large database takes minutes. */
@@ -40,7 +40,7 @@ It holds everything that is in etcd, secrets too. To begin again from it: node-a
 }
 
 export async function snapshotList(context: Context, options: Options): Promise<void> {
-  const document = await ask<{ snapshots: readonly SnapshotView[] }>(context.paths.socket, '/v1/snapshots');
+  const document = await askAgent<{ snapshots: readonly SnapshotView[] }>(context, '/v1/snapshots');
   printResult(context, options, document, ({ snapshots }) =>
     snapshots.length === 0
       ? 'no snapshots on this node: three nodes take one each hour'

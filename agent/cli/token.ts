@@ -1,9 +1,9 @@
-import { ask, order } from '../api/client.ts';
+import { order } from '../api/client.ts';
 import { parseDuration } from '../api/since.ts';
 import { AgentError } from '../errors.ts';
 import { clock } from '../host.ts';
 import { type CreatedToken, type Done, TOKEN_LIMITS, type TokenView } from '../operations/operations.ts';
-import { type Context, type Options, printResult } from './context.ts';
+import { askAgent, type Context, type Options, printResult } from './context.ts';
 import { table } from './table.ts';
 
 interface TokenOptions extends Options {
@@ -51,7 +51,7 @@ function lifetime(text: string): number {
 }
 
 export async function tokenList(context: Context, options: Options): Promise<void> {
-  const document = await ask<{ tokens: readonly TokenView[] }>(context.paths.socket, '/v1/tokens');
+  const document = await askAgent<{ tokens: readonly TokenView[] }>(context, '/v1/tokens');
   printResult(context, options, document, ({ tokens }) =>
     tokens.length === 0 ? 'no tokens' : tokenTable(tokens, clock.wallClock()).join('\n'),
   );
