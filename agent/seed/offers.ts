@@ -4,6 +4,7 @@ import { keyFromEnvironment, TOKEN_VARIABLE, tokenFromEnvironment } from '../con
 import { AgentError } from '../errors.ts';
 import { files } from '../host.ts';
 import { keyFile } from '../identity/key-store.ts';
+import { identityFile } from '../identity/store.ts';
 import type { Environment, Paths } from '../paths.ts';
 import { cloudMistakes } from './cloud-files.ts';
 import { type CloudResult, parseCloudStatus } from './cloud-result.ts';
@@ -17,6 +18,7 @@ import {
   NODE_FILES,
   SEED_FOLDER,
 } from './names.ts';
+import { heldSettingsFile } from './store.ts';
 import { tokenFile } from './token-file.ts';
 
 /** As the installer moves them. */
@@ -174,8 +176,9 @@ export async function readCloudFiles(
 }
 
 /**
- * Changes whenever an offer, or the key or token that the node holds, may have changed: enrolment and a change of
- * the cluster key put another one there. Costs a few calls of lstat.
+ * Changes whenever an offer, or what the node holds itself, may have changed: enrolment and a change of the cluster key
+ * put another key there, and a file that is lost or damaged is told before a restart makes it matter. Costs a few calls
+ * of lstat.
  */
 export async function offersMark(paths: Paths): Promise<string> {
   const { root, inside } = await listSeed(paths);
@@ -185,6 +188,8 @@ export async function offersMark(paths: Paths): Promise<string> {
     await files.look(cloudStatus(paths, 'result.json')),
     await files.look(paths.config),
     await files.look(paths.configKey),
+    await files.look(identityFile(paths.state)),
+    await files.look(heldSettingsFile(paths.state)),
     await files.look(keyFile(paths.state)),
     await files.look(tokenFile(paths.state)),
   ];
