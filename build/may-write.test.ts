@@ -74,6 +74,16 @@ test('what is no plain file is refused with what to do, forced or not', async (t
     assert.match(describeError(error), words);
   }
   assert.equal((await refusal('/dev/null')).code, 'output.kind');
+  await assert.rejects(assertMayFill(at('pipe'), INTENT), /is a named pipe; .* needs a folder/);
+});
+
+test('links in a circle and a name that is too long are told in words, with what to do', async () => {
+  symlinkSync('round', at('round'));
+  for (const [file, words] of [
+    [at('round/x'), /links lead in a circle\n.*fix: remove the link/],
+    [at('n'.repeat(300)), /the name is too long\n.*fix:/],
+  ] as const)
+    assert.match(describeError(await refusal(file)), words);
 });
 
 test("a place that keeps nothing is refused: the kernel's file systems, and a device that is not there", async () => {

@@ -62,11 +62,13 @@ export async function assertMayFill(folder: string, intent: Intent): Promise<voi
   const real = await places.realPlace(folder);
   const standing = await places.standingAt(real);
   if (standing.kind === 'nothing' || standing.kind === 'folder') return;
-  if (standing.kind !== 'file') throw noFile(folder, standing, intent);
+  if (standing.kind === 'link') throw noFile(folder, standing, intent);
+  const kind = standing.kind === 'file' ? 'a file' : KINDS[standing.kind];
+  if (standing.kind === 'block' && intent.onDevice) throw noFile(folder, standing, intent);
   throw new OperatorError({
     code: 'output.kind',
     exit: 'storage',
-    message: `${folder} is a file; ${intent.what} needs a folder`,
+    message: `${folder} is ${kind}; ${intent.what} needs a folder`,
     fix: 'name a folder, or one that is not there yet',
   });
 }

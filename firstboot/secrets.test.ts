@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { after, test } from 'node:test';
+import type { OperatorError } from '../build/errors.ts';
 import { files } from '../build/host.ts';
 import { readClusterKey, readJoinToken, readPublicKeys } from './secrets.ts';
 
@@ -43,6 +44,21 @@ test('a key of another length, in another form or of zeroes is refused, and not 
 test('a key that is not there, or a folder in its place, is told with what to do', async () => {
   await assert.rejects(readClusterKey(path.join(folder, 'none')), { code: 'key.missing' });
   await assert.rejects(readClusterKey(folder), { code: 'key.missing' });
+});
+
+test('an address, a folder or the key itself in place of a key file is told with what to do', async () => {
+  const itself = `ssh-ed25519 ${Buffer.concat([Buffer.from('0000000b', 'hex'), Buffer.from('ssh-ed25519'), Buffer.from('00000020', 'hex'), Buffer.alloc(32, 7)]).toString('base64')} me`;
+  for (const [given, fix] of [
+    ['https://example.org/me.keys', /curl .* https:\/\/example.org\/me.keys$/],
+    [folder, /name a .pub file/],
+    [path.join(folder, 'none.pub'), /name a .pub file/],
+    [itself, /name a .pub file/],
+  ] as const)
+    await assert.rejects(readPublicKeys(given), (error: OperatorError) => {
+      assert.equal(error.code, 'ssh-key.missing');
+      assert.match(error.fix ?? '', fix);
+      return !error.message.includes('AAAA');
+    });
 });
 
 test('a file without a public key, a huge one and a secret are mistakes that show nothing of them', async () => {

@@ -3,7 +3,7 @@ import { parseTokenFile, tokenText } from '../agent/identity/tokens.ts';
 import { OperatorError } from '../build/errors.ts';
 import { files } from '../build/host.ts';
 import { assertPrivate } from '../build/private-file.ts';
-import { type KeyFile, readKeyFile } from '../settings/ssh-keys.ts';
+import { type KeyFile, readKeyFile, readPublicKey } from '../settings/ssh-keys.ts';
 
 /**
  * The cluster key of a file, as canonical base64.
@@ -52,12 +52,24 @@ export async function readJoinToken(file: string): Promise<string> {
   });
 }
 
+/** What people give in place of a file: an address, the key itself, the folder that it lies in. */
+function noKeyFile(given: string, message: string): OperatorError {
+  const fix = /^https?:\/\//.test(given)
+    ? `fetch it first: curl --fail --output keys.pub ${given}`
+    : 'name a .pub file, such as ~/.ssh/id_ed25519.pub; one is made by: ssh-keygen -t ed25519';
+  return new OperatorError({ code: 'ssh-key.missing', message, fix });
+}
+
 /** What `--ssh-key` reads at most: thousands of keys. */
 const LARGEST_KEY_FILE = 1024 * 1024;
 
 /** The public SSH keys of a .pub or authorized_keys file, or all that is wrong with it, by line. */
 export async function readPublicKeys(file: string): Promise<KeyFile> {
-  const { size = 0 } = (await files.statOrUndefined(file)) ?? {};
+  if ('key' in readPublicKey(file)) throw noKeyFile(file, '--ssh-key takes a file, not the key itself');
+  const status = await files.statOrUndefined(file);
+  if (status === undefined) throw noKeyFile(file, `there is no file ${file} with public SSH keys`);
+  if (status.isDirectory()) throw noKeyFile(file, `${file} is a folder, and no file with public SSH keys`);
+  const { size } = status;
   const wrong = (text: string) => ({ keys: [], certificates: [], mistakes: [{ line: 1, text }] });
   if (size > LARGEST_KEY_FILE) return wrong('the file is too large for public keys');
   const found = readKeyFile(await files.readBytes(file));

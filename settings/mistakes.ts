@@ -52,7 +52,9 @@ export function mistakesOf(
       const words = issue.values.map(String);
       const word = valueAt(value, issue.path);
       const nearest = typeof word === 'string' ? nearestWord(word, words) : undefined;
-      return [{ path: issue.path, text: `${expectedOneOf(words)}${found(issue.path)}`, nearest }];
+      const quoted = nearest === word ? ' without quotes' : '';
+      const text = `${expectedOneOf(words)}${quoted}${found(issue.path)}`;
+      return [{ path: issue.path, text, nearest: quoted === '' ? nearest : undefined }];
     }
     const secret = issue.code === 'custom' && issue.params?.secret === true;
     return [{ path: issue.path, text: `${expectation(issue)}${secret ? '' : found(issue.path)}` }];
@@ -85,8 +87,9 @@ export function nearestWord(word: string, valid: readonly string[]): string | un
   return distance(word.toLowerCase(), best) <= tolerated ? best : undefined;
 }
 
-/** Keys, tokens and whatever else is long and has no words in it. */
-const LIKE_A_SECRET = /PRIVATE KEY|^\s*[A-Za-z0-9]{8}\.[A-Za-z0-9]{24}\s*$|[A-Za-z0-9+/=_-]{32,}/;
+/** Keys, tokens, whatever else is long and has no words in it, and addresses with a password. */
+const LIKE_A_SECRET =
+  /PRIVATE KEY|:\/\/[^\s/]*@|^\s*[A-Za-z0-9]{8}\.[A-Za-z0-9]{24}\s*$|[A-Za-z0-9+/=_-]{32,}/;
 
 /** A value as evidence: short, on one line, without control characters, and never what may be a secret. */
 export function shown(value: unknown): string {

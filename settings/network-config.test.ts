@@ -29,6 +29,10 @@ test('what cloud-init carries out on every base is taken', () => {
   assert.deepEqual(said({ version: 2, renderer: 'networkd', ethernets }), []);
 });
 
+test('a version in quotes is told as that', () => {
+  assert.match(said({ version: '2', ethernets: {} }).join(), /^version: expected 2 without quotes$/);
+});
+
 test('what netplan knows and cloud-init drops is refused as that, whatever it is', () => {
   const ethernets = { eno1: { dhcp4: true } };
   for (const kind of ['vlans', 'bonds', 'bridges', 'wifis', 'tunnels', 'vrfs'])

@@ -45,6 +45,7 @@ test('UTF-8 with a byte order mark and UTF-16 read as UTF-8 does; Latin-1 is ref
     Buffer.from(little).swap16(),
     Buffer.from(little.subarray(2)).swap16(),
     bytes(text.replaceAll('\n', '\r\n')),
+    bytes(text.replaceAll('\n', '\r')),
   ];
   for (const variant of variants)
     assert.deepEqual(readYaml(variant).value, { name: 'lab', mesh: { port: 51821 } });

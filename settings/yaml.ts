@@ -51,7 +51,8 @@ export function readYaml(bytes: Uint8Array, options: YamlOptions = {}): YamlDocu
     return unreadable(`the file is too large: expected at most ${largest / 1024} KiB`);
   const reading = readText(bytes);
   if (reading.text === undefined) return unreadable(reading.reason, reading.place);
-  const { text } = reading;
+  // A lone CR ends a line too (YAML 1.2, 5.4), which the parser does not know: a comment would take all after it.
+  const text = reading.text.replace(/\r(?!\n)/g, '\n');
   const deep = tooDeepAt(text, DEEPEST);
   if (deep !== -1)
     return unreadable(`nested too deeply: expected at most ${DEEPEST} levels`, placeInText(text, deep));

@@ -200,3 +200,13 @@ test('a size is within 5 % or a range', () => {
   assert.deepEqual(sizeRange('1TB'), { from: 950 * GB, to: 1050 * GB });
   assert.deepEqual(sizeRange('400GB-0.6 TB'), { from: 400 * GB, to: 600 * GB });
 });
+
+test('a size that no disk can have is a mistake of the file, not a disk that is missing', () => {
+  for (const [size, words] of [
+    ['600GB-400GB', /expected the smaller size first/],
+    ['0GB', /expected a size above 0/],
+  ] as const) {
+    const parsed = parseInstallSettings('f', `disk: {size: ${size}}\n`);
+    assert.match('mistakes' in parsed ? parsed.mistakes.join() : '', words);
+  }
+});

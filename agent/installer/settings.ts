@@ -12,7 +12,9 @@ const sizeText = z
   .regex(
     /^\s*\d+(\.\d+)?\s*(GB|TB)(\s*-\s*\d+(\.\d+)?\s*(GB|TB))?\s*$/i,
     'expected a size or a range: 480GB, 1.9TB, 400GB-600GB',
-  );
+  )
+  .refine((said) => sizeRange(said).from <= sizeRange(said).to, 'expected the smaller size first')
+  .refine((said) => sizeRange(said).to > 0, 'expected a size above 0');
 
 const someText = z.string().trim().min(1, 'expected at least one character');
 

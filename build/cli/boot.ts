@@ -219,7 +219,14 @@ async function trialKey(definition: Definition, work: string): Promise<string> {
 async function ownPublicKeys(): Promise<string[]> {
   const folder = path.join(homedir(), '.ssh');
   const names = (await files.listFolder(folder)).filter((name) => name.endsWith('.pub'));
-  const found = await Promise.all(names.map((name) => readPublicKeys(path.join(folder, name))));
+  const found = await Promise.all(
+    names.map((name) =>
+      readPublicKeys(path.join(folder, name)).catch((error: unknown) => {
+        if (error instanceof OperatorError) return { keys: [] };
+        throw error;
+      }),
+    ),
+  );
   return found.flatMap(({ keys }) => keys);
 }
 

@@ -34,6 +34,38 @@ test('a misspelt command or option is a usage error that names the right one', a
   assert.equal((await runCli('cache', 'prune', '--keep', 'some')).code, 2);
 });
 
+test('a secret in place of its file is refused and not repeated, whatever the command is', async () => {
+  const key = Buffer.alloc(32, 7).toString('base64');
+  const token = `${'A'.repeat(8)}.${'b'.repeat(24)}`;
+  for (const args of [
+    ['seed', '--key', key],
+    ['seed', `--token=${token}`],
+    ['flash', 'sdz', 'x.img', '--key', key],
+    ['cluster', 'up', '--key', key],
+    ['plan', '--definition', token, '--json'],
+  ]) {
+    const { code, stdout, stderr } = await runCli(...args);
+    assert.equal(code, 2);
+    assert.match(stdout + stderr, /a file is expected/);
+    assert.ok(!(stdout + stderr).includes(key) && !(stdout + stderr).includes(token), args.join(' '));
+  }
+});
+
+test('a password in an address is not repeated', async (t) => {
+  const address = 'https://me:hunter2@mirror.example/debian';
+  const file = path.join(await freshFolder(t), 'cluster.yaml');
+  await writeFile(file, `name: lab\nbase: {mirror: "${address}"}\n`);
+  for (const args of [
+    ['--mirror', address],
+    ['--definition', file],
+  ]) {
+    const { code, stderr } = await runCli('plan', ...args);
+    assert.equal(code, 2);
+    assert.match(stderr, /address/);
+    assert.doesNotMatch(stderr, /hunter2/);
+  }
+});
+
 test('an error is text on stderr, and with --json one document on stdout', async (t) => {
   const file = path.join(await freshFolder(t), 'cluster.yaml');
   await writeFile(file, 'nmae: x\n');

@@ -9,6 +9,7 @@ import {
   OperatorError,
 } from '../errors.ts';
 import { clock, interrupted } from '../host.ts';
+import { secretIn } from '../secrets.ts';
 import { registerAgent } from './agent.ts';
 import { registerBoot } from './boot.ts';
 import { registerCache } from './cache.ts';
@@ -70,6 +71,7 @@ export async function runProgram(args: readonly string[], output: Output = termi
     exit = name;
   };
   try {
+    assertNoSecret(args);
     await makeProgram({ ...output, signal: stop.signal, stopWithin: stop.allow, exitWith }).parseAsync(args, {
       from: 'user',
     });
@@ -82,6 +84,24 @@ export async function runProgram(args: readonly string[], output: Output = termi
     return exitCodeOf(error);
   } finally {
     stop.end();
+  }
+}
+
+/**
+ * Every user of a machine sees the arguments of all programs, and messages repeat them.
+ *
+ * @throws OperatorError `usage.secret`
+ */
+function assertNoSecret(args: readonly string[]): void {
+  for (const arg of ownArguments(args)) {
+    const value = arg.replace(/^--[\w-]+=/, '');
+    const secret = /\w=\w/.test(value) ? undefined : secretIn(Buffer.from(value));
+    if (secret === undefined) continue;
+    throw new OperatorError({
+      code: 'usage.secret',
+      message: `an argument is ${secret}: a file is expected, as everybody on this machine can read arguments`,
+      fix: 'write it into a file of yours alone (umask 077), and name that file; it is in the history of your shell now',
+    });
   }
 }
 
@@ -144,8 +164,13 @@ function errorOf(thrown: unknown, signal: AbortSignal): unknown {
 }
 
 function wantsJson(args: readonly string[]): boolean {
+  return ownArguments(args).includes('--json');
+}
+
+/** What follows `--` is another program's. */
+function ownArguments(args: readonly string[]): readonly string[] {
   const end = args.indexOf('--');
-  return args.slice(0, end === -1 ? undefined : end).includes('--json');
+  return args.slice(0, end === -1 ? undefined : end);
 }
 
 function helpEpilogue(): string {

@@ -9,7 +9,7 @@ import {
   type LayerUnit,
 } from '../../image-layers/layer.ts';
 import { layersFor } from '../../image-layers/layers.ts';
-import { nearestWord, valueAt } from '../../settings/mistakes.ts';
+import { nearestWord, shown, valueAt } from '../../settings/mistakes.ts';
 import { OperatorError } from '../errors.ts';
 import { hostMirrorOf, securityMirrorBeside } from './apt-sources.ts';
 import { BASES, type BaseProfile } from './bases.ts';
@@ -148,7 +148,7 @@ function mirrorsOf(
     if (!/^https?:\/\/[^\s/?#@]+(\/[^\s?#]*)?$/.test(flag)) {
       throw new OperatorError({
         code: 'flag.invalid',
-        message: `invalid value for --mirror: "${flag}"`,
+        message: `invalid value for --mirror: ${shown(flag)}`,
         fix: `give an http or https address, such as ${base.mirror}`,
       });
     }

@@ -202,6 +202,16 @@ const STORAGE_REASONS: Readonly<Record<string, { reason: string; fix?: string }>
     reason: 'the disk quota is used up',
     fix: 'free some space (clusteros-build cache prune) or choose another folder',
   },
+  ELOOP: { reason: 'symbolic links lead in a circle', fix: 'remove the link, or name the file itself' },
+  ENAMETOOLONG: { reason: 'the name is too long', fix: 'name the file, not what is in it' },
+  EFBIG: {
+    reason: 'the file system keeps no file as large (FAT: 4 GiB)',
+    fix: 'choose a folder on another file system',
+  },
+  EIO: { reason: 'the device reports an error', fix: 'look at its state: sudo dmesg' },
+  EBUSY: { reason: 'it is in use', fix: 'unmount it, or end what uses it' },
+  ETXTBSY: { reason: 'it is a program that runs now', fix: 'end it first' },
+  EMFILE: { reason: 'too many files are open', fix: 'raise the limit: ulimit -n 4096' },
   EXDEV: { reason: 'source and destination are on different file systems' },
 };
 
