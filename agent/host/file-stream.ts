@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import * as path from 'node:path';
 import { storageError } from './storage-error.ts';
+import { throughTemporary } from './temporary.ts';
 
 /**
  * Write a file (0600) piece by piece; it appears whole and lasting when the pieces end, or not at all when they
@@ -13,9 +13,8 @@ import { storageError } from './storage-error.ts';
  * @throws AgentError `file.unwritable`, `disk.full`; whatever the pieces throw
  */
 export async function writeStreamDurable(file: string, pieces: AsyncIterable<Uint8Array>): Promise<number> {
-  const temporary = `${file}.${process.pid}.${randomBytes(6).toString('hex')}.tmp`;
-  let size = 0;
-  try {
+  return throughTemporary(file, async (temporary) => {
+    let size = 0;
     const handle = await onDisk(file, () => fs.open(temporary, 'wx', 0o600));
     try {
       for await (const piece of pieces) {
@@ -32,15 +31,20 @@ export async function writeStreamDurable(file: string, pieces: AsyncIterable<Uin
       await folder.sync().finally(() => folder.close());
     });
     return size;
-  } catch (cause) {
-    await fs.rm(temporary, { force: true });
-    throw cause;
-  }
+  });
 }
 
-/** A copy (0600) that appears whole and lasting, or not at all. @throws AgentError as {@link writeStreamDurable} */
+/** A copy (0600) that appears whole and lasting, or not at all. @throws AgentError `file.unreadable`, and as {@link writeStreamDurable} */
 export async function copyDurable(from: string, to: string): Promise<number> {
-  return writeStreamDurable(to, createReadStream(from));
+  return writeStreamDurable(to, piecesOf(from));
+}
+
+async function* piecesOf(file: string): AsyncGenerator<Uint8Array, void, void> {
+  try {
+    for await (const piece of createReadStream(file)) yield piece as Uint8Array;
+  } catch (cause) {
+    throw storageError('file.unreadable', `cannot read ${file}`, cause);
+  }
 }
 
 async function onDisk<T>(file: string, act: () => Promise<T>): Promise<T> {

@@ -1,10 +1,11 @@
-import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import * as path from 'node:path';
 import { AgentError } from '../errors.ts';
-import { isAlive } from './processes.ts';
 import { storageError } from './storage-error.ts';
+import { isLeftover, throughTemporary } from './temporary.ts';
+
+export { temporaryBeside } from './temporary.ts';
 
 /** What is known of a file before and after it was read. */
 export interface Found {
@@ -107,12 +108,12 @@ export async function look(file: string): Promise<Entry | undefined> {
  * @throws AgentError `file.unwritable`, `disk.full`; nothing is left behind
  */
 export async function writeDurable(file: string, data: string | Uint8Array, mode: number): Promise<void> {
-  await throughTemporary(file, data, mode, true, (temporary) => fs.rename(temporary, file));
+  await write(file, data, mode, true, (temporary) => fs.rename(temporary, file));
 }
 
 /** Like {@link writeDurable} for what a reboot may lose (/run): as atomic, without the two fsyncs. */
 export async function writeVolatile(file: string, data: string, mode: number): Promise<void> {
-  await throughTemporary(file, data, mode, false, (temporary) => fs.rename(temporary, file));
+  await write(file, data, mode, false, (temporary) => fs.rename(temporary, file));
 }
 
 /**
@@ -123,7 +124,7 @@ export async function writeVolatile(file: string, data: string, mode: number): P
  */
 export async function createDurable(file: string, data: string | Uint8Array, mode: number): Promise<boolean> {
   let created = true;
-  await throughTemporary(file, data, mode, true, async (temporary) => {
+  await write(file, data, mode, true, async (temporary) => {
     try {
       await fs.link(temporary, file);
     } catch (cause) {
@@ -139,9 +140,9 @@ export async function createDurable(file: string, data: string | Uint8Array, mod
 export async function removeLeftovers(folder: string): Promise<string[]> {
   const removed: string[] = [];
   for (const { name } of (await list(folder)) ?? []) {
-    const writer = /\.(\d+)\.[0-9a-f]{12}\.tmp$/.exec(name)?.[1];
-    if (writer === undefined || (Number(writer) !== process.pid && isAlive(Number(writer)))) continue;
-    await fs.rm(path.join(folder, name), { force: true });
+    const file = path.join(folder, name);
+    if (!isLeftover(file)) continue;
+    await fs.rm(file, { force: true });
     removed.push(name);
   }
   return removed;
@@ -188,27 +189,27 @@ export async function touch(file: string): Promise<void> {
   }
 }
 
-async function throughTemporary(
+async function write(
   file: string,
   data: string | Uint8Array,
   mode: number,
   durable: boolean,
   place: (temporary: string) => Promise<void>,
 ): Promise<void> {
-  const temporary = `${file}.${process.pid}.${randomBytes(6).toString('hex')}.tmp`;
   try {
-    const handle = await fs.open(temporary, 'wx', mode & 0o600);
-    try {
-      await handle.writeFile(data);
-      await handle.chmod(mode);
-      if (durable) await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await place(temporary);
-    if (durable) await syncFolder(path.dirname(file));
+    await throughTemporary(file, async (temporary) => {
+      const handle = await fs.open(temporary, 'wx', mode & 0o600);
+      try {
+        await handle.writeFile(data);
+        await handle.chmod(mode);
+        if (durable) await handle.sync();
+      } finally {
+        await handle.close();
+      }
+      await place(temporary);
+      if (durable) await syncFolder(path.dirname(file));
+    });
   } catch (cause) {
-    await fs.rm(temporary, { force: true });
     throw storageError('file.unwritable', `cannot write ${file}`, cause);
   }
 }
