@@ -3,6 +3,7 @@ import type { OwnPast } from '../discovery/own-past.ts';
 import type { Gossip, KnownCard, Mesh, Timers } from '../engine/resources.ts';
 import type { UnitState, Units } from '../engine/units.ts';
 import { expected } from '../errors.ts';
+import { clock } from '../host.ts';
 import type { Log } from '../log.ts';
 import type { Paths } from '../paths.ts';
 import { stepOf, USUAL } from '../timers/steps.ts';
@@ -131,7 +132,7 @@ export function createMember({ paths, units, log, keeper, mayRestart, past }: Me
   }
 
   async function act(step: JoiningStep, inputs: MemberInputs, wish: Wish, unit: UnitState): Promise<void> {
-    const { nowMs, self } = inputs;
+    const { nowMs, self, timers } = inputs;
     if (step.kind === 'set-aside') {
       await etcd.stop();
       const to = await setAside(paths.state, keeper.now().staleData ? undefined : log);
@@ -154,7 +155,7 @@ export function createMember({ paths, units, log, keeper, mayRestart, past }: Me
         runsWith = wish.timers;
       }
       const turn =
-        mayRestart?.() || inputs.timers.turn || (look.members && isTurn(self, look.members, nowMs));
+        mayRestart?.() || timers.turn || isTurn(self, look.members, clock.wallClock(), timers.step);
       if (outdated && turn) {
         runsWith = undefined;
         log.info('etcd is started again with new settings');
@@ -188,10 +189,8 @@ export function createMember({ paths, units, log, keeper, mayRestart, past }: Me
       steward.rest();
       return undefined;
     }
-    const handOver = async (targetID: string) => {
-      const done = { parse: () => undefined, timeoutMs: callMs, leader: true };
-      await transport.post(local, HAND_OVER, { targetID }, done);
-    };
+    const done = { parse: () => undefined, timeoutMs: callMs, leader: true };
+    const handOver = (targetID: string) => transport.post(local, HAND_OVER, { targetID }, done);
     return steward.pass({
       client,
       handOver,
