@@ -78,6 +78,19 @@ test('a lost majority comes back from a snapshot, and the node of the old cluste
   await cluster.kill(second);
   await cluster.kill(third);
   await cluster.until('no quorum', () => first.conditions.some(({ code }) => code === 'consensus.no-quorum'));
+  const fails = async () => {
+    throw new Error('no room');
+  };
+  await assert.rejects(first.part.recoverFromSnapshot(undefined, fails), /no room/);
+  await assert.rejects(first.part.forceNewCluster(fails), /no room/);
+  cluster.revive(third);
+  await cluster.until(
+    'a recovery that failed has changed nothing: with another voter there is a quorum again',
+    () => first.consensus?.quorum === true && votersOf(first).length > 1,
+  );
+  assert.equal(first.consensus?.genesis?.uuid, old);
+  await cluster.kill(third);
+  await cluster.until('no quorum', () => first.conditions.some(({ code }) => code === 'consensus.no-quorum'));
   await first.part.recoverFromSnapshot(undefined);
   await cluster.until(
     'a cluster of one',

@@ -6,6 +6,7 @@ import { clock, files, folders, programs } from '../host.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Log } from '../log.ts';
 import type { Paths } from '../paths.ts';
+import { stepOf } from '../timers/steps.ts';
 import { signBirth, uuidOf } from './birth.ts';
 import { dataFolder, freeName, holdsData, setAside } from './data.ts';
 import type { Keeper } from './durable.ts';
@@ -42,8 +43,11 @@ export interface Recovered {
 export type AfterRecovery = (etcd: EtcdClient) => Promise<readonly string[]>;
 
 const NOTHING_MORE: AfterRecovery = async () => [];
+/** On a machine of the usual pace. */
 const RESTORE_MS = 120_000;
 const FORCE_MS = 60_000;
+/** All keys of a full database are read at once. */
+const LOCAL_CALL_MS = 5_000;
 const MOST_KEYS = 20_000;
 const MOST_SHOWN = 10;
 
@@ -77,31 +81,53 @@ export async function recoverFromSnapshot(
     const before = await newestHere(local);
     await etcd.stop();
     const aside = await setAside(paths.state);
-    await folders.moveDurable(restored, dataFolder(paths.state));
-    await etcd.start(aloneAs(deps, genesis), clock.monotonicMs());
-    if (!(await leadsAlone(local, deps))) {
-      const { lastLines } = await etcd.observe();
-      await etcd.stop();
-      throw new AgentError({
-        code: 'recover.start',
-        exit: 'notDone',
-        message: `etcd does not start with the data of ${snapshot}`,
-        evidence: lastLines.slice(-3).join('\n'),
-        fix: aside ? `the data as it was is in ${aside}; take another snapshot` : 'take another snapshot',
-      });
-    }
-    const notes = [lostSince(before, await local.range('\0', { keysOnly: true })), ...(await after(local))];
-    await settle(deps, genesis);
-    const kept = aside ? `; the old data is in ${aside}` : '';
-    return { done: `began again from ${path.basename(snapshot)}${kept}`, notes };
+    return await orPutBack(deps, aside, async () => {
+      await folders.moveDurable(restored, dataFolder(paths.state));
+      await etcd.start(aloneAs(deps, genesis), clock.monotonicMs());
+      if (!(await leadsAlone(local, deps))) {
+        const message = `etcd does not start with the data of ${snapshot}`;
+        throw await notStarted(deps, 'recover.start', message, 'take another snapshot');
+      }
+      const notes = [lostSince(before, await local.range('\0', { keysOnly: true })), ...(await after(local))];
+      await settle(deps, genesis);
+      const kept = aside ? `; the old data is in ${aside}` : '';
+      return { done: `began again from ${path.basename(snapshot)}${kept}`, notes };
+    });
   } finally {
     await local.close();
   }
 }
 
+/** A recovery that fails leaves the node as it was: with other data its cluster could not take it back. */
+async function orPutBack<T>(
+  { etcd, paths }: RecoverDeps,
+  aside: string | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    await etcd.stop();
+    await folders.removeTree(dataFolder(paths.state));
+    if (aside !== undefined) await folders.moveDurable(aside, dataFolder(paths.state));
+    throw error;
+  }
+}
+
+async function notStarted({ etcd }: RecoverDeps, code: string, message: string, fix: string) {
+  const { lastLines } = await etcd.observe();
+  return new AgentError({
+    code,
+    exit: 'notDone',
+    message,
+    evidence: lastLines.slice(-3).join('\n'),
+    fix: `the data is as it was; ${fix}`,
+  });
+}
+
 /** Make a data folder of a cluster of this node alone; what runs is not touched: a bad file changes nothing. */
 async function restore(
-  { paths, identity, ownPeerUrl }: RecoverDeps,
+  { paths, identity, ownPeerUrl, wish }: RecoverDeps,
   snapshot: string,
   genesis: Genesis,
   more: readonly string[],
@@ -121,7 +147,7 @@ async function restore(
       `--data-dir=${restored}`,
       ...more,
     ],
-    { environment: { ETCDCTL_API: '3' }, timeoutMs: RESTORE_MS },
+    { environment: { ETCDCTL_API: '3' }, timeoutMs: RESTORE_MS * stepOf(wish.timers).slack },
   );
   if (code !== 0) {
     await folders.removeTree(restored);
@@ -191,33 +217,27 @@ export async function forceNewCluster(deps: RecoverDeps, after = NOTHING_MORE): 
   await etcd.stop();
   const copy = await freeName(paths.state);
   await folders.copyTree(dataFolder(paths.state), copy);
-  if (isCopy) {
-    // It was stopped in order: all that it was told is in it. Only `snapshot save` writes a checksum.
-    const database = path.join(copy, 'member', 'snap', 'db');
-    const restored = await restore(deps, database, genesis, ['--skip-hash-check']);
-    await folders.removeTree(dataFolder(paths.state));
-    await folders.moveDurable(restored, dataFolder(paths.state));
-  }
-  await etcd.start(aloneAs(deps, genesis), clock.monotonicMs(), !isCopy);
   const local = localClient(deps);
   try {
-    const leads = await leadsAlone(local, deps);
-    const { lastLines } = await etcd.observe();
-    if (!leads) {
+    return await orPutBack(deps, copy, async () => {
+      if (isCopy) {
+        // It was stopped in order: all that it was told is in it. Only `snapshot save` writes a checksum.
+        const database = path.join(copy, 'member', 'snap', 'db');
+        const restored = await restore(deps, database, genesis, ['--skip-hash-check']);
+        await folders.removeTree(dataFolder(paths.state));
+        await folders.moveDurable(restored, dataFolder(paths.state));
+      }
+      await etcd.start(aloneAs(deps, genesis), clock.monotonicMs(), !isCopy);
+      if (!(await leadsAlone(local, deps))) {
+        const message = 'etcd did not come up with --force-new-cluster';
+        throw await notStarted(deps, 'recover.force', message, 'try node-agent recover --from-snapshot');
+      }
+      const notes = ['Lost: what only other voters had; it cannot be counted here.', ...(await after(local))];
+      // Without the flag it is started again.
       await etcd.stop();
-      throw new AgentError({
-        code: 'recover.force',
-        exit: 'notDone',
-        message: 'etcd did not come up with --force-new-cluster',
-        evidence: lastLines.slice(-3).join('\n'),
-        fix: `the data as it was is in ${copy}; try node-agent recover --from-snapshot`,
-      });
-    }
-    const notes = ['Lost: what only other voters had; it cannot be counted here.', ...(await after(local))];
-    // Without the flag it is started again.
-    await etcd.stop();
-    await settle(deps, genesis);
-    return { done: `made a cluster of this node alone; the data as it was is in ${copy}`, notes };
+      await settle(deps, genesis);
+      return { done: `made a cluster of this node alone; the data as it was is in ${copy}`, notes };
+    });
   } finally {
     await local.close();
   }
@@ -227,16 +247,20 @@ function aloneAs({ wish, ownPeerUrl }: RecoverDeps, { uuid }: Genesis): Wish {
   return { ...wish, members: { [wish.nodeId]: ownPeerUrl }, state: 'existing', token: uuid };
 }
 
-function leadsAlone(local: EtcdClient, { localEndpoint }: RecoverDeps): Promise<boolean> {
+function leadsAlone(local: EtcdClient, { localEndpoint, wish }: RecoverDeps): Promise<boolean> {
   return awaited(async () => {
     const status = await local.status(localEndpoint);
     return status.leader === status.memberId;
-  }, FORCE_MS);
+  }, FORCE_MS * stepOf(wish.timers).slack);
 }
 
 /** Of the etcd here alone, whatever cluster it is of: restored data has another id than the cluster of before. */
-function localClient({ etcd, localEndpoint }: RecoverDeps): EtcdClient {
-  return createEtcdClient({ endpoints: () => [localEndpoint], tls: tlsFromFiles(() => etcd.tls) });
+function localClient({ etcd, localEndpoint, wish }: RecoverDeps): EtcdClient {
+  return createEtcdClient({
+    endpoints: () => [localEndpoint],
+    tls: tlsFromFiles(() => etcd.tls),
+    timeoutMs: Math.max(LOCAL_CALL_MS, stepOf(wish.timers).callMs),
+  });
 }
 
 function nextGenesis({ keeper, identity }: RecoverDeps): Genesis {
