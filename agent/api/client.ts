@@ -2,6 +2,9 @@ import { AgentError, EXIT_CODES, type ExitName } from '../errors.ts';
 import { unixSocket } from '../host.ts';
 import { ANSWER_MS } from './last-known.ts';
 
+/** Engines may have to be stopped. */
+export const ORDER_MS = 60_000;
+
 /**
  * Ask the running agent.
  *
@@ -18,7 +21,12 @@ export async function ask<T>(socket: string, path: string, timeoutMs = ANSWER_MS
  *
  * @throws as {@link ask}
  */
-export async function order<T>(socket: string, path: string, body: unknown, timeoutMs = 60_000): Promise<T> {
+export async function order<T>(
+  socket: string,
+  path: string,
+  body: unknown,
+  timeoutMs = ORDER_MS,
+): Promise<T> {
   return send<T>(socket, { method: 'POST', path, body }, timeoutMs);
 }
 

@@ -1,5 +1,5 @@
-import { ask } from '../api/client.ts';
-import { readLastKnown } from '../api/last-known.ts';
+import { ask, ORDER_MS, order } from '../api/client.ts';
+import { ANSWER_MS, readLastKnown } from '../api/last-known.ts';
 import type { Environment, Paths } from '../paths.ts';
 import type { Asker } from './confirm.ts';
 
@@ -20,6 +20,17 @@ export interface Options {
 /** Ask the running agent, which may take as long as it said that its machine needs. @throws as {@link ask} */
 export async function askAgent<T>({ paths }: Pick<Context, 'paths'>, path: string): Promise<T> {
   return ask<T>(paths.socket, path, (await readLastKnown(paths))?.answerMs);
+}
+
+/** Have the running agent do something: on a slow machine it takes longer in proportion. @throws as {@link order} */
+export async function orderAgent<T>(
+  { paths }: Pick<Context, 'paths'>,
+  path: string,
+  body: unknown,
+  timeoutMs = ORDER_MS,
+): Promise<T> {
+  const { answerMs = ANSWER_MS } = (await readLastKnown(paths)) ?? {};
+  return order<T>(paths.socket, path, body, timeoutMs * Math.max(1, answerMs / ANSWER_MS));
 }
 
 /** A document for programs, or its text for people. */

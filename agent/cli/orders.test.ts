@@ -161,11 +161,9 @@ test('a snapshot to recover from may lie where the agent cannot read, and is nam
   await assert.rejects(missing, { code: 'recover.no-snapshot', exit: 'usage' });
   await run('recover', '--yes', '--from-snapshot', inside);
   await run('recover', '--yes', '--from-snapshot', path.relative('.', outside));
-  const copy = inside.replace('snapshots/s.db', 'recover-from.db');
-  assert.deepEqual(asked, [
-    { mode: 'from-snapshot', snapshot: inside },
-    { mode: 'from-snapshot', snapshot: copy },
-  ]);
+  assert.deepEqual(asked[0], { mode: 'from-snapshot', snapshot: inside });
+  const { snapshot: copy } = asked[1] as { snapshot: string };
+  assert.match(copy, /\/state\/recover-from\.db\.\d+\.[0-9a-f]{12}\.tmp$/, 'as leftovers are named');
   assert.ok(!existsSync(copy), 'the copy is gone');
 });
 

@@ -1,12 +1,12 @@
 import * as path from 'node:path';
-import { ask, order } from '../api/client.ts';
+import { ask } from '../api/client.ts';
 import type { MemberView } from '../api/view.ts';
 import { AgentError } from '../errors.ts';
 import { clock, fileStream, files } from '../host.ts';
 import { findMember } from '../operations/find-node.ts';
 import type { Done, RecoverWish, TokenView } from '../operations/operations.ts';
 import { confirm, isYes } from './confirm.ts';
-import { askAgent, type Context, type Options, printResult } from './context.ts';
+import { askAgent, type Context, type Options, orderAgent, printResult } from './context.ts';
 import { printable } from './table.ts';
 import { tokenTable } from './token.ts';
 
@@ -129,14 +129,17 @@ async function mustBeFile(file: string): Promise<void> {
   });
 }
 
-/** The agent's unit sees no home and has a /tmp of its own: what lies elsewhere is copied to its folder meanwhile. */
+/**
+ * The agent's unit sees no home and has a /tmp of its own: what lies elsewhere is copied to its folder meanwhile, under
+ * a name that the agent removes when this command was killed.
+ */
 async function whereTheAgentReads(
   file: string,
   state: string,
   work: (place: string) => Promise<void>,
 ): Promise<void> {
   if (file.startsWith(`${state}/`)) return await work(file);
-  const copy = path.join(state, 'recover-from.db');
+  const copy = files.temporaryBeside(path.join(state, 'recover-from.db'));
   try {
     await fileStream.copyDurable(file, copy);
     await work(copy);
@@ -185,6 +188,6 @@ function recoverWish({ fromSnapshot, forceNewCluster, follow, trustDisk }: Recov
 }
 
 async function send(context: Context, options: Options, path: string, body: unknown, timeoutMs?: number) {
-  const done = await order<Done>(context.paths.socket, path, body, timeoutMs);
+  const done = await orderAgent<Done>(context, path, body, timeoutMs);
   printResult(context, options, done, (it) => (it.note === undefined ? it.done : `${it.done}\n${it.note}`));
 }

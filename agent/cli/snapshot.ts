@@ -1,9 +1,8 @@
 import * as path from 'node:path';
-import { order } from '../api/client.ts';
 import { AgentError } from '../errors.ts';
 import { fileStream, files } from '../host.ts';
 import type { SnapshotView } from '../operations/operations.ts';
-import { askAgent, type Context, type Options, printResult } from './context.ts';
+import { askAgent, type Context, type Options, orderAgent, printResult } from './context.ts';
 import { table } from './table.ts';
 
 /** A large database takes minutes. */
@@ -28,7 +27,7 @@ export async function snapshotSave(
       fix: 'name a new file: node-agent snapshot save FILE',
     });
   }
-  const taken = await order<SnapshotView>(context.paths.socket, '/v1/snapshots', {}, LONG_MS);
+  const taken = await orderAgent<SnapshotView>(context, '/v1/snapshots', {}, LONG_MS);
   await fileStream.copyDurable(taken.file, to);
   printResult(
     context,

@@ -1,9 +1,8 @@
-import { order } from '../api/client.ts';
 import { parseDuration } from '../api/since.ts';
 import { AgentError } from '../errors.ts';
 import { clock } from '../host.ts';
 import { type CreatedToken, type Done, TOKEN_LIMITS, type TokenView } from '../operations/operations.ts';
-import { askAgent, type Context, type Options, printResult } from './context.ts';
+import { askAgent, type Context, type Options, orderAgent, printResult } from './context.ts';
 import { table } from './table.ts';
 
 interface TokenOptions extends Options {
@@ -26,7 +25,7 @@ export async function tokenCreate(context: Context, options: TokenOptions): Prom
     uses: Number(options.uses),
     ...(options.note === undefined ? {} : { note: options.note }),
   };
-  const created = await order<CreatedToken>(context.paths.socket, '/v1/tokens', wish);
+  const created = await orderAgent<CreatedToken>(context, '/v1/tokens', wish);
   printResult(
     context,
     options,
@@ -63,7 +62,7 @@ export async function tokenRevoke(
   [id = '']: readonly string[],
 ): Promise<void> {
   // People paste the whole token; its secret is no business of the socket.
-  const done = await order<Done>(context.paths.socket, '/v1/tokens/revoke', { id: id.split('.')[0] });
+  const done = await orderAgent<Done>(context, '/v1/tokens/revoke', { id: id.split('.')[0] });
   printResult(context, options, done, (it) => it.done);
 }
 
