@@ -149,7 +149,7 @@ test('an error of an operation crosses the socket with its code, exit code, evid
 test('an agent without the parts says so, and status and members tell the view', async (t) => {
   const socket = await served(t, {});
   for (const path of ['/v1/events', '/v1/metrics', '/v1/tokens']) {
-    await assert.rejects(ask(socket, path), { evidence: /this agent has no/ });
+    await assert.rejects(ask(socket, path), { code: 'agent.not-ready', message: /this agent has no/ });
   }
   const status = await ask<Record<string, Record<string, unknown>>>(socket, '/v1/status');
   assert.equal(status.cluster?.name, 'lab');
