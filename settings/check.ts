@@ -7,6 +7,8 @@ interface CheckOptions {
   readonly showFound: boolean;
   /** What only several values together get wrong. It passes over what has a mistake of its own. */
   readonly more?: (value: unknown) => readonly Mistake[];
+  /** Not for what another program reads: it takes a number without quotes for a number. */
+  readonly asWritten?: boolean;
   /** Other words for a mistake of the schema. */
   readonly say?: (mistake: Mistake) => Mistake;
 }
@@ -21,7 +23,8 @@ export function checkDocument<S extends z.ZodType>(
   options: CheckOptions,
 ): Checked<z.output<S>> {
   if (document.value === undefined) return { mistakes: document.mistakes };
-  const value = withStrings(withoutEmpty(document.value), document, schema);
+  const plain = withoutEmpty(document.value);
+  const value = options.asWritten === false ? plain : withStrings(plain, document, schema);
   const result = schema.safeParse(value);
   const keysAt = (path: readonly PropertyKey[]) => keysBelow(schema, path);
   const own = result.success

@@ -52,7 +52,7 @@ export function mistakesOf(
       const words = issue.values.map(String);
       const word = valueAt(value, issue.path);
       const nearest = typeof word === 'string' ? nearestWord(word, words) : undefined;
-      const quoted = nearest === word ? ' without quotes' : '';
+      const quoted = nearest !== undefined && nearest === word ? ' without quotes' : '';
       const text = `${expectedOneOf(words)}${quoted}${found(issue.path)}`;
       return [{ path: issue.path, text, nearest: quoted === '' ? nearest : undefined }];
     }

@@ -5,7 +5,7 @@
  */
 import * as z from 'zod';
 import { keysBelow } from './check.ts';
-import { type Mistake, mistakesOf } from './mistakes.ts';
+import { type Mistake, mistakesOf, nearestWord, valueAt } from './mistakes.ts';
 
 const interfaceName = z
   .string()
@@ -147,8 +147,52 @@ export function saidOfNetwork(mistake: Mistake): Mistake {
   if (!own) return mistake;
   return {
     path: mistake.path,
-    text: 'cloud-init drops it without a word; write it as a unit of systemd-networkd (files: in cluster.yaml)',
+    text: DROPPED_TEXT,
   };
+}
+
+const DROPPED_TEXT =
+  'cloud-init drops it without a word; write it as a unit of systemd-networkd (files: in cluster.yaml)';
+
+/** What the same renderer carries out of the older form, in which a list says what there is. */
+const OLDER: Readonly<Record<string, readonly string[]>> = {
+  physical: ['type', 'name', 'mac_address', 'mtu', 'accept-ra', 'subnets'],
+  loopback: ['type', 'name', 'subnets'],
+  nameserver: ['type', 'address', 'search', 'interface'],
+  route: ['type', 'id', 'destination', 'network', 'netmask', 'gateway', 'metric'],
+};
+const OLDER_SUBNET = [
+  ...['type', 'control', 'address', 'netmask', 'prefix', 'broadcast', 'gateway'],
+  ...['dns_nameservers', 'dns_search', 'routes', 'ipv4', 'ipv6'],
+];
+
+/** What is wrong with a network-config of version 1. */
+export function olderNetworkMistakes(value: unknown): Mistake[] {
+  const config = valueAt(value, ['config']);
+  if (config === 'disabled') return [];
+  if (!Array.isArray(config)) return [{ path: ['config'], text: 'expected a list' }];
+  return config.flatMap((entry: unknown, index): Mistake[] => {
+    const path = ['config', index];
+    const type = valueAt(entry, ['type']);
+    const known = typeof type === 'string' ? OLDER[type] : undefined;
+    if (known === undefined) return [{ path: [...path, 'type'], text: DROPPED_TEXT }];
+    const subnets = valueAt(entry, ['subnets']);
+    const below = (Array.isArray(subnets) ? subnets : []).flatMap((subnet, at) =>
+      unknownKeys([...path, 'subnets', at], subnet, OLDER_SUBNET),
+    );
+    return [...unknownKeys(path, entry, known), ...below];
+  });
+}
+
+/** The keys of a map that are not among those that are known. */
+export function unknownKeys(
+  path: readonly PropertyKey[],
+  value: unknown,
+  known: readonly string[],
+): Mistake[] {
+  return Object.keys(typeof value === 'object' && value !== null ? value : {})
+    .filter((key) => !known.includes(key))
+    .map((key) => ({ path: [...path, key], text: 'unknown key', nearest: nearestWord(key, known) }));
 }
 
 function isInterface(path: readonly PropertyKey[]): boolean {

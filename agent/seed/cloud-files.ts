@@ -4,8 +4,13 @@
  * nothing of a file but its keys, since user-data may hold secrets.
  */
 import { checkDocument } from '../../settings/check.ts';
-import { describeMistake, valueAt } from '../../settings/mistakes.ts';
-import { networkSchema, saidOfNetwork } from '../../settings/network-config.ts';
+import { describeMistake, type Mistake, nearestWord, valueAt } from '../../settings/mistakes.ts';
+import {
+  networkSchema,
+  olderNetworkMistakes,
+  saidOfNetwork,
+  unknownKeys,
+} from '../../settings/network-config.ts';
 import { readText } from '../../settings/text.ts';
 import { readYaml, type YamlDocument } from '../../settings/yaml.ts';
 import type { CLOUD_FILES } from './names.ts';
@@ -68,28 +73,73 @@ export function cloudMistakes(name: CloudFile, bytes: Uint8Array): string[] {
 }
 
 function networkMistakes(document: YamlDocument): string[] {
-  // The older form has other rules, and nobody writes it by hand any more.
-  if (document.empty || valueAt(document.value, ['version']) === 1) return [];
-  const { mistakes = [] } = checkDocument(document, networkSchema, { showFound: false, say: saidOfNetwork });
+  if (document.empty) return [];
+  if (valueAt(document.value, ['version']) === 1)
+    return placed('network-config', document, olderNetworkMistakes(document.value));
+  const { mistakes = [] } = checkDocument(document, networkSchema, {
+    showFound: false,
+    asWritten: false,
+    // 52:54:00:12:34:56 is a number in YAML 1.1, and the search domain no is false.
+    say: (mistake) =>
+      mistake.text === 'expected a string' && valueAt(document.value, mistake.path) !== undefined
+        ? { ...mistake, text: 'expected a string: put it in quotes' }
+        : saidOfNetwork(mistake),
+  });
   return mistakes.map((mistake) => describeMistake('network-config', mistake));
 }
 
-function notDone(name: CloudFile, { value, placeOf }: YamlDocument): string[] {
+function placed(name: CloudFile, { placeOf }: YamlDocument, mistakes: readonly Mistake[]): string[] {
+  return mistakes.map((mistake) => describeMistake(name, { ...mistake, place: placeOf(mistake.path) }));
+}
+
+function notDone(name: CloudFile, document: YamlDocument): string[] {
+  const { value } = document;
   const settings = Object.entries(value ?? {});
   const names = settings.map(([key]) => key);
   // Whoever names the modules knows what they do.
   if (names.some((key) => /^cloud_(init|config|final)_modules$/.test(key))) return [];
   const done = new Set([...Object.values(MODULE_KEYS).flat(), ...WITHOUT_EFFECT]);
-  return settings
+  const ignored = settings
     .filter(([key, said]) => !done.has(key) && AS_IT_IS[key]?.includes(said) !== true)
-    .map(([key]) =>
-      describeMistake(name, { path: [key], text: INSTEAD[key] ?? NOT_RUN, place: placeOf([key]) }),
-    );
+    .map(([key]) => ({ path: [key], text: INSTEAD[key] ?? NOT_RUN, nearest: nearestWord(key, [...done]) }));
+  return placed(name, document, [
+    ...ignored,
+    ...inItems(value, 'users', USER_KEYS, ['ssh_import_id']),
+    ...inItems(value, 'write_files', FILE_KEYS, ['defer']),
+  ]);
+}
+
+/** Keys of an account (cloudinit/distros, ug_util.py: a dash is as good as _) and of a file. */
+const USER_KEYS = [
+  ...['name', 'gecos', 'homedir', 'primary_group', 'groups', 'create_groups', 'selinux_user', 'system'],
+  ...['shell', 'sudo', 'doas', 'uid', 'inactive', 'expiredate', 'lock_passwd', 'snapuser'],
+  ...['passwd', 'hashed_passwd', 'plain_text_passwd', 'no_create_home', 'no_log_init', 'no_user_group'],
+  ...['ssh_authorized_keys', 'ssh_redirect_user', 'ssh_import_id'],
+];
+const FILE_KEYS = ['path', 'content', 'source', 'owner', 'permissions', 'encoding', 'append', 'defer'];
+
+/** cloud-init passes over a key that is misspelt: an account then has no SSH key. @param other known, and not done */
+function inItems(
+  value: unknown,
+  list: string,
+  known: readonly string[],
+  other: readonly string[],
+): Mistake[] {
+  const items = valueAt(value, [list]);
+  return (Array.isArray(items) ? items : []).flatMap((item: unknown, index) => {
+    const spelt = list === 'users' ? [...known, ...known.map((key) => key.replaceAll('_', '-'))] : known;
+    const notRun = other.filter((key) => ![undefined, false].includes(valueAt(item, [key]) as undefined));
+    return [
+      ...unknownKeys([list, index], item, spelt),
+      ...notRun.map((key) => ({ path: [list, index, key], text: INSTEAD[key] ?? NOT_RUN })),
+    ];
+  });
 }
 
 const NOT_RUN = 'ignored: this image does not run the module of cloud-init for it';
 const INSTEAD: Readonly<Record<string, string>> = {
   ssh_authorized_keys: 'ignored here: expected below a user in users:',
+  defer: 'ignored: this image does not run write_files_deferred; use runcmd',
   ssh_import_id: 'ignored: write the keys below a user in users:',
   packages: 'ignored: packages belong into the image (packages: in cluster.yaml), or into runcmd',
 };

@@ -33,6 +33,7 @@ test('an error of cloud-init is a condition, a warning is told of the seed, and 
     identity: {},
     key: Buffer.alloc(32),
     settings: { settings: {} },
+    spoilt: [],
     seed: [{ item: 'cloud-init', source: 'seed', outcome: 'refused', reason: 'errors', at: '' }],
   } as unknown as Facts;
   const [condition] = conditionsOf(facts, [], [], 0);

@@ -45,6 +45,21 @@ test('names that look like ours are told with the right one', () => {
   assert.equal(misnamed(['clusteros'], ['user-data'])[0]?.reason, 'expected user-data: rename it');
 });
 
+test('a seed that lies one folder too deep is told; the examples and other folders are not', () => {
+  const deeper = {
+    'my seed': ['clusteros', 'user-data'],
+    lab: ['CLUSTER.KEY'],
+    examples: ['cluster.key', 'user-data'],
+    photos: ['holiday.jpg'],
+  };
+  const told = misnamed(Object.keys(deeper), [], deeper);
+  assert.deepEqual(
+    told.map(({ name }) => name),
+    ['my seed', 'lab'],
+  );
+  assert.match(told[0]?.reason ?? '', /one folder too deep: move/);
+});
+
 test('a copy beside the file itself is told as that, and what computers leave behind is not told', () => {
   const copies = misnamed(['clusteros'], ['cluster.key', 'cluster.key.bak', 'Cluster.Key']);
   assert.deepEqual(

@@ -8,6 +8,9 @@ import { nearestWord } from '../../settings/mistakes.ts';
 /** The folder of the CIDATA volume that is ours. */
 export const SEED_FOLDER = 'clusteros';
 
+/** Of a stick of ours: what one copies from. */
+const SAMPLE_FOLDER = 'examples';
+
 /** What the seed says to the installer of a live medium; no node has any use for it. */
 export const INSTALL_SETTINGS = 'install.yaml';
 
@@ -37,10 +40,12 @@ export function isLitter(name: string): boolean {
  *
  * @param root what is on the volume
  * @param folder what is in its folder for us
+ * @param deeper what is in the other folders of the volume
  */
 export function misnamed(
   root: readonly string[],
   folder: readonly string[],
+  deeper: Readonly<Record<string, readonly string[]>> = {},
 ): { readonly name: string; readonly place: string; readonly reason: string }[] {
   const within = (names: readonly string[], here: readonly string[], place: string) =>
     names
@@ -59,12 +64,22 @@ export function misnamed(
   const folders = root.filter(
     (name) => name !== entryOf(root, SEED_FOLDER) && squeezed(name) === SEED_FOLDER,
   );
+  // Whoever drags a folder onto a stick gets that folder, and not what is in it.
+  const tooDeep = Object.entries(deeper).filter(
+    ([name, names]) =>
+      !folders.includes(name) &&
+      name.toLowerCase() !== SAMPLE_FOLDER &&
+      [SEED_FOLDER, ...OURS].some((wanted) => entryOf(names, wanted) !== undefined),
+  );
   return [
     ...within(root, CLOUD_FILES, ''),
+    ...tooDeep.map(([name]) => ({ name, place: '', reason: NOT_DEEPER })),
     ...folders.map((name) => ({ name, place: '', reason: `expected the folder ${SEED_FOLDER}: rename it` })),
     ...within(folder, inFolder, `${SEED_FOLDER}/`),
   ];
 }
+
+const NOT_DEEPER = 'a seed is in it, one folder too deep: move what is in it to the top of the volume';
 
 /** `Cluster.Key (1).txt` means `cluster.key`. */
 function meantBy(name: string): string | undefined {

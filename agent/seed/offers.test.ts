@@ -75,6 +75,41 @@ test('what cloud-init would pass over without a word is told with its line', asy
       'network-config:4:1: vlans: cloud-init drops it without a word; write it as a unit of systemd-networkd (files: in cluster.yaml)',
     ],
   ]);
+  put(
+    'user-data',
+    '#cloud-config\nusers:\n- {name: a, ssh_authorised_keys: [x]}\n- {ssh-authorized-keys: []}\n',
+  );
+  put(
+    'network-config',
+    'version: 1\nconfig:\n- {type: physical, name: e0, subnets: [{type: dhcp}]}\n- {type: bond}\n',
+  );
+  mkdirSync(path.join(paths.seed, 'seed/clusteros'), { recursive: true });
+  assert.deepEqual(await told(), [
+    ['seed', 'a seed is in it, one folder too deep: move what is in it to the top of the volume'],
+    [
+      'user-data',
+      'user-data:3:13: users[0].ssh_authorised_keys: unknown key; did you mean ssh_authorized_keys?',
+    ],
+    [
+      'network-config',
+      'network-config:4:4: config[1].type: cloud-init drops it without a word; write it as a unit of systemd-networkd (files: in cluster.yaml)',
+    ],
+  ]);
+  put(
+    'user-data',
+    '#cloud-config\nusers: [{name: a, ssh_import_id: [gh:a]}]\nwrite_files: [{path: /a, defer: true}]\n',
+  );
+  put(
+    'network-config',
+    'version: 2\nethernets: {e: {match: {macaddress: 52:54:00:12:34:56}, set-name: e, dhcp4: true}}\n',
+  );
+  assert.deepEqual(
+    (await told()).map(([, reason]) => reason?.replace(/; use runcmd|, such as.*/, '')).slice(1),
+    [
+      'user-data:2:19: users[0].ssh_import_id: ignored: write the keys below a user in users:; user-data:3:26: write_files[0].defer: ignored: this image does not run write_files_deferred',
+      'network-config:2:25: ethernets.e.match.macaddress: expected a string: put it in quotes',
+    ],
+  );
   put('user-data', 'users: [{name: anna, passwd: secret}]\n');
-  assert.match((await told())[0]?.[1] ?? '', /^user-data:1:1: expected #cloud-config as the first line/);
+  assert.match((await told())[1]?.[1] ?? '', /^user-data:1:1: expected #cloud-config as the first line/);
 });

@@ -44,7 +44,7 @@ export async function collectOffers(paths: Paths, environment: Environment): Pro
 
 /** What the volume offers: the files of ours, what only looks like one, and what cloud-init will not do. */
 async function seedOffers(paths: Paths): Promise<Offer[]> {
-  const { root, folder, inside } = await listSeed(paths);
+  const { root, folder, inside, deeper } = await listSeed(paths);
   const names = inside.map(({ name }) => name);
   const read = await Promise.all(
     NODE_FILES.map(async (item) => {
@@ -55,6 +55,7 @@ async function seedOffers(paths: Paths): Promise<Offer[]> {
   const told = misnamed(
     root.map(({ name }) => name),
     names,
+    deeper,
   );
   const ours = [...NODE_FILES, INSTALL_SETTINGS].map((item) => entryOf(names, item));
   const strange = names.filter(
@@ -84,8 +85,20 @@ async function listSeed({ seed }: Paths) {
     SEED_FOLDER,
   );
   const folder = path.join(seed, name ?? SEED_FOLDER);
-  return { root, folder, inside: (await files.list(folder)) ?? [] };
+  const others = root.filter(
+    (entry) => entry.kind === 'folder' && entry.name !== name && !isLitter(entry.name),
+  );
+  const deeper = await Promise.all(
+    others.slice(0, MOST_FOLDERS).map(async (entry) => {
+      const below = (await files.list(path.join(seed, entry.name))) ?? [];
+      return [entry.name, below.map((it) => it.name)] as const;
+    }),
+  );
+  return { root, folder, inside: (await files.list(folder)) ?? [], deeper: Object.fromEntries(deeper) };
 }
+
+/** A stick may be full of its owner's folders. */
+const MOST_FOLDERS = 32;
 
 async function cloudOffers(paths: Paths, root: readonly { readonly name: string }[]): Promise<Offer[]> {
   const kept = await files.readLimited(userDataIgnored(paths), OFFER_LIMIT);
@@ -140,13 +153,14 @@ export async function readInstallSettings(paths: Paths): Promise<{
   readonly bytes: Buffer | undefined;
   readonly ignored: readonly string[];
 }> {
-  const { root, folder, inside } = await listSeed(paths);
+  const { root, folder, inside, deeper } = await listSeed(paths);
   const names = inside.map(({ name }) => name);
   const file = path.join(folder, entryOf(names, INSTALL_SETTINGS) ?? INSTALL_SETTINGS);
   const found = await files.readLimited(file, OFFER_LIMIT);
   const told = misnamed(
     root.map(({ name }) => name),
     names,
+    deeper,
   );
   return {
     file,
