@@ -69,3 +69,15 @@ test('a cluster that cannot be left, a mesh that is gone and a torn marker do no
   assert.deepEqual(done, ['stop-engines']);
   assert.deepEqual(readdirSync(paths.state), []);
 });
+
+test('a disk that takes no marker, since it is full, does not keep a node from forgetting', async (t) => {
+  const { paths, put } = makeSandbox(t);
+  // Nothing can take the place of a folder.
+  put('state/reset.json/x', '');
+  put('state/large', 'x');
+  const done: string[] = [];
+  assert.ok(await isResetRequested(paths));
+  await performReset(paths, hooks(done), log);
+  assert.deepEqual(done, ['leave', 'stop-engines', 'tear-down-mesh']);
+  assert.deepEqual(readdirSync(paths.state), []);
+});

@@ -60,7 +60,10 @@ export async function performReset(paths: Pick<Paths, 'state'>, hooks: ResetHook
     }
     if (name === 'wipe') break;
     marker = { ...marker, done: [...marker.done, name] };
-    await saveMarker(paths, marker);
+    await saveMarker(paths, marker).catch((error: unknown) => {
+      // A full disk is no reason to keep what fills it: after a power cut the step is only done again.
+      log.warning('reset goes on without having noted a step', { step: name, reason: String(error) });
+    });
   }
   await wipe.removeTree(markerFile(paths));
 }
@@ -75,8 +78,8 @@ async function wipeState(paths: Pick<Paths, 'state'>): Promise<void> {
 /** A marker that cannot be read still means a reset; every step is then done again. */
 async function loadMarker(paths: Pick<Paths, 'state'>): Promise<Marker> {
   const none: Marker = { version: 1, requestedAt: '', done: [] };
-  const found = await files.readLimited(markerFile(paths), 4096);
   try {
+    const found = await files.readLimited(markerFile(paths), 4096);
     return markerSchema.safeParse(JSON.parse(found?.bytes.toString('utf8') ?? '')).data ?? none;
   } catch {
     return none;
