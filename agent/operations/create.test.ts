@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { makeCard } from '../discovery/card.ts';
 import type { Card, Consensus, RegisteredNode } from '../engine/resources.ts';
@@ -140,6 +140,9 @@ test('joined addresses are kept once each, at most 64, and only if they are some
   const joins = await loadJoins(paths.state);
   assert.equal(joins.length, 64);
   assert.deepEqual(joins.slice(-2), ['10.0.0.69', '[2001:db8::7]:7947']);
+  rmSync(`${paths.state}/joins.json`);
+  mkdirSync(`${paths.state}/joins.json`);
+  assert.deepEqual(await loadJoins(paths.state), [], 'the agent starts, whatever stands there');
 });
 
 test('an address that is forgotten is asked no more, and brings no node back that has left', async (t) => {

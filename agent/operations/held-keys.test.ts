@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { statSync, writeFileSync } from 'node:fs';
+import { chmodSync, statSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import type { Resources } from '../engine/resources.ts';
 import type { Facts } from '../gather.ts';
@@ -15,6 +15,7 @@ import { caKeysOf, gossipKeys } from './key-uses.ts';
 import { retire, retiredKeysFile, saveRetiredKeys } from './retired-keys.ts';
 import { rotationController, STUCK_MS } from './rotation-controller.ts';
 import { beginRotation, readAcks } from './rotation-records.ts';
+import { nextKeyFile } from './rotation-store.ts';
 
 const [OLD, NEW] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)];
 const next = { rotation: '0123456789abcdef', phase: 'drop', key: NEW } as const;
@@ -36,6 +37,21 @@ test('an adopted key is the cluster key, the old one is only remembered, and who
   assert.equal(statSync(retiredKeysFile(paths.state)).mode & 0o777, 0o600);
   const again = await createKeyHolder(paths.state, () => new Date());
   assert.deepEqual(again.retired()[0]?.channel, clusterSubkey(OLD, 'channel'));
+});
+
+test('keys that are spoilt while the agent runs stay as they were, and other files spoil no key', async (t) => {
+  const { paths, put } = makeSandbox(t);
+  const file = put('state/cluster.key', `${OLD.toString('base64')}\n`);
+  const keys = await createKeyHolder(paths.state, () => new Date());
+  writeFileSync(file, 'no key');
+  assert.deepEqual(await keys.load(), { current: OLD });
+  writeFileSync(file, `${NEW.toString('base64')}\n`);
+  assert.deepEqual(await keys.load(), { current: NEW });
+  await keys.holdNext(next);
+  chmodSync(nextKeyFile(paths.state), 0o644);
+  put('state/rotation.json/x', '');
+  const again = await createKeyHolder(paths.state, () => new Date());
+  assert.deepEqual(again.now(), { current: NEW }, 'the rotation gives the next key out again');
 });
 
 test('cut short at any step, the old key is never the only one that is known to be old', async (t) => {

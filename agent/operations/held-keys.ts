@@ -5,7 +5,7 @@ import { adoptNextKey, forgetNextKey, holdNextKey, loadHeldKeys, reachRotation }
 
 /** The cluster keys of this node: on the disk, and at hand for whoever needs them at once. */
 export interface KeyHolder {
-  /** As of the last load or change; undefined while the node holds no key that can be trusted. */
+  /** As of the last load or change that went well; undefined while the node never held a key that can be trusted. */
   now(): HeldKeys | undefined;
   /** Keys that were replaced within the last 30 days, newest first. */
   retired(): readonly RetiredKey[];
@@ -29,9 +29,8 @@ export async function createKeyHolder(state: string, wallClock: () => Date): Pro
     try {
       held = await loadHeldKeys(state);
     } catch (error) {
-      // Shown as a condition by whoever gathers the facts.
+      // Shown as a condition by whoever gathers the facts; the node goes on by the keys that it had.
       if (!(error instanceof AgentError)) throw error;
-      held = undefined;
     }
     return held;
   };

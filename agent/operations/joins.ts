@@ -16,9 +16,9 @@ function joinsFile(state: string): string {
 
 /** Newest last; empty when there are none or the file is damaged: it can be said again. */
 export async function loadJoins(state: string): Promise<readonly string[]> {
-  const found = await files.readLimited(joinsFile(state), LIMIT);
-  if (found === undefined) return [];
   try {
+    const found = await files.readLimited(joinsFile(state), LIMIT);
+    if (found === undefined) return [];
     const { data } = fileSchema.safeParse(JSON.parse(found.bytes.toString('utf8')));
     return data?.addresses.filter(isAddress) ?? [];
   } catch {

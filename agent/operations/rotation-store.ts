@@ -1,5 +1,6 @@
 import * as path from 'node:path';
 import * as z from 'zod';
+import { AgentError } from '../errors.ts';
 import { files, processes } from '../host.ts';
 import { decodeKey, refuseLooseFile } from '../identity/identity.ts';
 import { keyFile, loadKey } from '../identity/key-store.ts';
@@ -19,21 +20,29 @@ export function nextKeyFile(state: string): string {
 }
 
 /**
- * The keys on the disk; undefined when the node holds no cluster key. A damaged file of the next key counts as
- * absent: the rotation gives it out again.
+ * The keys on the disk; undefined when the node holds no cluster key. A file of the next key that is damaged, or that
+ * others may read, counts as absent: the rotation gives it out again.
  *
- * @throws AgentError as {@link loadKey}; `key.mode`, `key.owner` for the next key
+ * @throws AgentError as {@link loadKey}
  */
 export async function loadHeldKeys(state: string): Promise<HeldKeys | undefined> {
   const current = await loadKey(state);
   if (current === undefined) return undefined;
-  const file = nextKeyFile(state);
-  const found = await files.readLimited(file, LIMIT);
-  if (found !== undefined)
-    refuseLooseFile({ path: file, mode: found.mode, uid: found.uid, ownUid: processes.self().uid }, 'key');
-  const next = found && parseNext(found.bytes.toString('utf8'));
+  const next = await loadNext(nextKeyFile(state));
   const reached = await loadReached(state);
   return { current, ...(next === undefined ? {} : { next }), ...(reached === undefined ? {} : { reached }) };
+}
+
+async function loadNext(file: string): Promise<NextKey | undefined> {
+  try {
+    const found = await files.readLimited(file, LIMIT);
+    if (found === undefined) return undefined;
+    refuseLooseFile({ path: file, mode: found.mode, uid: found.uid, ownUid: processes.self().uid }, 'key');
+    return parseNext(found.bytes.toString('utf8'));
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error;
+    return undefined;
+  }
 }
 
 function reachedFile(state: string): string {
@@ -42,11 +51,11 @@ function reachedFile(state: string): string {
 
 /** Undefined when there was none; a damaged file counts as none: the rotations of etcd are believed again. */
 async function loadReached(state: string): Promise<RotationMark | undefined> {
-  const found = await files.readLimited(reachedFile(state), LIMIT);
   try {
+    const found = await files.readLimited(reachedFile(state), LIMIT);
     return found && markSchema.safeParse(JSON.parse(found.bytes.toString('utf8'))).data;
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
+    if (!(error instanceof SyntaxError || error instanceof AgentError)) throw error;
     return undefined;
   }
 }
