@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { test } from 'node:test';
 import { DEFAULT_SETTINGS } from '../config/settings.ts';
@@ -182,6 +182,45 @@ test('an own card takes the next sequence in each run and day, and when it says 
   await sequence(stays);
   nowMs += 10_000;
   assert.equal(await sequence(stays), 43, 'it is bound to the new machine');
+});
+
+test('a card that a full disk does not take is told, and the one that lies there is shown meanwhile', async (t) => {
+  const { paths, put } = makeSandbox(t);
+  const file = put('state/own-card.json', `${JSON.stringify(cardOf(identityOf(1)))}\n`);
+  const values: Partial<Resources> = {
+    facts: { identity: identityOf(1), settings: { settings: DEFAULT_SETTINGS } } as Resources['facts'],
+    mesh: { ready: true, driver: undefined, address: '10.42.7.9', peers: [] },
+  };
+  let answered = false;
+  const controller = ownCardController({
+    stateFolder: paths.state,
+    configFolder: path.dirname(paths.config),
+    log,
+    now: () => 0,
+    keys: () => [keyOf(1)],
+    seenSequence: () => 0,
+    past: createOwnPast(),
+    machine: async () => machineOf({}),
+    asked: () => ({ answered, known: 2, graceMs: 10_000 }),
+  });
+  const view: View = { get: (name) => values[name] as never, nudge: () => {} };
+  const pass = () => controller.reconcile(view, new AbortController().signal);
+  const before = (await pass()).outputs?.ownCard;
+  assert.ok(before);
+  // Nothing can take the place of a folder.
+  rmSync(file);
+  mkdirSync(file);
+  answered = true;
+  const full = await pass();
+  assert.deepEqual(full.outputs?.ownCard, before);
+  assert.deepEqual(
+    full.conditions?.map(({ code }) => code),
+    ['file.unwritable'],
+  );
+  rmSync(file, { recursive: true });
+  const free = await pass();
+  assert.notDeepEqual(free.outputs?.ownCard, before);
+  assert.deepEqual(free.conditions, []);
 });
 
 test('the card on the disk is believed when a node knows no newer one, or nobody is there to ask', () => {

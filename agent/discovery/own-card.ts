@@ -9,6 +9,7 @@ import { shortHash } from '../identity/identity.ts';
 import { wireguardKeys } from '../identity/keys.ts';
 import { isOther, loadMachine, type Machine, saveMachine } from '../identity/machine.ts';
 import type { Log } from '../log.ts';
+import { conditionOf } from '../status.ts';
 import { CARD_BYTES, makeCard, parseCard } from './card.ts';
 import type { DiscoveryKey } from './cluster-keys.ts';
 import type { OwnPast, PastFacts } from './own-past.ts';
@@ -114,18 +115,33 @@ export function ownCardController(deps: OwnCardDeps): Controller {
           : deps.now() - madeMs < DAY_MS
             ? nextCard(before, content, seen)
             : nextCard(undefined, content, Math.max(seen, before?.sequence ?? 0));
-      if (card !== last) {
-        await files.writeDurable(file, `${JSON.stringify(card)}\n`, 0o600);
-        last = card;
-        madeMs = deps.now();
-      }
-      if (signed?.card !== card || signed.keyMark !== key.fingerprint) {
-        signed = { card, keyMark: key.fingerprint, value: makeCard(card, identity, key.card) };
+      const unsaved = card === last ? undefined : await save(card);
+      // On a full disk the card that lies there still says who we are.
+      const shown = unsaved === undefined ? card : before;
+      if (shown === undefined) throw unsaved;
+      if (signed?.card !== shown || signed.keyMark !== key.fingerprint) {
+        signed = { card: shown, keyMark: key.fingerprint, value: makeCard(shown, identity, key.card) };
       }
       const againMs = past === 'awaited' || past === 'moved' ? AWAITED_MS : LOOK_MS;
-      return { outputs: { ownCard: signed.value }, againMs };
+      return {
+        outputs: { ownCard: signed.value },
+        conditions: unsaved === undefined ? [] : [conditionOf(unsaved)],
+        againMs,
+      };
     },
   };
+
+  async function save(card: Card): Promise<AgentError | undefined> {
+    try {
+      await files.writeDurable(file, `${JSON.stringify(card)}\n`, 0o600);
+    } catch (error) {
+      if (error instanceof AgentError) return error;
+      throw error;
+    }
+    last = card;
+    madeMs = deps.now();
+    return undefined;
+  }
 }
 
 /**
@@ -161,10 +177,18 @@ function plain(value: unknown): unknown {
 }
 
 async function readLast(file: string, log: Log): Promise<Card | undefined> {
-  const found = await files.readLimited(file, CARD_BYTES + 1);
-  if (found === undefined) return undefined;
-  const { card, refused } = parseCard(found.bytes, ANY_RANGE);
   // The next sequence is then learned from the others.
-  if (refused) log.warning('our last card could not be read; a new one is made', { reason: refused.reason });
-  return card;
+  const unread = (reason: string) =>
+    log.warning('our last card could not be read; a new one is made', { reason });
+  try {
+    const found = await files.readLimited(file, CARD_BYTES + 1);
+    if (found === undefined) return undefined;
+    const { card, refused } = parseCard(found.bytes, ANY_RANGE);
+    if (refused) unread(refused.reason);
+    return card;
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error;
+    unread(error.message);
+    return undefined;
+  }
 }
