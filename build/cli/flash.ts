@@ -19,7 +19,7 @@ import {
 import { flash } from '../flash/flash.ts';
 import { assertSeedExists, putSeed } from '../flash/seed-onto.ts';
 import { openSource } from '../flash/source.ts';
-import { blockDevice, clock, files, places, run } from '../host.ts';
+import { blockDevice, clock, files, pasteable, places, run } from '../host.ts';
 import { lineProgress, type Progress, silentProgress, terminalProgress } from '../progress.ts';
 import { readPublicKey } from '../trust/sign-key.ts';
 import { folderOf, isSound, verifyFolder } from '../trust/verify.ts';
@@ -84,7 +84,9 @@ async function runFlash(
     });
   }
   context.stopWithin(STOP_MS);
-  const disk = assertFlashable(disks, await resolved(device), rules);
+  const place = await resolved(device);
+  const { kind } = await places.standingAt(place);
+  const disk = assertFlashable(disks, place, rules, kind);
   if (flags.key !== undefined) await assertSigned(context, image, flags.key);
   if (flags.seed !== undefined) await assertSeedExists(flags.seed);
   const started = clock.monotonicMs();
@@ -104,7 +106,9 @@ async function runFlash(
 
 /** The device behind a link of /dev/disk/by-id, and a name without its folder. */
 async function resolved(device: string): Promise<string> {
-  return await places.realPlace(device.includes('/') ? device : path.join('/dev', device));
+  const inDev = path.join('/dev', device);
+  const isName = !device.includes('/') && ((await files.exists(inDev)) || !(await files.exists(device)));
+  return await places.realPlace(isName ? inDev : device);
 }
 
 /** For the list: what cannot be opened, for want of rights, is as lsblk tells it. */
@@ -174,7 +178,8 @@ function list(context: Context, disks: readonly Disk[], rules: FlashRules): void
   context.answer({ devices: document, proposed: first?.path ?? null }, () => {
     if (usable.length === 0)
       return `There is no removable device. Plug one in. The others:\n\n${deviceTable(disks, rules)}`;
-    const wipe = first !== undefined && losses(first).length > 0 ? ` --wipe ${wipeWord(first)}` : '';
+    const wipe =
+      first !== undefined && losses(first).length > 0 ? ` ${pasteable(['--wipe', wipeWord(first)])}` : '';
     const next =
       first === undefined
         ? 'None is proposed: each is large and holds data. Plug in a stick.'

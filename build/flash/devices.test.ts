@@ -105,3 +105,34 @@ test('what holds data is wiped by its serial alone, and never by --yes', () => {
     assert.throws(() => assertMayWipe(full, rules), { code: 'flash.data', fix: /--wipe NA0001$/ });
   assert.match(deviceTable([full], {}), /zfs_member "tank".*only with --wipe NA0001/);
 });
+
+test('a serial is taken as labels have it, and told so that a shell takes it as one word', () => {
+  const [disk] = disksOf({ ...stick, serial: 'ab 12', fstype: 'ext4' });
+  assert.ok(disk);
+  assert.throws(() => assertMayWipe(disk, { wipe: 'other' }), { fix: /--wipe 'ab 12'$/ });
+  assertMayWipe(disk, { wipe: ' AB 12' });
+  const [inner] = disksOf({ name: 'nvme0n1', serial: 's3z8nx0k' });
+  assert.ok(inner);
+  assert.deepEqual(refusals(inner, { forceSerial: 'S3Z8NX0K' }), []);
+  const [nameless] = disksOf({ ...stick, serial: undefined, fstype: 'ext4' });
+  assert.ok(nameless);
+  assertMayWipe(nameless, { wipe: 'sdb' });
+  assert.throws(() => assertMayWipe(nameless, { wipe: 'sdc' }), { code: 'flash.data' });
+});
+
+test('what is no disk is told as what it is, with what to do', () => {
+  const said = (device: string, kind: string) => {
+    try {
+      assertFlashable(disksOf(stick), device, {}, kind);
+    } catch (error) {
+      const { message, fix } = error as { message: string; fix: string };
+      return `${message}; ${fix}`;
+    }
+    return '';
+  };
+  assert.match(said('/dev/sdx', 'nothing'), /no such device; name one of these/);
+  assert.match(said('/dev/mapper/vg0-root', 'block'), /a volume, a loop device/);
+  assert.match(said('/dev/loop3', 'block'), /--allow-loop$/);
+  assert.match(said('/tmp/x.img', 'file'), /it is a file; the device comes first/);
+  assert.match(said('/dev/null', 'character'), /no disk of this machine; name one/);
+});

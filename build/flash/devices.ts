@@ -1,7 +1,9 @@
 /** Which devices may be flashed, and why the others may not. Pure. */
 import type { Disk } from '../../agent/installer/disks.ts';
 import { bytesText } from '../../agent/installer/progress.ts';
+import { isSerialOf } from '../../agent/installer/same-disk.ts';
 import { OperatorError } from '../errors.ts';
+import { pasteable } from '../host.ts';
 
 export interface FlashRules {
   /** The serial of a device that may be flashed though it is not removable. */
@@ -27,6 +29,14 @@ export function wipeWord(disk: Disk): string {
   return disk.serial ?? disk.path;
 }
 
+/** As the installer takes a serial: from a label, whose letters are large, or from lsblk. */
+function isWordFor(disk: Disk, said: string | undefined): boolean {
+  if (said === undefined) return false;
+  return disk.serial === undefined ? [disk.path, disk.name].includes(said) : isSerialOf(disk, said);
+}
+
+const wipeFlag = (disk: Disk) => pasteable(['--wipe', wipeWord(disk)]);
+
 /** Which device the list proposes: an empty one before a small one, the smallest first; never a large one with data. */
 export function proposed(usable: readonly Disk[]): Disk | undefined {
   const [first] = usable
@@ -38,22 +48,28 @@ export function proposed(usable: readonly Disk[]): Disk | undefined {
 /** @throws OperatorError `flash.data` for a device with data whose wiping nobody allowed */
 export function assertMayWipe(disk: Disk, { wipe, yes }: FlashRules): void {
   const lost = losses(disk);
-  if (lost.length === 0 || wipe === wipeWord(disk)) return;
+  if (lost.length === 0 || isWordFor(disk, wipe)) return;
   const wrong =
     wipe === undefined ? '' : `; --wipe ${wipe} is not its ${disk.serial === undefined ? 'path' : 'serial'}`;
   throw new OperatorError({
     code: 'flash.data',
     message: `${disk.path} is not flashed: it holds ${lost.join(', ')}${yes ? '; --yes is for an empty device' : wrong}`,
     evidence: deviceTable([disk], {}),
-    fix: `if all of it may go: --wipe ${wipeWord(disk)}`,
+    fix: `if all of it may go: ${wipeFlag(disk)}`,
   });
 }
+
+const NO_DISK: Readonly<Record<string, string>> = {
+  nothing: ': there is no such device',
+  block: ': it is a volume, a loop device, a drive of discs or memory',
+  file: ': it is a file',
+};
 
 const SYSTEM = 'this system runs from it';
 
 /** Why a device is not flashed; empty when it may be. What is in use is never flashed, forced or not. */
 export function refusals(disk: Disk, { forceSerial, allowLoop }: FlashRules): string[] {
-  const forced = forceSerial !== undefined && disk.serial === forceSerial;
+  const forced = forceSerial !== undefined && isSerialOf(disk, forceSerial);
   const loop = allowLoop === true && disk.name.startsWith('loop');
   const system = disk.uses.some((use) =>
     / is mounted at (\/|\/boot.*|\/usr|\/var|\/home)$| as swap$/.test(use),
@@ -68,8 +84,16 @@ export function refusals(disk: Disk, { forceSerial, allowLoop }: FlashRules): st
   ];
 }
 
-/** @throws OperatorError `flash.refused`, `flash.device` */
-export function assertFlashable(disks: readonly Disk[], device: string, rules: FlashRules): Disk {
+/**
+ * @param kind what stands at the device's path
+ * @throws OperatorError `flash.refused`, `flash.device`
+ */
+export function assertFlashable(
+  disks: readonly Disk[],
+  device: string,
+  rules: FlashRules,
+  kind: string = 'block',
+): Disk {
   const disk = disks.find(({ path }) => path === device);
   if (disk === undefined) {
     const owner = disks.find(({ members }) => members.includes(device.replace(/^\/dev\//, '')));
@@ -77,10 +101,17 @@ export function assertFlashable(disks: readonly Disk[], device: string, rules: F
       code: 'flash.device',
       message:
         owner === undefined
-          ? `${device} is no disk of this machine`
+          ? `${device} is no disk of this machine${NO_DISK[kind] ?? ''}`
           : `${device} is a part of ${owner.path}; a whole device is flashed`,
       evidence: deviceTable(disks, rules),
-      fix: owner === undefined ? 'name one of these' : `name ${owner.path}`,
+      fix:
+        owner !== undefined
+          ? `name ${owner.path}`
+          : /^\/dev\/loop\d/.test(device) && rules.allowLoop !== true
+            ? 'if it is the right one: --allow-loop'
+            : kind === 'file'
+              ? 'the device comes first, then the image: flash DEVICE IMAGE'
+              : 'name one of these',
     });
   }
   const reasons = refusals(disk, rules);
@@ -91,7 +122,9 @@ export function assertFlashable(disks: readonly Disk[], device: string, rules: F
     message: `${device} is not flashed: ${reasons.join('; ')}`,
     evidence: deviceTable([disk], rules),
     fix: builtIn
-      ? `if it is the right one: --force-serial ${disk.serial ?? '(it tells no serial, so it cannot be forced)'}`
+      ? disk.serial === undefined
+        ? 'take another device: it tells no serial, by which it could be forced'
+        : `if it is the right one: ${pasteable(['--force-serial', disk.serial])}`
       : disk.uses.length > 0 && !reasons.includes(SYSTEM)
         ? `unmount it first: sudo umount ${disk.path}*`
         : 'take another device',
@@ -103,7 +136,7 @@ function standing(disk: Disk, rules: FlashRules): string {
   const lost = losses(disk);
   const holds = lost.length === 0 ? [] : [`holds ${lost.join(', ')}`];
   if (reasons.length > 0) return [...reasons, ...holds].join('; ');
-  return lost.length === 0 ? 'may be flashed' : `${holds}: only with --wipe ${wipeWord(disk)}`;
+  return lost.length === 0 ? 'may be flashed' : `${holds}: only with ${wipeFlag(disk)}`;
 }
 
 /** A table for people. */

@@ -74,10 +74,29 @@ async function seedTree(seed: string, workFolder: string): Promise<string> {
   return tree;
 }
 
+/** By the mark of a boot sector, or of a volume descriptor: not what else an image may be. */
+async function isVolume(seed: string): Promise<boolean> {
+  const handle = await files.openFile(seed, 'r');
+  const at = async (place: number, length: number) =>
+    (await handle.read(Buffer.alloc(length), 0, length, place)).buffer.toString('latin1');
+  try {
+    return (await at(32_769, 5)) === 'CD001' || (await at(510, 2)) === '\x55\xaa';
+  } finally {
+    await handle.close();
+  }
+}
+
 /** Before anything is written. @throws OperatorError `flash.seed` */
 export async function assertSeedExists(seed: string): Promise<void> {
   const status = await files.statOrUndefined(seed);
   const inside = status?.isDirectory() ? await files.listFolder(seed) : undefined;
+  if (status?.isFile() && !(await isVolume(seed))) {
+    throw new OperatorError({
+      code: 'flash.seed',
+      message: `${seed} is no seed: neither a FAT volume nor an ISO 9660 one`,
+      fix: 'make one: npx clusteros-build seed --format fat; or name a folder with its files',
+    });
+  }
   if (status !== undefined && (inside === undefined || inside.length > 0)) return;
   throw new OperatorError({
     code: 'flash.seed',

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { BlockMap, BlockRange, BlockSource } from '../../agent/installer/block-map.ts';
 import { OperatorError } from '../errors.ts';
-import { files, imageStream } from '../host.ts';
+import { files, imageStream, pasteable } from '../host.ts';
 import { readBmap } from './bmap.ts';
 
 export interface FlashSource extends BlockSource {
@@ -28,17 +28,38 @@ export async function openSource(image: string, named: string | false | undefine
       fix: 'build one: npx clusteros-build image --target usb',
     });
   }
-  if (/\.(gz|xz|bz2|zip|qcow2|tar)$/.test(image)) {
-    throw new OperatorError({
-      code: 'flash.image',
-      message: `${image} is not an image of a disk that can be flashed`,
-      fix: 'name an .img, .img.zst or .iso',
-    });
-  }
+  await assertPlain(image);
   const bmap = named === false ? undefined : (named ?? (await besides(image)));
   const map = bmap === undefined ? await measure(image) : readBmap(await files.readText(bmap), bmap);
   const stream = new ForwardReader(image);
   return { map, bmap, read: (offset, length) => stream.read(offset, length), close: () => stream.close() };
+}
+
+/** How files begin that hold a disk packed or in another form; whatever they are called, they start nothing. */
+const PACKED: readonly (readonly [at: number, mark: string, what: string, by: string])[] = [
+  [0, '\x1f\x8b', 'gzip', 'gunzip --keep'],
+  [0, '\xfd7zXZ', 'xz', 'unxz --keep'],
+  [0, 'BZh', 'bzip2', 'bunzip2 --keep'],
+  [0, 'PK\x03\x04', 'zip', 'unzip'],
+  [0, '7z\xbc\xaf', '7z', '7z x'],
+  [257, 'ustar', 'tar', 'tar xf'],
+  [0, '\x28\xb5\x2f\xfd', 'zstd', 'unzstd --keep'],
+  ...['QFI\xfb', 'KDMV', 'vhdxfile', 'conectix', '<<< '].map(
+    (mark) => [0, mark, 'a disk of virtual machines', 'qemu-img convert -O raw'] as const,
+  ),
+];
+
+async function assertPlain(image: string): Promise<void> {
+  const handle = await files.openFile(image, 'r');
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(512), 0, 512, 0).finally(() => handle.close());
+  const start = buffer.toString('latin1', 0, bytesRead);
+  const packed = PACKED.find(([at, mark]) => start.startsWith(mark, at));
+  if (packed === undefined || (packed[2] === 'zstd' && image.endsWith('.zst'))) return;
+  throw new OperatorError({
+    code: 'flash.image',
+    message: `${image} is not an image of a disk as it is: it is packed (${packed[2]})`,
+    fix: `unpack it first: ${packed[3]} ${pasteable([image])}`,
+  });
 }
 
 /** As bmaptool looks for it: `x.img.zst.bmap`, `x.img.bmap`, `x.bmap`. */
