@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { identityFromSeed } from '../identity/identity.ts';
 import { signBirth, uuidOf } from './birth.ts';
-import type { Durable } from './durable.ts';
+import { createKeeper, type Durable } from './durable.ts';
+import { createFounding } from './founding.ts';
 import type { Sight } from './genesis.ts';
 import { heirsToDecline, type OwnCluster, planMeeting } from './meeting.ts';
 
@@ -55,6 +56,25 @@ test('a cluster that had its quorum when it saw an heir never follows it, but by
   assert.equal(planMeeting(own(noted), sight(HEIR_OF_HEIR)).kind, 'conflict');
   assert.equal(planMeeting(own({ ...noted, follow: CUT_OFF.id }), sight()).kind, 'leave');
   assert.equal(planMeeting(own({ ...noted, follow: SECOND.id }), sight()).kind, 'conflict');
+});
+
+test('an heir that was seen with a quorum is kept as declined, so that a power cut later changes nothing', async () => {
+  const { durable } = own();
+  const disk: Durable[] = [];
+  const keeper = createKeeper(durable, async (next) => void disk.push(next));
+  const founding = createFounding({
+    self: SELF,
+    keeper,
+    sight: () => sight(),
+    call: async () => ({}),
+    randomUuid: () => uuid('d'),
+    log: { info: () => {}, warning: () => {} },
+  });
+  await founding.pass({ hasData: true, empty: false, quorum: true });
+  assert.deepEqual(disk.at(-1)?.notFollowed, [HEIR.uuid]);
+  const { meeting } = await founding.pass({ hasData: true, empty: false, quorumLostMs: 0 });
+  assert.equal(meeting.kind, 'conflict');
+  assert.equal(keeper.now().genesis?.uuid, OURS.uuid);
 });
 
 test('voters that are back after a power cut wait for their quorum instead of following an heir', () => {

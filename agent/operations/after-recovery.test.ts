@@ -93,6 +93,15 @@ test('after a snapshot evictions stay, tokens end and a new key is begun, and al
   assert.match(said.join('\n'), /stay: stolen\.[\s\S]*Ended: 1 enrolment token;[\s\S]*key changes from/);
 });
 
+test("after a recovery from the node's own data, too, tokens end and evictions stay", async (t) => {
+  const { paths, etcd, tokens, keys } = await snapshotOfOld(t);
+  const about = { identity: SELF, cards: [], meshRange: '10.42.0.0/16', now: new Date(0) };
+  const said = await afterRecovery(etcd, { ...about, state: paths.state, keys, random: randomBytes }, false);
+  assert.deepEqual(await tokens.list(), []);
+  assert.ok(etcd.keys().includes(KEYS.evicted(EVICTED.id)));
+  assert.match(said.join('\n'), /stay: stolen\.[\s\S]*Ended: 1 enrolment token;/);
+});
+
 test('a key change that the lost majority had begun goes on from the key that is sent with', async (t) => {
   for (const [phase, expected] of [
     ['distribute', SECOND],
