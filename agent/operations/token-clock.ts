@@ -57,10 +57,11 @@ export function tokenClock({ etcd, state, wallClock }: TokenClockDeps): Controll
       seen ??= await load(file);
       const aged = agedTokens(seen, tokens, wallClock().getTime());
       seen = aged.seen;
+      // Before anything is written: a full disk must not prolong a token.
+      if (quorum) await end(aged.over.filter((id) => !ended.has(id)));
       const text = JSON.stringify(seen);
       if (text !== saved) await files.writeDurable(file, `${text}\n`, 0o600);
       saved = text;
-      if (quorum) await end(aged.over.filter((id) => !ended.has(id)));
       return tokens.length > 0 ? { againMs: LOOK_MS } : {};
     },
   };
@@ -80,11 +81,11 @@ export function tokenClock({ etcd, state, wallClock }: TokenClockDeps): Controll
 
 /** Without the file every token is new to us: it ends by the others' clocks and by its lease. */
 async function load(file: string): Promise<FirstSeen> {
-  const found = await files.readLimited(file, LIMIT);
   try {
+    const found = await files.readLimited(file, LIMIT);
     return fileSchema.safeParse(JSON.parse(found?.bytes.toString('utf8') ?? '{}')).data ?? {};
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
+    if (!(error instanceof SyntaxError || error instanceof AgentError)) throw error;
     return {};
   }
 }

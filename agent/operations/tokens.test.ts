@@ -156,6 +156,28 @@ test('a voter ends a token whose lease was begun anew, also after a restart of i
   assert.equal((await tokens.list())[0]?.expired, true);
 });
 
+test('a voter whose disk takes nothing ends a token all the same', async (t) => {
+  const { etcd, tokens } = station();
+  const { id } = await tokens.create({ ttlSeconds: 60, uses: 1 });
+  const { paths, put } = makeSandbox(t);
+  // Nothing can take the place of a folder.
+  put('state/tokens-seen.json/x', '');
+  let nowMs = 1_000;
+  const voter = tokenClock({ etcd, state: paths.state, wallClock: () => new Date(nowMs) });
+  const resources: Record<string, unknown> = {
+    facts: { identity: { id: 'me' } },
+    consensus: { voters: ['me'], quorum: true },
+    registry: { tokens: [{ id, ttlSeconds: 60 }] },
+  };
+  const view: View = { get: (name) => resources[name] as never, nudge: () => {} };
+  const look = () => voter.reconcile(view, new AbortController().signal);
+  await assert.rejects(look(), { code: 'file.unwritable' });
+  assert.equal((await tokens.list())[0]?.expired, false);
+  nowMs += 60_000;
+  await assert.rejects(look(), { code: 'file.unwritable' });
+  assert.equal((await tokens.list())[0]?.expired, true);
+});
+
 test('the store holds nothing by which the token could be written down again', async () => {
   const { etcd, tokens } = station();
   const { token } = await tokens.create({ ttlSeconds: 60, uses: 1 });
