@@ -32,6 +32,19 @@ test('a snapshot that one voter does not give is taken from the next', async (t)
   assert.equal(log.warning.mock.callCount(), 0);
 });
 
+test('an attempt of an operator that failed is tried again after a minute, too', async (t) => {
+  let up = false;
+  const { keeper, asked } = keeperOf(t, () => up);
+  await keeper.look(true, VOTERS, 0);
+  for (let times = 0; times < 3; times += 1) await assert.rejects(keeper.take());
+  assert.match(keeper.state().failed ?? '', /cannot be reached/);
+  up = true;
+  const before = asked.length;
+  await keeper.look(true, VOTERS, 60_000);
+  await eventually(() => keeper.state().failed === undefined);
+  assert.equal(asked.length, before + 1);
+});
+
 test('no snapshot is told once after three attempts, each a minute after the last', async (t) => {
   let up = false;
   const { keeper, asked, log } = keeperOf(t, () => up);

@@ -43,6 +43,7 @@ export function createSnapshotKeeper(
   let dueMs: number | undefined;
   let voters: readonly string[] = [];
   let turn = 0;
+  let lookedMs = 0;
   let failures = 0;
   let running: Promise<SnapshotFile> | undefined;
 
@@ -77,6 +78,8 @@ export function createSnapshotKeeper(
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       failures += 1;
+      // Also after one that an operator wanted: the condition says that it is tried again.
+      dueMs &&= Math.min(dueMs, lookedMs + RETRY_MS);
       if (failures >= TOLD_AFTER) seen = { ...seen, failed: reason };
       const severity = failures === TOLD_AFTER ? 'warning' : 'info';
       if (!closed.signal.aborted) log[severity]('no snapshot could be taken', { reason, failures });
@@ -98,6 +101,7 @@ export function createSnapshotKeeper(
     close: () => closed.abort(),
     async look(keeps, endpoints, nowMs) {
       voters = endpoints;
+      lookedMs = nowMs;
       if (!keeps || endpoints.length === 0) {
         seen = { ...seen, keeps };
         return;
@@ -113,9 +117,7 @@ export function createSnapshotKeeper(
       seen = { ...seen, keeps };
       if (nowMs < dueMs || running !== undefined) return;
       dueMs = nowMs + EVERY_MS;
-      take().catch(() => {
-        dueMs = nowMs + RETRY_MS;
-      });
+      take().catch(() => {});
     },
   };
 }
