@@ -256,7 +256,7 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
       leaving = true;
       try {
         return await leaveCluster({
-          ...{ keeper, member, self: inputs.self, state: paths.state, log },
+          ...{ keeper, member, self: inputs.self, state: paths.state, log, timers: inputs.timers },
           exclusive: turns.order,
         });
       } finally {

@@ -1,6 +1,8 @@
+import type { Timers } from '../engine/resources.ts';
 import { AgentError, expected } from '../errors.ts';
 import { clock } from '../host.ts';
 import type { Log } from '../log.ts';
+import { stepOf } from '../timers/steps.ts';
 import { setAside } from './data.ts';
 import type { Keeper } from './durable.ts';
 import { mayBegin } from './joining.ts';
@@ -14,10 +16,11 @@ interface LeaveDeps {
   readonly self: string;
   readonly state: string;
   readonly log: Log;
+  readonly timers: Timers;
   readonly exclusive: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
-/** Handing over, a new learner's growth, its promotion and our removal, with pauses between. */
+/** Handing over, a new learner's growth, its promotion and our removal, with pauses between; at the usual pace. */
 const LEAVE_MS = 120_000;
 
 /**
@@ -29,6 +32,7 @@ const LEAVE_MS = 120_000;
  */
 export async function leaveCluster(deps: LeaveDeps): Promise<string> {
   const { keeper, member, self, state, log, exclusive } = deps;
+  const limitMs = LEAVE_MS * stepOf(deps.timers.step).slack;
   const began = clock.monotonicMs();
   if (keeper.now().genesis !== undefined) {
     if (!mayBegin(keeper.now())) {
@@ -58,13 +62,13 @@ export async function leaveCluster(deps: LeaveDeps): Promise<string> {
       const gone = await awaited(async () => {
         const now = await member.client.members();
         return now.every(({ name }) => name !== self);
-      }, LEAVE_MS);
+      }, limitMs);
       if (!gone) {
         await member.client.delete(wishKey('leaving', self)).catch((error) => expected(error, 'etcd.'));
         throw new AgentError({
           code: 'leave.timeout',
           exit: 'notDone',
-          message: `the leader has not removed this voter within ${LEAVE_MS / 1000} s`,
+          message: `the leader has not removed this voter within ${limitMs / 1000} s`,
           fix: 'node-agent status on the leader tells why; try again, or: node-agent reset --yes',
         });
       }
