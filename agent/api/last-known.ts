@@ -42,7 +42,9 @@ export async function readLastKnown(paths: Paths): Promise<LastKnown | undefined
   if (found === undefined) return undefined;
   try {
     const { answerMs, atMs, status } = written.parse(JSON.parse(found.bytes.toString('utf8')));
-    const ageMs = Math.max(0, boottime.sinceBootMs() - atMs);
+    const ageMs = boottime.sinceBootMs() - atMs;
+    // Of before a restart of the machine, where /run outlives one, as in a container: its age is not known.
+    if (ageMs < 0) return undefined;
     return { answerMs, ageMs, status: status as unknown as StatusDocument };
   } catch {
     return undefined;

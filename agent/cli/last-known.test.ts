@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import * as net from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { readLastKnown, writeLastKnown } from '../api/last-known.ts';
@@ -102,6 +102,9 @@ test('the last known status is for those who may use the socket, and a damaged o
   await writeLastKnown(paths, DOCUMENT, 5_000);
   assert.equal(statSync(paths.lastStatus).mode & 0o777, 0o640);
   assert.equal((await readLastKnown(paths))?.status.name, 'alpha');
+  const ahead = JSON.parse(readFileSync(paths.lastStatus, 'utf8'));
+  writeFileSync(paths.lastStatus, JSON.stringify({ ...ahead, atMs: ahead.atMs + 3_600_000 }));
+  assert.equal(await readLastKnown(paths), undefined, 'of before the machine was started again');
   for (const text of ['', '{}', '{"answerMs":1,"atMs":0,"status":{}}', '[1]', 'x'.repeat(100)]) {
     writeFileSync(paths.lastStatus, text);
     assert.equal(await readLastKnown(paths), undefined, text);
