@@ -34,6 +34,7 @@ export const registerClean: Register = (program, context) => {
  * @returns what stays: files and folders of others, and what was changed
  */
 export async function cleanFolder(folder: string): Promise<string[]> {
+  if ((await files.statOrUndefined(folder))?.isDirectory() === false) return [folder];
   await removeLeftovers(folder);
   for (const name of await files.listFolder(folder)) {
     const place = path.join(folder, name);

@@ -18,11 +18,11 @@ import {
 } from '../flash/devices.ts';
 import { flash } from '../flash/flash.ts';
 import { assertSeedExists, putSeed } from '../flash/seed-onto.ts';
-import { openSource } from '../flash/source.ts';
+import { besides, openSource } from '../flash/source.ts';
 import { blockDevice, clock, files, pasteable, places, run } from '../host.ts';
 import { lineProgress, type Progress, silentProgress, terminalProgress } from '../progress.ts';
 import { readPublicKey } from '../trust/sign-key.ts';
-import { folderOf, isSound, verifyFolder } from '../trust/verify.ts';
+import { type Finding, folderOf, isSound, verifyFolder } from '../trust/verify.ts';
 import type { Context, Register } from './context.ts';
 import { findingLine } from './verify.ts';
 
@@ -131,7 +131,23 @@ async function stdoutOf(argv: readonly string[]): Promise<string> {
 async function assertSigned(context: Context, image: string, given: string): Promise<void> {
   const key = await readPublicKey(given);
   const { folder, file } = await folderOf(image);
-  const { findings } = await verifyFolder(folder, { file, key });
+  const { findings: found } = await verifyFolder(folder, { file, key });
+  // It says which bytes are written: whoever adds one leaves parts of an image out.
+  const bmap = await besides(image);
+  const isListed = ({ check, state, subject }: Finding) =>
+    check === 'digest' && state === 'ok' && subject === path.basename(bmap ?? '');
+  const findings: Finding[] =
+    bmap === undefined || found.some(isListed)
+      ? [...found]
+      : [
+          ...found,
+          {
+            subject: path.basename(bmap),
+            check: 'signature',
+            state: 'failed',
+            detail: 'the block map is not among what was signed',
+          },
+        ];
   if (isSound(findings)) {
     const [signature] = findings.filter(({ check }) => check === 'signature');
     context.note(`clusteros: ${image} is ${signature?.detail}`);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { EXIT_CODES } from '../errors.ts';
+import { cleanFolder } from './clean.ts';
 import { ignoreText, nameFrom } from './init.ts';
 import { judgeSignal } from './interrupt.ts';
 import { runCli } from './testing/run-cli.ts';
@@ -144,4 +145,12 @@ test('one key press that arrives twice is one stop, and a second press ends at o
   assert.equal(judgeSignal(undefined, 1000), 'stop');
   assert.equal(judgeSignal(1000, 1005), 'echo');
   assert.equal(judgeSignal(1000, 2000), 'end-now');
+});
+
+test('clean leaves a file in the place of the output folder, and says so', async (t) => {
+  const folder = await freshFolder(t);
+  const file = path.join(folder, 'dist');
+  await writeFile(file, 'mine');
+  assert.deepEqual(await cleanFolder(file), [file]);
+  assert.equal(await readFile(file, 'utf8'), 'mine');
 });

@@ -119,7 +119,17 @@ function fileMistakes(document: unknown): Mistake[] {
         path,
         text: `expected either text or source, found ${given.join(' and ') || 'neither'}`,
       });
-    if (valueAt(file, ['path']) === '/etc/clusteros/node.yaml') {
+    const place = valueAt(file, ['path']);
+    const inFile = itemsAt(document, ['files']).findIndex((other) => {
+      const folder = valueAt(other, ['path']);
+      return typeof folder === 'string' && typeof place === 'string' && place.startsWith(`${folder}/`);
+    });
+    if (inFile !== -1)
+      mistakes.push({
+        path: [...path, 'path'],
+        text: `expected a path that is in a folder: files[${inFile}] makes a file of it`,
+      });
+    if (place === '/etc/clusteros/node.yaml') {
       mistakes.push({ path: [...path, 'path'], text: 'expected another path: this file is made from node:' });
     }
     if (String(valueAt(file, ['text']) ?? '').includes('PRIVATE KEY-----')) {

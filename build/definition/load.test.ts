@@ -96,6 +96,12 @@ for (const [name, text, expected] of [
     'files: [{path: /a, text: x, source: y}]',
     /either text or source, found text and source/,
   ],
+  [
+    'a file below a file',
+    'files: [{path: /a, text: x}, {path: /a/b, text: y}]',
+    /files\[1\].path: expected a path that is in a folder: files\[0\] makes a file of it/,
+  ],
+  ['a path through a link of every base', 'files: [{path: /bin/x, text: x}]', /expected a path below \/usr/],
   ['neither text nor source', 'files: [{path: /a}]', /either text or source, found neither/],
   ['the file of the settings', 'files: [{path: /etc/clusteros/node.yaml, text: x}]', /made from node:/],
   [

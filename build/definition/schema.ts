@@ -53,6 +53,10 @@ const file = z
         (path) => !/^\/(proc|sys|dev|run|tmp)\//.test(path),
         'expected a path outside /proc /sys /dev /run /tmp',
       )
+      .refine(
+        (path) => !/^\/(s?bin|lib(32|64|x32)?)\//.test(path),
+        'expected a path below /usr, to which /bin, /sbin and /lib are links',
+      )
       .describe('Absolute path in the image.'),
     mode: z
       .string("expected four octal digits in quotes, such as '0644'")

@@ -63,7 +63,7 @@ async function assertPlain(image: string): Promise<void> {
 }
 
 /** As bmaptool looks for it: `x.img.zst.bmap`, `x.img.bmap`, `x.bmap`. */
-async function besides(image: string): Promise<string | undefined> {
+export async function besides(image: string): Promise<string | undefined> {
   const plain = image.replace(/\.zst$/, '');
   for (const file of [`${image}.bmap`, `${plain}.bmap`, `${plain.replace(/\.[^./]+$/, '')}.bmap`]) {
     if (await files.exists(file)) return file;

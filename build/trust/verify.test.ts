@@ -40,6 +40,14 @@ test('what is signed is verified by the key, by its line alone, by minisign and 
   await run(['sha256sum', '--check', '--strict', 'SHA256SUMS'], { cwd: folder });
 });
 
+test('what lies beside the artifacts and is not listed is told, and is no fault', async (t) => {
+  const { folder, pub, at } = await signed(t);
+  await files.writeAtomic(at('notes.txt'), 'mine\n');
+  const { code, stdout } = await runCli('verify', folder, '--key', pub);
+  assert.equal(code, 0, stdout);
+  assert.match(stdout, /^- {8}digest .*notes\.txt: not checked: SHA256SUMS does not list it$/m);
+});
+
 test('the signed time is shown, and an older folder in the place of the new one is refused when asked', async (t) => {
   const { folder, pub } = await signed(t);
   const { stdout } = await runCli('verify', folder, '--key', pub);

@@ -69,6 +69,7 @@ export async function verifyFolder(
   const { view, found } = await manifestFindings(folder, known);
   findings.push(...found);
   if (view !== undefined) findings.push(...(await sbomFindings(folder, view)));
+  findings.push(...(await unlisted(folder, known)));
   if (asked.key !== undefined) findings.push(...uncovered(findings, known));
   return { folder, manifest: view, findings };
 }
@@ -160,6 +161,20 @@ async function sbomFindings(folder: string, manifest: ManifestView): Promise<Fin
         : failed(subject, 'sbom', fault);
     }),
   );
+}
+
+/** What somebody put beside the artifacts is not theirs, and nothing vouches for it. */
+async function unlisted(folder: string, sums: readonly Sum[]): Promise<Finding[]> {
+  const known = [...sums.map(({ file }) => file), SUMS, SIGNATURE, MANIFEST];
+  if (sums.length === 0) return [];
+  return (await files.listFolder(folder))
+    .filter((name) => !known.includes(name))
+    .map((subject) => ({
+      subject,
+      check: 'digest',
+      state: 'skipped',
+      detail: `not checked: ${SUMS} does not list it`,
+    }));
 }
 
 /** What was checked and is not in the signed list could have been put there by anybody. */

@@ -83,11 +83,14 @@ test('folders on the way are made, and those that are there are left as they are
   assert.equal(tree.get('etc')?.mode, 0o751);
 });
 
-test('a folder in the way of a file, and a file or link in the way of a folder, are refused', () => {
+test('a folder in the way of a file, and a file or link in the way of a folder, are told with what is there', () => {
   const put = (path: string) => () => apply({ files: [{ path, mode: 0o644, text: '' }] });
-  assert.throws(put('/etc/cron.d'), /etc\/cron.d is a folder/);
-  assert.throws(put('/etc/motd/x'), /etc\/motd is not a folder/);
-  assert.throws(put('/lib/x'), /lib is not a folder/);
+  for (const [path, message] of [
+    ['/etc/cron.d', /etc\/cron.d is a folder there/],
+    ['/etc/motd/x', /etc\/motd is a file there/],
+    ['/lib/x', /lib is a link to usr\/lib there/],
+  ] as const)
+    assert.throws(put(path), { code: 'definition.file-place', message });
 });
 
 test('what is removed goes with all below it, and nothing that only begins like it', () => {

@@ -1,5 +1,6 @@
 /** Puts files, links and unit states over a tree of packages. Pure but for the agent's bytes, which stay in their file. */
 import type { LayerFile, LayerLink, LayerUnit } from '../../../image-layers/layer.ts';
+import { OperatorError } from '../../errors.ts';
 import type { Segment } from '../segments.ts';
 import type { Tree, TreeNode } from './node.ts';
 import { parentsOf } from './parents.ts';
@@ -59,11 +60,25 @@ function put(tree: Tree, path: string, node: TreeNode, epoch: number): void {
   for (const folder of parentsOf(path)) {
     const present = tree.get(folder);
     if (present === undefined) tree.set(folder, root('folder', 0o755, epoch));
-    else if (present.kind !== 'folder') throw new Error(`${path}: ${folder} is not a folder in the image`);
+    else if (present.kind !== 'folder') throw noPlace(path, folder, present);
   }
-  if (tree.get(path)?.kind === 'folder') throw new Error(`${path} is a folder in the image`);
+  const present = tree.get(path);
+  if (present?.kind === 'folder') throw noPlace(path, path, present);
   tree.delete(path);
   tree.set(path, node);
+}
+
+/** What the packages have at a path is known only here. */
+function noPlace(path: string, at: string, present: TreeNode): OperatorError {
+  const what = present.kind === 'symlink' ? `a link to ${present.target}` : `a ${present.kind}`;
+  return new OperatorError({
+    code: 'definition.file-place',
+    message: `/${path} cannot be put into the image: /${at} is ${what} there`,
+    fix:
+      present.kind === 'symlink'
+        ? 'name the place that the link leads to, below files: in the definition'
+        : 'name another path below files: in the definition',
+  });
 }
 
 function removeBelow(tree: Tree, path: string): void {
