@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import * as http from 'node:http';
+import type { AddressInfo } from 'node:net';
 import * as path from 'node:path';
 import { test } from 'node:test';
 import { boottime, unixSocket, web } from '../../host.ts';
 import { makeSandbox } from '../../testing/sandbox.ts';
+import { askPage } from './health.ts';
 import { createAnswer, servePage } from './serve.ts';
 
 test('the page shows what the agent says, only to GET, with a policy that allows no script', async (t) => {
@@ -50,3 +52,10 @@ async function freePort(): Promise<number> {
   await new Promise((resolve) => server.close(resolve));
   return port;
 }
+
+test('how late the page may be is for whoever asks: a slow machine is not a sick one', async (t) => {
+  const server = http.createServer((_request, response) => void setTimeout(() => response.end('ok'), 2_500));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  assert.equal(await askPage('127.0.0.1', (server.address() as AddressInfo).port), true);
+});

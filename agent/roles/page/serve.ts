@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Page } from '../../host/web.ts';
 import { boottime, clock, files, unixSocket, web } from '../../host.ts';
+import { stepOf } from '../../timers/steps.ts';
 import { pageDocument } from './document.ts';
 import { renderPage } from './render.ts';
 
@@ -16,7 +17,8 @@ interface PageOptions {
 
 /** The status is asked for at most this often, however many look. */
 const FRESH_MS = 1_000;
-const ASK_MS = 2_000;
+/** As long as an agent on the slowest machines may take. */
+const ASK_MS = stepOf('slowest').answerMs;
 const WATCH_MS = 200;
 const LEASE_LIMIT = 1_024;
 
