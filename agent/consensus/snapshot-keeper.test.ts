@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { mock, type TestContext, test } from 'node:test';
 import { eventually } from '../engine/testing/engine.ts';
 import { makeSandbox } from '../testing/sandbox.ts';
@@ -19,8 +19,9 @@ function keeperOf(t: TestContext, answers: (voter: string) => boolean) {
       return { bytes: 0 };
     },
   };
-  const keeper = createSnapshotKeeper(client, makeSandbox(t).paths.state, log);
-  return { keeper, asked, log };
+  const { state } = makeSandbox(t).paths;
+  const keeper = createSnapshotKeeper(client, state, log);
+  return { keeper, asked, log, state };
 }
 
 test('a snapshot that one voter does not give is taken from the next', async (t) => {
@@ -30,6 +31,23 @@ test('a snapshot that one voter does not give is taken from the next', async (t)
   assert.deepEqual(asked, VOTERS);
   assert.equal(keeper.state().failed, undefined);
   assert.equal(log.warning.mock.callCount(), 0);
+});
+
+test('after a restart the next snapshot is due an hour after the newest one, by a clock that is set', async (t) => {
+  for (const [ageMs, due] of [
+    [1_800_000, false],
+    [3_600_000, true],
+    [-86_400_000, true],
+  ] as const) {
+    const { keeper, asked, state } = keeperOf(t, () => true);
+    const stamp = new Date(Date.now() - ageMs).toISOString().slice(0, 19).replaceAll(/[-:]/g, '');
+    mkdirSync(`${state}/snapshots`, { recursive: true });
+    writeFileSync(`${state}/snapshots/00000001-${stamp}.db`, '');
+    await keeper.look(true, VOTERS, 0);
+    await keeper.look(true, VOTERS, 120_000);
+    if (due) await eventually(() => asked.length > 0);
+    assert.equal(asked.length, due ? 1 : 0, `${ageMs} ms old`);
+  }
 });
 
 test('an attempt of an operator that failed is tried again after a minute, too', async (t) => {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
+import type { Server } from 'node:net';
 import { test } from 'node:test';
-import { groupOf, makeRoom, type Place } from './places.ts';
+import { boundPlaces, groupOf, makeRoom, type Place } from './places.ts';
 
 const LIMITS = { connections: 4, connectionsOfOneAddress: 2 };
 
@@ -20,6 +22,34 @@ test('when all places are taken the oldest that has not shown a key goes', () =>
 test('nobody who holds a key makes room: the newcomer is turned away', () => {
   const full = ['a', 'b', 'c', 'd'].map((group) => place(group, { admitted: true }));
   assert.deepEqual(makeRoom(full, place('e'), LIMITS), { isAdmitted: false });
+});
+
+test('a place is kept by who has shown a key since it came, and given up by who is gone', () => {
+  const server = new EventEmitter();
+  const limits = { connections: 2, connectionsOfOneAddress: 2 };
+  boundPlaces(
+    server as unknown as Server,
+    limits,
+    ({ remoteAddress = '' }) => remoteAddress,
+    () => false,
+  );
+  const comes = (remoteAddress: string) => {
+    const socket = Object.assign(new EventEmitter(), { remoteAddress, remotePort: 1, destroyed: false });
+    Object.assign(socket, { destroy: () => Object.assign(socket, { destroyed: true }) });
+    server.emit('connection', socket);
+    return socket;
+  };
+  const [member, stranger] = [comes('192.0.2.1'), comes('192.0.2.2')];
+  server.emit('secureConnection', member);
+  const later = comes('192.0.2.3');
+  assert.deepEqual(
+    [member, stranger, later].map(({ destroyed }) => destroyed),
+    [false, true, false],
+  );
+  server.emit('secureConnection', later);
+  assert.ok(comes('192.0.2.4').destroyed);
+  member.emit('close');
+  assert.ok(!comes('192.0.2.5').destroyed);
 });
 
 test('known addresses have places of their own', () => {

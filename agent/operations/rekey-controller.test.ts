@@ -49,7 +49,7 @@ async function woken(t: TestContext, answering: number) {
     channel,
     voters: {
       now: async () => VOTERS.map(({ id }) => id),
-      note: async (voters) => void noted.push(voters),
+      note: async (voters, present) => void noted.push([...voters, ...present]),
     },
     hints: () => [],
     events: { record: () => ({}) as never },
@@ -92,7 +92,7 @@ test('a key of a rotation that this node is past is taken from nobody', async (t
   assert.equal(taken(), false);
 });
 
-test('who votes is noted while a majority answers only', async (t) => {
+test('who votes is noted while a majority answers only, by those who have proven to be here', async (t) => {
   const { look, noted, resources } = await woken(t, 0);
   await look();
   assert.deepEqual(noted, []);
