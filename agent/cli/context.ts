@@ -1,5 +1,6 @@
 import { ask, ORDER_MS, order } from '../api/client.ts';
 import { ANSWER_MS, readLastKnown } from '../api/last-known.ts';
+import { AgentError } from '../errors.ts';
 import type { Environment, Paths } from '../paths.ts';
 import type { Asker } from './confirm.ts';
 
@@ -33,14 +34,33 @@ export async function orderAgent<T>(
   return order<T>(paths.socket, path, body, timeoutMs * Math.max(1, answerMs / ANSWER_MS));
 }
 
-/** A document for programs, or its text for people. */
+/**
+ * A document for programs, or its text for people.
+ *
+ * @throws AgentError `agent.strange-answer` for a document that cannot be put into words: it may be another version's
+ */
 export function printResult<T>(
   { print }: Context,
   { json }: Options,
   document: T,
   text: (document: T) => string,
 ): void {
-  print('stdout', `${json ? JSON.stringify(document, undefined, 2) : text(document).trimEnd()}\n`);
+  print('stdout', `${json ? JSON.stringify(document, undefined, 2) : inWords(document, text)}\n`);
+}
+
+function inWords<T>(document: T, text: (document: T) => string): string {
+  try {
+    return text(document).trimEnd();
+  } catch (cause) {
+    throw new AgentError({
+      code: 'agent.strange-answer',
+      exit: 'notRunning',
+      message: 'the agent gave an answer that this program does not understand',
+      evidence: String(cause),
+      fix: 'its version may differ from this program: systemctl restart node-agent; --json prints the answer',
+      cause,
+    });
+  }
 }
 
 /** `  label    value` for each row that has a value. */

@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { readLastKnown, writeLastKnown } from '../api/last-known.ts';
 import { statusDocument, viewOf } from '../api/view.ts';
 import { AgentError, exitCodeOf } from '../errors.ts';
+import { unixSocket } from '../host.ts';
 import type { Status } from '../status.ts';
 import { makeSandbox, type Sandbox } from '../testing/sandbox.ts';
 import { IDS, scene } from '../testing/scene.ts';
@@ -109,4 +110,17 @@ test('the last known status is for those who may use the socket, and a damaged o
     writeFileSync(paths.lastStatus, text);
     assert.equal(await readLastKnown(paths), undefined, text);
   }
+});
+
+test('an answer of another version is no internal error, and --json prints it all the same', async (t) => {
+  const sandbox = makeSandbox(t);
+  mkdirSync(sandbox.paths.run, { recursive: true });
+  const answer = { members: [{ who: 'n1' }], state: 'ready' };
+  const agent = await unixSocket.listen(sandbox.paths.socket, () => ({ status: 200, body: answer }));
+  t.after(() => agent.close());
+  for (const command of ['members', 'status', 'events']) {
+    const { code, error } = await call(sandbox, command);
+    assert.deepEqual([code, error?.code], [6, 'agent.strange-answer'], command);
+  }
+  assert.deepEqual(JSON.parse((await call(sandbox, 'members', '--json')).stdout), answer);
 });
