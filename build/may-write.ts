@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import * as path from 'node:path';
 import { OperatorError } from './errors.ts';
 import { fileSystemName, isOfTheKernel } from './file-systems.ts';
-import { files, places } from './host.ts';
+import { files, pasteable, places } from './host.ts';
 import { secretByName, secretIn } from './secrets.ts';
 
 export interface Intent {
@@ -127,7 +127,7 @@ function noFile(file: string, standing: places.Standing, intent: Intent): Operat
       code: 'output.kind',
       exit: 'storage',
       message: `${file} is a symbolic link to ${standing.to}, and ${what} would replace the link`,
-      fix: `name the file itself, or remove the link: rm ${file}`,
+      fix: `name the file itself, or remove the link: ${pasteable(['rm', file])}`,
     });
   }
   const kind = standing.kind as keyof typeof KINDS;

@@ -1,7 +1,7 @@
 /** Secrets lie in files that only their owner may read. */
 import { OperatorError } from './errors.ts';
 import { fileSystemName, isModeless, MODELESS_FIX } from './file-systems.ts';
-import { files, places } from './host.ts';
+import { files, pasteable, places } from './host.ts';
 
 /**
  * @param what the file, for the sentence: `the cluster key`
@@ -14,6 +14,6 @@ export async function assertPrivate(file: string, what: string, code: string): P
   throw new OperatorError({
     code,
     message: `${what} ${file} may be read by others (mode ${mode.toString(8)})${isModeless(kind) ? `: it lies on ${fileSystemName(kind)}, which keeps no permissions` : ''}`,
-    fix: isModeless(kind) ? `move it: ${MODELESS_FIX}` : `chmod 600 ${file}`,
+    fix: isModeless(kind) ? `move it: ${MODELESS_FIX}` : pasteable(['chmod', '600', file]),
   });
 }

@@ -45,7 +45,7 @@ test('every mistake is told at once', () => {
     'time zone',
     'cluster.name',
     'consensus.expect',
-    'discovery.join.0',
+    'discovery.join[0]',
   ]) {
     assert.ok(mistakes.includes(word), `${word} in\n${mistakes}`);
   }

@@ -1,6 +1,6 @@
 import { settingsSchema } from '../agent/config/settings.ts';
 import { readKey } from '../agent/identity/cluster-key.ts';
-import { describe, dotted } from '../settings/mistakes.ts';
+import { describe, dotted, shown } from '../settings/mistakes.ts';
 import { networkMistakes } from '../settings/network-config.ts';
 import { NO_LOGIN_BY_CERTIFICATE, readPublicKey } from '../settings/ssh-keys.ts';
 import type { SeedInput } from './seed.ts';
@@ -52,10 +52,8 @@ function checkSettings({ clusterName, expect, join }: SeedInput): string[] {
     discovery: { join },
   });
   if (result.success) return [];
-  return result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
-}
-
-function shown(text: string): string {
-  const short = text.length > 40 ? `${text.slice(0, 37)}...` : text;
-  return JSON.stringify(short);
+  return result.error.issues.map(({ path, message }) => {
+    const found = path[1] === 'join' ? join[Number(path[2])] : undefined;
+    return `${dotted(path)}: ${message}${found === undefined ? '' : `, found ${shown(found)}`}`;
+  });
 }

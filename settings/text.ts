@@ -28,7 +28,7 @@ export function readText(bytes: Uint8Array): TextReading {
 }
 
 /** Without a mark UTF-16 is known by its zeros: all files of ours begin with two ASCII characters. */
-function encodingOf([first, second, third]: Uint8Array): 'utf-8' | 'utf-16le' | 'utf-16be' {
+export function encodingOf([first, second, third]: Uint8Array): 'utf-8' | 'utf-16le' | 'utf-16be' {
   if (first === 0xff && second === 0xfe) return 'utf-16le';
   if (first === 0xfe && second === 0xff) return 'utf-16be';
   if (first !== undefined && first !== 0 && second === 0 && third !== 0) return 'utf-16le';

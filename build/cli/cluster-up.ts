@@ -7,7 +7,7 @@ import { findEngine } from '../docker/engine.ts';
 import { findImage, OWN_TAG } from '../docker/image.ts';
 import { addressOf, DEFAULT_SUBNET, MOST_NODES, type QuickCluster } from '../docker/spec.ts';
 import { prepareSeed, seedFolderOf, stateFolderOf } from '../docker/state.ts';
-import { clock, files } from '../host.ts';
+import { clock, files, pasteable } from '../host.ts';
 import { assertMayWrite, isMarked, marked, writeOutput } from '../may-write.ts';
 import { OUTPUT_FOLDER } from './clean.ts';
 import { named } from './cluster-name.ts';
@@ -116,7 +116,7 @@ async function compose(context: Context, flags: UpFlags & ComposeFlags): Promise
   context.answer({ file, seed: cluster.seed, image: cluster.image }, () =>
     [
       `wrote ${path.relative(process.cwd(), file)}; the cluster key is in ${cluster.seed}`,
-      `next     docker load --input dist/...-docker.tar; docker compose --file ${path.relative(process.cwd(), file)} up --detach`,
+      `next     docker load --input dist/...-docker.tar; ${pasteable(['docker', 'compose', '--file', path.relative(process.cwd(), file), 'up', '--detach'])}`,
       `needs    ${COMPOSE_NEEDED}`,
     ].join('\n'),
   );

@@ -2,11 +2,12 @@ import { randomBytes } from 'node:crypto';
 import * as path from 'node:path';
 import { seedFiles } from '../../firstboot/seed.ts';
 import { SEED_INTENT, writeVolume } from '../../firstboot/volume.ts';
+import { encodingOf } from '../../settings/text.ts';
 import { DEFINITION_NAME, loadDefinition } from '../definition/load.ts';
 import { definitionTemplate } from '../definition/template.ts';
 import { OperatorError } from '../errors.ts';
 import { fileSystemName, MODELESS_FIX } from '../file-systems.ts';
-import { files, places } from '../host.ts';
+import { files, pasteable, places } from '../host.ts';
 import { assertMayFill, assertMayWrite, writeOutput } from '../may-write.ts';
 import type { Register } from './context.ts';
 import { SCHEMA_FILE } from './schema.ts';
@@ -80,11 +81,12 @@ async function initialise(folder: string, force: boolean, signal?: AbortSignal):
     const keyThere = await files.exists(key);
     if (!keyThere) await assertKeepsModes(folder);
     // The key is ignored before it exists: no moment at which `git add .` would take it.
-    const lines = (await files.exists(ignore)) ? await files.readText(ignore) : undefined;
-    const wanted = ignoreText(lines ?? '');
-    if (lines === undefined) made.push(ignore);
-    if (wanted !== lines) await files.writeAtomic(ignore, wanted);
-    (wanted === lines ? kept : written).push(ignore);
+    const present = (await files.exists(ignore)) ? await files.readBytes(ignore) : undefined;
+    if (present === undefined) made.push(ignore);
+    const added = ignoreLines(present ?? Buffer.alloc(0), ignore);
+    if (added !== '')
+      await files.writeAtomic(ignore, Buffer.concat([present ?? Buffer.alloc(0), Buffer.from(added)]));
+    (added === '' ? kept : written).push(ignore);
 
     if (keyThere) kept.push(key);
     else {
@@ -157,13 +159,26 @@ async function writeKey(file: string): Promise<void> {
   }
 }
 
-/** The lines of a .gitignore with ours among them. */
-export function ignoreText(present: string): string {
-  const lines = new Set(present.split('\n').map((line) => line.trim()));
+/**
+ * What a .gitignore lacks, to be put behind it: what is in it stays as it is, whatever its bytes.
+ *
+ * @throws OperatorError `init.ignore` for UTF-16, which git does not read
+ */
+export function ignoreLines(present: Buffer, file: string): string {
+  const encoding = encodingOf(present);
+  if (encoding !== 'utf-8') {
+    throw new OperatorError({
+      code: 'init.ignore',
+      message: `${file} is in ${encoding.toUpperCase()}, which git does not read: it would not ignore the key`,
+      fix: 'save it in UTF-8',
+    });
+  }
+  const text = present.toString('latin1');
+  const lines = new Set(text.split('\n').map((line) => line.trim()));
   const missing = IGNORED.filter((name) => !lines.has(name));
-  if (missing.length === 0) return present;
-  const separator = present === '' || present.endsWith('\n') ? '' : '\n';
-  return `${present}${separator}# Secrets of the cluster: they travel in the seed, never in a repository.\n${missing.join('\n')}\n`;
+  if (missing.length === 0) return '';
+  const separator = text === '' || text.endsWith('\n') ? '' : '\n';
+  return `${separator}# Secrets of the cluster: they travel in the seed, never in a repository.\n${missing.join('\n')}\n`;
 }
 
 /** A cluster's name from its folder's. */
@@ -183,7 +198,9 @@ export function nameFrom(folder: string): string {
 function resultAsText({ folder, written, kept }: InitResult, dir: string): string {
   const short = (file: string) => path.relative(process.cwd(), file) || file;
   const where =
-    path.relative(process.cwd(), folder) === '' ? '' : ` --definition ${path.join(dir, DEFINITION_NAME)}`;
+    path.relative(process.cwd(), folder) === ''
+      ? ''
+      : ` ${pasteable(['--definition', path.join(dir, DEFINITION_NAME)])}`;
   return [
     ...written.map((file) => `wrote ${short(file)}`),
     ...kept.map((file) => `kept  ${short(file)}`),

@@ -1,4 +1,5 @@
 import * as path from 'node:path';
+import { pasteable } from '../host.ts';
 import { keyName, publicKeyText } from '../trust/minisign.ts';
 import { createSignKey } from '../trust/sign-key.ts';
 import type { Register } from './context.ts';
@@ -30,7 +31,7 @@ Example:
           `wrote ${made.file}: signs, has NO passphrase; keep it safe`,
           `wrote ${made.public}: checks signatures; give it to everybody`,
           '',
-          `next     npx clusteros-build sign dist/<artifact> --sign-key ${file}`,
+          `next     npx clusteros-build sign dist/<artifact> ${pasteable(['--sign-key', file])}`,
           `         minisign -V -P ${line} -m SHA256SUMS        on any machine`,
         ].join('\n'),
       );

@@ -5,7 +5,7 @@ import * as path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { EXIT_CODES } from '../errors.ts';
 import { cleanFolder } from './clean.ts';
-import { ignoreText, nameFrom } from './init.ts';
+import { ignoreLines, nameFrom } from './init.ts';
 import { judgeSignal } from './interrupt.ts';
 import { runCli } from './testing/run-cli.ts';
 
@@ -128,11 +128,24 @@ test('init that cannot write everything leaves nothing', async (t) => {
   assert.deepEqual(await readdir(half), ['.gitignore']);
 });
 
-test('an ignore file keeps its lines and gains only what it lacks', () => {
-  const text = ignoreText('dist\ncluster.key');
-  assert.match(text, /^dist\ncluster\.key\n/);
-  assert.equal(text.match(/cluster\.key/g)?.length, 1);
-  assert.equal(ignoreText(text), text);
+test('an ignore file keeps its bytes and gains only what it lacks', () => {
+  const lines = (bytes: Buffer) => ignoreLines(bytes, '.gitignore');
+  const present = Buffer.from('caf\u00e9\ncluster.key', 'latin1');
+  const added = lines(present);
+  assert.match(added, /^\n# Secrets/);
+  assert.doesNotMatch(added, /^cluster\.key$/m);
+  assert.equal(lines(Buffer.concat([present, Buffer.from(added)])), '');
+  assert.equal(lines(Buffer.from(lines(Buffer.alloc(0)).replaceAll('\n', '\r\n'))), '');
+  assert.throws(() => lines(Buffer.from('\ufeff*.o\n', 'utf16le')), { code: 'init.ignore' });
+});
+
+test('the next commands are ones that a shell takes, also for a folder with a blank', async (t) => {
+  const folder = path.join(await freshFolder(t), 'my lab');
+  const { code, stdout } = await runCli('init', folder);
+  assert.equal(code, 0);
+  assert.ok(stdout.includes(`plan --definition '${folder}/cluster.yaml'`), stdout);
+  const seed = await runCli('--definition', `${folder}/cluster.yaml`, 'seed', '--output', `${folder}/a.iso`);
+  assert.match(seed.stdout, /-drive 'file=.*my lab\/a\.iso,format=raw/);
 });
 
 test('a folder gives a name that the definition accepts', () => {

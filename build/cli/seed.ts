@@ -8,7 +8,7 @@ import { NO_LOGIN_BY_CERTIFICATE } from '../../settings/ssh-keys.ts';
 import { type Definition, loadDefinition } from '../definition/load.ts';
 import { OperatorError } from '../errors.ts';
 import { fileSystemName } from '../file-systems.ts';
-import { places } from '../host.ts';
+import { pasteable, places } from '../host.ts';
 import { assertMayWrite } from '../may-write.ts';
 import type { Context, Register } from './context.ts';
 import { KEY_NAME } from './init.ts';
@@ -181,8 +181,8 @@ function resultAsText(output: string, input: SeedInput): string {
     ...(input.joinToken ? ['It holds an enrolment token, and is worthless once that has expired.'] : []),
     '',
     'Attach it as a second drive; machines know it by its label CIDATA:',
-    `  QEMU     -drive file=${file},format=raw,if=virtio,readonly=on`,
-    `  libvirt  virt-install ... --disk path=${output},readonly=on`,
-    `  metal    sudo npx clusteros-build flash DEVICE ${file}       onto a second stick`,
+    `  QEMU     ${pasteable(['-drive', `file=${file.replaceAll(',', ',,')},format=raw,if=virtio,readonly=on`])}`,
+    `  libvirt  virt-install ... ${pasteable(['--disk', `path=${output},readonly=on`])}`,
+    `  metal    sudo npx clusteros-build flash DEVICE ${pasteable([file])}       onto a second stick`,
   ].join('\n');
 }
