@@ -156,7 +156,7 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
     lastLostMs = seen.quorumLostMs;
     hadQuorum = seen.look.members !== undefined;
     index = seen.look.local ? seen.look.status?.raftIndex : undefined;
-    await rememberVoters(keeper, seen.look.members);
+    const unwritten = await rememberVoters(keeper, seen.look.members);
     const durable = keeper.now();
     const conditions = conditionsOf({
       durable,
@@ -185,7 +185,7 @@ export function createConsensus(deps: ConsensusDeps): ConsensusPart {
     place = consensus.place;
     return {
       outputs: { consensus },
-      conditions,
+      conditions: [...unwritten, ...conditions],
       againMs: calm ? CALM_MS : SOON_MS,
       // A node that comes changes cards, gossip and mesh a dozen times: no reason to ask the voters each time.
       restMs: calm ? CALM_MS : 0,

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import type { Genesis } from '../engine/resources.ts';
 import { AgentError } from '../errors.ts';
 import { files } from '../host.ts';
+import { conditionOf, type FoundCondition } from '../status.ts';
 import { birthSchema, expectSchema, nodeIdSchema, uuidSchema } from './birth.ts';
 import type { EtcdMember } from './etcd/types.ts';
 
@@ -130,13 +131,23 @@ export function createKeeper(first: Durable, save: (durable: Durable) => Promise
   };
 }
 
-/** On the disk: who counts as a majority when none answers. */
+/**
+ * On the disk: who counts as a majority when none answers. A full disk does not end the pass: the cluster goes on.
+ *
+ * @returns why they are not remembered
+ */
 export async function rememberVoters(
   { now, change }: Keeper,
   members: readonly EtcdMember[] = [],
-): Promise<void> {
+): Promise<readonly FoundCondition[]> {
   const voters = members.flatMap(({ learner, name }) => (learner || name === '' ? [] : [name])).sort();
-  if (voters.length === 0 || voters.join() === now().voters?.join()) return;
+  if (voters.length === 0 || voters.join() === now().voters?.join()) return [];
   const uuid = now().genesis?.uuid;
-  await change((durable) => (durable.genesis?.uuid === uuid ? { ...durable, voters } : undefined));
+  try {
+    await change((durable) => (durable.genesis?.uuid === uuid ? { ...durable, voters } : undefined));
+    return [];
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error;
+    return [conditionOf(error)];
+  }
 }
