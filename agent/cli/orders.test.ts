@@ -36,7 +36,8 @@ async function station(t: TestContext, answer: string | undefined = undefined, t
     reset: async () => asked.push('reset') && { done: 'forgotten' },
     join: async (address: string) => asked.push(address) && { done: `asks ${address}` },
     forgetJoin: async (address: string) => ({ done: `forgets ${address}` }),
-    recover: async (wish: unknown) => asked.push(wish) && { done: 'begun anew' },
+    recover: async (wish: { snapshot?: string }) =>
+      asked.push(wish) && { done: `begun from ${path.basename(wish.snapshot ?? 'the newest')}` },
     revokeToken: async (id: string) => asked.push(id) && { done: 'revoked' },
     evict: async (id: string, wish?: EvictWish) => asked.push(id) && wishes.push(wish) && { done: 'evicted' },
     listTokens: async () => tokens,
@@ -160,7 +161,10 @@ test('a snapshot to recover from may lie where the agent cannot read, and is nam
   const missing = run('recover', '--yes', '--from-snapshot', `${outside}.old`);
   await assert.rejects(missing, { code: 'recover.no-snapshot', exit: 'usage' });
   await run('recover', '--yes', '--from-snapshot', inside);
-  await run('recover', '--yes', '--from-snapshot', path.relative('.', outside));
+  assert.equal(
+    await run('recover', '--yes', '--from-snapshot', path.relative('.', outside)),
+    'begun from s.db\n',
+  );
   assert.deepEqual(asked[0], { mode: 'from-snapshot', snapshot: inside });
   const { snapshot: copy } = asked[1] as { snapshot: string };
   assert.match(copy, /\/state\/recover-from\.db\.\d+\.[0-9a-f]{12}\.tmp$/, 'as leftovers are named');

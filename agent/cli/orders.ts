@@ -114,9 +114,14 @@ export async function recover(context: Context, options: RecoverOptions) {
     command: `node-agent recover ${flagsOf(wish)}`,
   });
   if (snapshot === undefined) return await send(context, options, '/v1/recover', wish, LONG_MS);
-  await whereTheAgentReads(snapshot, context.paths.state, (place) =>
-    send(context, options, '/v1/recover', { ...wish, snapshot: place }, LONG_MS),
-  );
+  await whereTheAgentReads(snapshot, context.paths.state, async (place) => {
+    const done = await orderAgent<Done>(context, '/v1/recover', { ...wish, snapshot: place }, LONG_MS);
+    // The agent tells the name that it read.
+    tell(context, options, {
+      ...done,
+      done: done.done.replace(path.basename(place), path.basename(snapshot)),
+    });
+  });
 }
 
 async function mustBeFile(file: string): Promise<void> {
@@ -188,6 +193,9 @@ function recoverWish({ fromSnapshot, forceNewCluster, follow, trustDisk }: Recov
 }
 
 async function send(context: Context, options: Options, path: string, body: unknown, timeoutMs?: number) {
-  const done = await orderAgent<Done>(context, path, body, timeoutMs);
+  tell(context, options, await orderAgent<Done>(context, path, body, timeoutMs));
+}
+
+function tell(context: Context, options: Options, done: Done): void {
   printResult(context, options, done, (it) => (it.note === undefined ? it.done : `${it.done}\n${it.note}`));
 }
