@@ -35,15 +35,20 @@ export async function order<T>(
  *
  * @throws as {@link ask}
  */
-export async function* listen<T>(socket: string, path: string, signal: AbortSignal): AsyncGenerator<T> {
+export async function* listen<T>(
+  socket: string,
+  path: string,
+  signal: AbortSignal,
+  beginMs = ANSWER_MS,
+): AsyncGenerator<T> {
   try {
-    for await (const { status, body } of unixSocket.readLines(socket, path, signal)) {
+    for await (const { status, body } of unixSocket.readLines(socket, path, signal, beginMs)) {
       if (status !== 200) throw said(path, status, body);
       yield body as T;
     }
   } catch (cause) {
     if (signal.aborted) return;
-    throw cause instanceof AgentError ? cause : unanswered(socket, cause);
+    throw cause instanceof AgentError ? cause : unanswered(socket, cause, beginMs);
   }
 }
 

@@ -1,4 +1,5 @@
 import { listen } from '../api/client.ts';
+import { readLastKnown } from '../api/last-known.ts';
 import { AgentError } from '../errors.ts';
 import type { Event } from '../events/event.ts';
 import { clock, processes } from '../host.ts';
@@ -27,9 +28,10 @@ async function follow({ paths, print }: Context, { json, since }: EventsOptions)
   let heard = false;
   let told = false;
   while (!stop.aborted) {
+    const known = await readLastKnown(paths);
     const query = new URLSearchParams({ ...(from === undefined ? {} : { since: from }), follow: '1' });
     try {
-      for await (const event of listen<Event>(paths.socket, `/v1/events?${query}`, stop)) {
+      for await (const event of listen<Event>(paths.socket, `/v1/events?${query}`, stop, known?.answerMs)) {
         [from, heard, told] = [`seq:${event.seq}`, true, false];
         // As in `events -f | grep -m1 ready`.
         if (print('stdout', `${json ? JSON.stringify(event) : eventLine(event)}\n`) === false) return;

@@ -76,7 +76,7 @@ test('every question waits as long as the agent says that its machine needs', as
   mkdirSync(sandbox.paths.run, { recursive: true });
   await mute(t, sandbox.paths.socket);
   await writeLastKnown(sandbox.paths, DOCUMENT, 1_000);
-  const commands = ['members', 'events', 'info', 'token list', 'snapshot list', 'evict n2'];
+  const commands = ['members', 'events', 'info', 'events -f', 'token list', 'snapshot list', 'evict n2'];
   await Promise.all(
     commands.map(async (command) => {
       const { code, error } = await call(sandbox, ...command.split(' '));

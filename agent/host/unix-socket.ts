@@ -190,14 +190,19 @@ export async function askJson(
  * The lines of JSON of an answer as they come, until it or the signal ends. An answer with another status than
  * 200 is one line: its body.
  *
- * @throws the system's error when nobody answers
+ * @param beginMs for the answer to begin
+ * @throws the system's error when nobody answers, an AbortError when no answer begins in time
  */
 export async function* readLines(
   socket: string,
   path: string,
   signal: AbortSignal,
+  beginMs: number,
 ): AsyncGenerator<{ status: number; body: unknown }> {
-  const response = await open(socket, { path }, signal);
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), beginMs);
+  const either = AbortSignal.any([signal, late.signal]);
+  const response = await open(socket, { path }, either).finally(() => clearTimeout(timer));
   const status = response.statusCode ?? 0;
   let rest = '';
   try {
