@@ -210,3 +210,17 @@ test('a size that no disk can have is a mistake of the file, not a disk that is 
     assert.match('mistakes' in parsed ? parsed.mistakes.join() : '', words);
   }
 });
+
+test('a path and a wipe setting that name no whole disk are told as that', () => {
+  const parted = full('sda', { members: ['sda', 'sda1'] });
+  const because = (settings: object) => choose([parted], settings).reason ?? '';
+  assert.match(because({ disk: { path: '/dev/sda1' } }), /sda1 is a part of \/dev\/sda, and a whole disk/);
+  assert.match(because({ disk: { path: '/dev/disk/by-id/x' } }), /there is no \/dev\/disk\/by-id\/x$/);
+  for (const wipe of ['/dev/sda', 'true', 'S-other'])
+    assert.match(because({ wipe }), new RegExp(`wipe: ${wipe} is no serial of a disk here`));
+  assert.doesNotMatch(because({ disk: { path: '/dev/sda' } }), /wipe:/);
+});
+
+test('blanks in a serial count as one, however many a label shows', () => {
+  assert.equal(choose([disk('sda', { serial: 'WD  2' })], { disk: { serial: 'wd 2' } }).chosen?.name, 'sda');
+});

@@ -65,12 +65,18 @@ export function chooseDisk(
     return none(`this machine has no disk${but}`, 'connect a disk, or look at the controller');
   }
   if (candidates.length === 0) {
-    return none('no disk fits what install.yaml says of it', 'correct disk: in install.yaml by the list');
+    const why = pathTrouble(disks, settings.disk.path, surroundings);
+    return none(
+      `no disk fits what install.yaml says of it${why}`,
+      'correct disk: in install.yaml by the list',
+    );
   }
+  const strange = strangeWipes(disks, settings.wipe);
+  const also = strange.length === 0 ? '' : `; wipe: ${strange.join(', ')} is no serial of a disk here`;
   return none(
     asked
-      ? `the disk that was named cannot be used: ${names(candidates)}`
-      : 'no disk is empty and large enough',
+      ? `the disk that was named cannot be used: ${names(candidates)}${also}`
+      : `no disk is empty and large enough${also}`,
     'connect an empty disk, or allow one to be wiped: install.yaml, wipe: <its serial>',
   );
 }
@@ -107,6 +113,24 @@ function isMedium({ disk }: Judged, { medium }: Surroundings): boolean {
 function mayWipe(disk: Disk, wipe: InstallSettings['wipe']): boolean {
   const said = wipe === undefined ? [] : [wipe].flat();
   return said.some((word) => word.toLowerCase() === 'all' || isSerialOf(disk, word));
+}
+
+/** What stands below `wipe` and allows nothing: a path, `yes`, the serial of another machine's disk. */
+function strangeWipes(disks: readonly Disk[], wipe: InstallSettings['wipe']): readonly string[] {
+  const said = wipe === undefined ? [] : [wipe].flat();
+  return said.filter((word) => word.toLowerCase() !== 'all' && !disks.some((disk) => isSerialOf(disk, word)));
+}
+
+function pathTrouble(
+  disks: readonly Disk[],
+  path: string | undefined,
+  { resolved = {} }: Surroundings,
+): string {
+  if (path === undefined) return '';
+  const place = resolved[path] ?? path;
+  const whole = disks.find(({ members }) => members.includes(place.replace(/^\/dev\//, '')));
+  if (whole === undefined) return `: there is no ${path}`;
+  return whole.path === place ? '' : `: ${path} is a part of ${whole.path}, and a whole disk is needed`;
 }
 
 function fits(disk: Disk, rule: InstallSettings['disk'], { resolved = {} }: Surroundings): boolean {

@@ -45,5 +45,6 @@ function kindsOn({ name, contents }: Disk): string {
 
 /** People type serials from labels, whose letters are large; lsblk often has them small. */
 export function isSerialOf({ serial }: Pick<Disk, 'serial'>, said: string): boolean {
-  return serial !== undefined && serial.toLowerCase() === said.trim().toLowerCase();
+  const plain = (text: string) => text.trim().replace(/\s+/g, ' ').toLowerCase();
+  return serial !== undefined && plain(serial) === plain(said);
 }

@@ -9,10 +9,10 @@ const GB = 1e9;
 /** `480GB`, `1.9 TB`, or a range of them: `400GB-600GB`. Disks are sold in powers of ten. */
 const sizeText = z
   .string()
-  .regex(
-    /^\s*\d+(\.\d+)?\s*(GB|TB)(\s*-\s*\d+(\.\d+)?\s*(GB|TB))?\s*$/i,
-    'expected a size or a range: 480GB, 1.9TB, 400GB-600GB',
-  )
+  .regex(/^\s*\d+(\.\d+)?\s*(GB|TB)(\s*-\s*\d+(\.\d+)?\s*(GB|TB))?\s*$/i, {
+    error: 'expected a size or a range: 480GB, 1.9TB, 400GB-600GB',
+    abort: true,
+  })
   .refine((said) => sizeRange(said).from <= sizeRange(said).to, 'expected the smaller size first')
   .refine((said) => sizeRange(said).to > 0, 'expected a size above 0');
 
