@@ -127,12 +127,14 @@ const SCHEMES = ['http:', 'https:', 'socks5h:', 'socks5:', 'socks:'];
 
 function parse(value: string, setBy: string): ChosenProxy['url'] {
   const url = URL.parse(value.includes('://') ? value : `http://${value}`);
-  if (url !== null && SCHEMES.includes(url.protocol) && url.hostname !== '') return url;
+  const isWhole = url !== null && SCHEMES.includes(url.protocol) && url.hostname !== '';
+  // A lone % stays in what URL makes of it, and has no meaning in it.
+  if (isWhole && !/%(?![0-9a-f]{2})/i.test(`${url.username}${url.password}`)) return url;
   throw new OperatorError({
     code: 'proxy.invalid',
     // Not shown: it may hold a password.
     message: `${setBy} does not hold the address of a proxy`,
-    fix: 'write it as http://HOST:PORT or http://USER:PASSWORD@HOST:PORT; characters such as @ in a password as %40',
+    fix: 'write it as http://HOST:PORT or http://USER:PASSWORD@HOST:PORT; characters such as @ and % in a password as %40 and %25',
   });
 }
 

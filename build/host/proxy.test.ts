@@ -87,7 +87,12 @@ test('apt is asked for a proxy that a program finds, unless one is set for the v
 });
 
 test('a proxy that is no address is refused without its text, which may hold a password', () => {
-  for (const value of ['ftp://u:secret@p', 'http://u:secret@', 'http://u:sec ret@p:x']) {
+  for (const value of [
+    'http://u:secret%pw@p:1',
+    'ftp://u:secret@p',
+    'http://u:secret@',
+    'http://u:sec ret@p:x',
+  ]) {
     assert.throws(
       () => chosen('http://m.example/', { http_proxy: value }),
       (error) =>
