@@ -8,7 +8,7 @@ import * as path from 'node:path';
 import { after, test } from 'node:test';
 import { describeError, OperatorError } from './errors.ts';
 import { places } from './host.ts';
-import { assertMayFill, assertMayWrite, isMarked, marked, writeOutput } from './may-write.ts';
+import { assertMayFill, assertMayWrite, isMarked, marked, outputFile, writeOutput } from './may-write.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'may-write-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -107,4 +107,10 @@ test('the kind of the innermost file system is told, also behind a blank and a s
   assert.equal(kind('/proc/x'), 'proc');
   assert.equal(kind('/process'), 'ext4');
   assert.equal(kind('/media/my disk/lab'), 'exfat');
+});
+
+test('a name that ends with a slash, or none at all, is a folder and no file', () => {
+  for (const name of ['new/', '', './'])
+    assert.throws(() => outputFile(name, 'the seed'), { code: 'output.kind', message: /names a folder/ });
+  assert.equal(outputFile('/a/../b.iso', 'the seed'), '/b.iso');
 });

@@ -46,6 +46,18 @@ export async function assertMayWrite(file: string, intent: Intent): Promise<void
   if (intent.force !== true) throw inTheWay([file], intent);
 }
 
+/** A file that the operator names, as a whole path. @throws OperatorError `output.kind` for the name of a folder */
+export function outputFile(named: string, what: string): string {
+  const file = path.resolve(named);
+  if (named !== '' && !named.endsWith('/')) return file;
+  throw new OperatorError({
+    code: 'output.kind',
+    exit: 'storage',
+    message: `"${named}" names a folder, and ${what} is a file`,
+    fix: `name a file in it: ${pasteable([path.join(file, 'NAME')])}`,
+  });
+}
+
 /** Write a file that may be written. @throws like {@link assertMayWrite}; `file.unwritable`, `disk.full` */
 export async function writeOutput(
   file: string,

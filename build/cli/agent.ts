@@ -1,5 +1,6 @@
 import * as path from 'node:path';
 import { openCache } from '../cache.ts';
+import { outputFile } from '../may-write.ts';
 import { agentProgram } from '../pipeline.ts';
 import { assertMayWriteProgram, writeProgram } from '../program-file.ts';
 import { OUTPUT_FOLDER } from './clean.ts';
@@ -19,7 +20,7 @@ Example:
 `,
     )
     .action(async ({ output, force }: { readonly output: string; readonly force?: boolean }) => {
-      const file = path.resolve(output);
+      const file = outputFile(output, 'the program');
       await assertMayWriteProgram(file, force === true);
       const built = await agentProgram(await openCache(), context.signal, context.note);
       await writeProgram(built, file);

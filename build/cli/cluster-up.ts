@@ -8,7 +8,7 @@ import { findImage, OWN_TAG } from '../docker/image.ts';
 import { addressOf, DEFAULT_SUBNET, MOST_NODES, type QuickCluster } from '../docker/spec.ts';
 import { prepareSeed, seedFolderOf, stateFolderOf } from '../docker/state.ts';
 import { clock, files, pasteable } from '../host.ts';
-import { assertMayWrite, isMarked, marked, writeOutput } from '../may-write.ts';
+import { assertMayWrite, isMarked, marked, outputFile, writeOutput } from '../may-write.ts';
 import { OUTPUT_FOLDER } from './clean.ts';
 import { named } from './cluster-name.ts';
 import type { Context } from './context.ts';
@@ -109,7 +109,7 @@ async function up(context: Context, flags: UpFlags): Promise<void> {
 async function compose(context: Context, flags: UpFlags & ComposeFlags): Promise<void> {
   checkFlags(flags);
   const intent = { what: 'the compose file', ours: isMarked, force: flags.force === true };
-  const file = path.resolve(flags.output);
+  const file = outputFile(flags.output, intent.what);
   await assertMayWrite(file, intent);
   const cluster = await prepared(context, flags, flags.image ?? OWN_TAG);
   await writeOutput(file, marked(composeText(cluster)), intent);

@@ -9,7 +9,7 @@ import { type Definition, loadDefinition } from '../definition/load.ts';
 import { OperatorError } from '../errors.ts';
 import { fileSystemName } from '../file-systems.ts';
 import { pasteable, places } from '../host.ts';
-import { assertMayWrite } from '../may-write.ts';
+import { assertMayWrite, outputFile } from '../may-write.ts';
 import type { Context, Register } from './context.ts';
 import { KEY_NAME } from './init.ts';
 
@@ -61,7 +61,7 @@ Examples:
 async function seed(context: Context, flags: SeedFlags): Promise<void> {
   const definition = await loadDefinition(context.globals().definition);
   const input = await seedInput(definition, flags, context.note);
-  const output = path.resolve(flags.output ?? OUTPUTS[flags.format]);
+  const output = outputFile(flags.output ?? OUTPUTS[flags.format], SEED_INTENT.what);
   await assertMayWrite(output, { ...SEED_INTENT, force: flags.force === true });
   await writeVolume(seedFiles(input), flags.format, output, context.signal);
   await warnOfModes(context, output, input);

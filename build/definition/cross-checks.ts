@@ -1,5 +1,4 @@
 import { portConflicts } from '../../agent/config/ports.ts';
-import { settingsSchema } from '../../agent/config/settings.ts';
 import { type Mistake, valueAt } from '../../settings/mistakes.ts';
 import { networkOf, overlap } from './ranges.ts';
 
@@ -32,17 +31,10 @@ const TAKEN_RANGES = [
   { range: '10.44.0.0/16', of: 'the pods of Kubernetes' },
 ] as const;
 
-/** What every node would refuse, in the agent's own words, and the ports of what comes later. */
+/** Ports of one node, and those of what comes later. What else a node would refuse, the schema says. */
 function nodeMistakes(document: unknown): Mistake[] {
   const node = valueAt(document, ['node']);
-  const ports = portConflicts(node, TAKEN_PORTS);
-  const known = new Set(ports.map(({ path }) => path.join('.')));
-  const refused = settingsSchema.safeParse(node ?? {}).error?.issues ?? [];
-  const rules = refused.filter(({ code, path }) => code === 'custom' && !known.has(path.join('.')));
-  return [...ports, ...rules.map(({ path, message }) => ({ path, text: message }))].map((mistake) => ({
-    ...mistake,
-    path: ['node', ...mistake.path],
-  }));
+  return portConflicts(node, TAKEN_PORTS).map((mistake) => ({ ...mistake, path: ['node', ...mistake.path] }));
 }
 
 function rangeMistakes(document: unknown): Mistake[] {

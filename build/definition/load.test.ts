@@ -228,3 +228,10 @@ test('a definition that is named must exist and be a file', async (t) => {
     );
   }
 });
+
+test('a mistake that every node would refuse too is told once', () => {
+  const checked = checkDefinition(
+    Buffer.from('node: {discovery: {join: ["a b"]}, mesh: {range: 1.2.0.0/16}}\n'),
+  );
+  assert.equal('mistakes' in checked ? checked.mistakes.length : 0, 2);
+});
