@@ -3,6 +3,7 @@ import * as path from 'node:path';
 import type { BlockDevice } from '../../agent/installer/device.ts';
 import { type Partition, readTable } from '../../agent/installer/gpt.ts';
 import { writeChecked } from '../../agent/installer/ranges.ts';
+import { CLOUD_FILES, entryOf, SEED_FOLDER } from '../../agent/seed/names.ts';
 import { OperatorError } from '../errors.ts';
 import { files, run } from '../host.ts';
 
@@ -74,6 +75,10 @@ async function seedTree(seed: string, workFolder: string): Promise<string> {
   return tree;
 }
 
+function isSeed(names: readonly string[]): boolean {
+  return [SEED_FOLDER, ...CLOUD_FILES].some((wanted) => entryOf(names, wanted) !== undefined);
+}
+
 /** By the mark of a boot sector, or of a volume descriptor: not what else an image may be. */
 async function isVolume(seed: string): Promise<boolean> {
   const handle = await files.openFile(seed, 'r');
@@ -95,6 +100,13 @@ export async function assertSeedExists(seed: string): Promise<void> {
       code: 'flash.seed',
       message: `${seed} is no seed: neither a FAT volume nor an ISO 9660 one`,
       fix: 'make one: npx clusteros-build seed --format fat; or name a folder with its files',
+    });
+  }
+  if (inside !== undefined && inside.length > 0 && !isSeed(inside)) {
+    throw new OperatorError({
+      code: 'flash.seed',
+      message: `the folder ${seed} is no seed: it has neither a folder ${SEED_FOLDER} nor user-data in it`,
+      fix: 'name the folder that these lie in, or make a volume: npx clusteros-build seed --format fat',
     });
   }
   if (status !== undefined && (inside === undefined || inside.length > 0)) return;
