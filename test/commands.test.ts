@@ -45,7 +45,9 @@ function faultOf(program: Command, words: readonly string[], strict: boolean): s
       if (/^(-h|--help|-V|--version)$/.test(name)) continue;
       const option = optionOf(command, name);
       if (option === undefined) return `${command.name()} has no ${name}`;
-      if (option.required && value === undefined) index += 1;
+      // As commander has it: an optional value is the next word, unless that is an option.
+      const takesNext = option.required || (option.optional && /^[^-]/.test(words[index + 1] ?? ''));
+      if (takesNext && value === undefined) index += 1;
       continue;
     }
     const below = command.commands.find((inner) => inner.name() === word);
