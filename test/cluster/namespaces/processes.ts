@@ -32,13 +32,26 @@ export function namespaceOf(pid: number | 'self', kind: 'net' | 'mnt' | 'pid' | 
   }
 }
 
-/** Of these namespaces, those that some process still is in. */
-export function livingNamespaces(wanted: ReadonlySet<string>): string[] {
+/**
+ * Who is in one of these namespaces: each process by its number and start, which nobody has again. The number of a
+ * namespace soon belongs to another one, since other tests make some too.
+ */
+export function inhabitants(spaces: ReadonlySet<string>): string[] {
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  const living = pids.flatMap((pid) =>
-    (['net', 'mnt', 'pid', 'uts'] as const).map((kind) => namespaceOf(Number(pid), kind)),
-  );
-  return [...new Set(living)].filter((space) => space !== undefined && wanted.has(space)) as string[];
+  return pids
+    .filter((pid) =>
+      (['net', 'mnt', 'pid', 'uts'] as const).some((kind) =>
+        spaces.has(namespaceOf(Number(pid), kind) ?? ''),
+      ),
+    )
+    .map((pid) => `${pid} since ${startOf(pid)}`);
+}
+
+/** Clock ticks after the machine's start; proc_pid_stat(5), field 22. Its second field may hold blanks. */
+function startOf(pid: string): string | undefined {
+  return textOf(`/proc/${pid}/stat`)
+    .replace(/^.*\) /s, '')
+    .split(' ')[19];
 }
 
 function nameOf(argv: readonly string[]): string {
