@@ -1,3 +1,4 @@
+// needs: cpu 0.4
 import * as assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import * as path from 'node:path';

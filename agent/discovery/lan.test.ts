@@ -1,3 +1,4 @@
+// needs: cpu 0.4
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { plugCable } from './testing/namespaces.ts';

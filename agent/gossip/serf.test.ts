@@ -1,3 +1,4 @@
+// needs: cpu 0.4
 import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
 import * as path from 'node:path';
