@@ -32,26 +32,30 @@ export function namespaceOf(pid: number | 'self', kind: 'net' | 'mnt' | 'pid' | 
   }
 }
 
-/**
- * Who is in one of these namespaces: each process by its number and start, which nobody has again. The number of a
- * namespace soon belongs to another one, since other tests make some too.
- */
-export function inhabitants(spaces: ReadonlySet<string>): string[] {
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  return pids
-    .filter((pid) =>
-      (['net', 'mnt', 'pid', 'uts'] as const).some((kind) =>
-        spaces.has(namespaceOf(Number(pid), kind) ?? ''),
-      ),
-    )
-    .map((pid) => `${pid} since ${startOf(pid)}`);
+/** A process as no other one ever is: by its number, which is given again, and its start in clock ticks after boot. */
+interface Inhabitant {
+  readonly pid: string;
+  readonly start: string;
 }
 
-/** Clock ticks after the machine's start; proc_pid_stat(5), field 22. Its second field may hold blanks. */
-function startOf(pid: string): string | undefined {
-  return textOf(`/proc/${pid}/stat`)
+/** Who is in one of these namespaces, whose own numbers are soon given to those that other tests make. */
+export function inhabitants(spaces: ReadonlySet<string>): Inhabitant[] {
+  const isIn = (pid: string) =>
+    (['net', 'mnt', 'pid', 'uts'] as const).some((kind) => spaces.has(namespaceOf(Number(pid), kind) ?? ''));
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && isIn(name));
+  return pids.map((pid) => ({ pid, start: startOf(pid) })).filter(({ start }) => start !== '');
+}
+
+export function stillAlive(lived: readonly Inhabitant[]): Inhabitant[] {
+  return lived.filter(({ pid, start }) => startOf(pid) === start);
+}
+
+/** Empty for one that has ended, a zombie too; proc_pid_stat(5), fields 3 and 22. The second may hold blanks. */
+function startOf(pid: string): string {
+  const fields = textOf(`/proc/${pid}/stat`)
     .replace(/^.*\) /s, '')
-    .split(' ')[19];
+    .split(' ');
+  return fields[0] === 'Z' ? '' : (fields[19] ?? '');
 }
 
 function nameOf(argv: readonly string[]): string {
