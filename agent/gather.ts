@@ -63,14 +63,12 @@ export async function gather(paths: Paths, environment: Environment, options: Ga
   const identity =
     made instanceof AgentError ? made : (made?.identity ?? (before?.identity && lostIdentity()));
   const key = loaded instanceof AgentError || failed ? loaded : (taken as Taken).key;
+  const [identityNow, keyNow] = [orBefore(identity, before?.identity), orBefore(key, before?.key)];
   return {
-    identity: orBefore(identity, before?.identity),
+    identity: identityNow.inForce,
     identityCreated: made instanceof AgentError ? false : (made?.created ?? false),
-    key: orBefore(key, before?.key),
-    spoilt: [
-      ...(isSpoilt(identity, before?.identity) ? [identity] : []),
-      ...(isSpoilt(key, before?.key) ? [key] : []),
-    ],
+    key: keyNow.inForce,
+    spoilt: [...identityNow.spoilt, ...keyNow.spoilt],
     token: failed ? undefined : (taken as Taken).token,
     settings: orInForce(await readSettings(paths, environment), before?.settings.settings),
     seed: failed ? [] : (taken as Taken).report,
@@ -85,11 +83,8 @@ function orInForce(found: Resolved, inForce: Settings | undefined): SettingsFact
 }
 
 function orBefore<T>(now: T | AgentError | undefined, before: T | AgentError | undefined) {
-  return isSpoilt(now, before) ? before : now;
-}
-
-function isSpoilt(now: unknown, before: unknown): now is AgentError {
-  return now instanceof AgentError && before !== undefined && !(before instanceof AgentError);
+  const isSpoilt = now instanceof AgentError && before !== undefined && !(before instanceof AgentError);
+  return isSpoilt ? { inForce: before, spoilt: [now] } : { inForce: now, spoilt: [] };
 }
 
 function lostIdentity(): AgentError {

@@ -97,8 +97,6 @@ const MAY_SWALLOW: readonly (readonly [why: string, files: Readonly<Record<strin
       'agent/identity/ed25519.ts': 1,
       'agent/identity/identity.ts': 1,
       'agent/mesh/address-keeper.ts': 1,
-      'agent/operations/joins.ts': 1,
-      'agent/operations/reset.ts': 1,
       'agent/operations/retired-keys.ts': 1,
       'agent/operations/rotation-store.ts': 1,
       'agent/operations/seal.ts': 1,

@@ -30,7 +30,7 @@ const EVERY_MS = 3_600_000;
 /** A node that has just come has better things to do. */
 const FIRST_MS = 120_000;
 const RETRY_MS = 60_000;
-/** A voter that starts again, or the last of three voters that fails, is no reason to call somebody. */
+/** Voters that start again at that moment are no reason to call somebody. */
 const TOLD_AFTER = 3;
 
 export function createSnapshotKeeper(

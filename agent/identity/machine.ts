@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import * as path from 'node:path';
 import * as z from 'zod';
-import { AgentError } from '../errors.ts';
 import type { MachineIds } from '../host/machine-ids.ts';
 import { files } from '../host.ts';
+import { readRecord } from '../own-record.ts';
 
 /** Hashes of the ids of the machine that the state folder was last used in. */
 export type Machine = MachineIds;
@@ -33,15 +33,8 @@ export function isOther(before: Machine, now: Machine): boolean {
 
 /** Of the last run; nothing when the file is missing or damaged. */
 export async function loadMachine(state: string): Promise<Machine> {
-  try {
-    const found = await files.readLimited(machineFile(state), LIMIT);
-    if (found === undefined) return {};
-    const { board, disk } = schema.parse(JSON.parse(found.bytes.toString('utf8')));
-    return { board, disk };
-  } catch (error) {
-    if (error instanceof AgentError || error instanceof SyntaxError || error instanceof z.ZodError) return {};
-    throw error;
-  }
+  const record = await readRecord(machineFile(state), LIMIT, schema);
+  return record === undefined ? {} : { board: record.board, disk: record.disk };
 }
 
 /** What is not known now stays as it was. @returns what is held from now on */

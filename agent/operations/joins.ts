@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { settingsSchema } from '../config/settings.ts';
 import { AgentError } from '../errors.ts';
 import { files } from '../host.ts';
+import { readRecord } from '../own-record.ts';
 
 /** Addresses that the operator named by `node-agent join`, besides those of the settings. */
 const MOST = 64;
@@ -16,14 +17,8 @@ function joinsFile(state: string): string {
 
 /** Newest last; empty when there are none or the file is damaged: it can be said again. */
 export async function loadJoins(state: string): Promise<readonly string[]> {
-  try {
-    const found = await files.readLimited(joinsFile(state), LIMIT);
-    if (found === undefined) return [];
-    const { data } = fileSchema.safeParse(JSON.parse(found.bytes.toString('utf8')));
-    return data?.addresses.filter(isAddress) ?? [];
-  } catch {
-    return [];
-  }
+  const record = await readRecord(joinsFile(state), LIMIT, fileSchema);
+  return record?.addresses.filter(isAddress) ?? [];
 }
 
 /**

@@ -3,9 +3,9 @@ import * as z from 'zod';
 import { type EtcdClient, EtcdError } from '../consensus/etcd/types.ts';
 import type { Controller, Outcome } from '../engine/controller.ts';
 import type { Genesis, Registry } from '../engine/resources.ts';
-import { AgentError } from '../errors.ts';
 import type { Events } from '../events/recorder.ts';
 import { files } from '../host.ts';
+import { readRecord } from '../own-record.ts';
 import { KEYS } from '../registry/keys.ts';
 import { nodeId, nodeName } from '../registry/records.ts';
 
@@ -29,13 +29,7 @@ function evictionsFile(state: string): string {
 
 /** Nobody when the file is missing or damaged: what etcd says is written into it again. */
 export async function loadKeptEvictions(state: string): Promise<KeptEvictions> {
-  try {
-    const found = await files.readLimited(evictionsFile(state), LIMIT);
-    return fileSchema.safeParse(JSON.parse(found?.bytes.toString('utf8') ?? '')).data ?? { evicted: {} };
-  } catch (error) {
-    if (!(error instanceof SyntaxError || error instanceof AgentError)) throw error;
-    return { evicted: {} };
-  }
+  return (await readRecord(evictionsFile(state), LIMIT, fileSchema)) ?? { evicted: {} };
 }
 
 async function save(state: string, kept: KeptEvictions): Promise<void> {

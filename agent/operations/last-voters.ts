@@ -1,7 +1,7 @@
 import * as path from 'node:path';
 import * as z from 'zod';
-import { AgentError } from '../errors.ts';
 import { files } from '../host.ts';
+import { readRecord } from '../own-record.ts';
 
 /**
  * Who voted when this node last saw a quorum, on its own disk: whoever comes to know of it while it is cut off, such as
@@ -59,11 +59,5 @@ export function majorityOf(voters: readonly string[]): number {
 
 /** A file that is damaged knows nobody: the key then comes by hand. */
 async function read(file: string): Promise<readonly string[]> {
-  try {
-    const found = await files.readLimited(file, LIMIT);
-    return found === undefined ? [] : schema.parse(JSON.parse(found.bytes.toString('utf8'))).voters;
-  } catch (error) {
-    if (error instanceof AgentError || error instanceof SyntaxError || error instanceof z.ZodError) return [];
-    throw error;
-  }
+  return (await readRecord(file, LIMIT, schema))?.voters ?? [];
 }

@@ -2,6 +2,7 @@ import * as path from 'node:path';
 import * as z from 'zod';
 import { clock, files, wipe } from '../host.ts';
 import type { Log } from '../log.ts';
+import { readRecord } from '../own-record.ts';
 import type { Paths } from '../paths.ts';
 
 /** How a node forgets everything, in order; each step may be repeated. */
@@ -78,12 +79,7 @@ async function wipeState(paths: Pick<Paths, 'state'>): Promise<void> {
 /** A marker that cannot be read still means a reset; every step is then done again. */
 async function loadMarker(paths: Pick<Paths, 'state'>): Promise<Marker> {
   const none: Marker = { version: 1, requestedAt: '', done: [] };
-  try {
-    const found = await files.readLimited(markerFile(paths), 4096);
-    return markerSchema.safeParse(JSON.parse(found?.bytes.toString('utf8') ?? '')).data ?? none;
-  } catch {
-    return none;
-  }
+  return (await readRecord(markerFile(paths), 4096, markerSchema)) ?? none;
 }
 
 async function saveMarker(paths: Pick<Paths, 'state'>, marker: Marker): Promise<void> {

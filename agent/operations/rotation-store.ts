@@ -4,6 +4,7 @@ import { AgentError } from '../errors.ts';
 import { files, processes } from '../host.ts';
 import { decodeKey, refuseLooseFile } from '../identity/identity.ts';
 import { keyFile, loadKey } from '../identity/key-store.ts';
+import { readRecord } from '../own-record.ts';
 import { type HeldKeys, markSchema, type NextKey, PHASES, type RotationMark } from './rotation.ts';
 
 const LIMIT = 4096;
@@ -50,14 +51,8 @@ function reachedFile(state: string): string {
 }
 
 /** Undefined when there was none; a damaged file counts as none: the rotations of etcd are believed again. */
-async function loadReached(state: string): Promise<RotationMark | undefined> {
-  try {
-    const found = await files.readLimited(reachedFile(state), LIMIT);
-    return found && markSchema.safeParse(JSON.parse(found.bytes.toString('utf8'))).data;
-  } catch (error) {
-    if (!(error instanceof SyntaxError || error instanceof AgentError)) throw error;
-    return undefined;
-  }
+function loadReached(state: string): Promise<RotationMark | undefined> {
+  return readRecord(reachedFile(state), LIMIT, markSchema);
 }
 
 /** Note the latest rotation of this node; an earlier one changes nothing. */

@@ -5,6 +5,7 @@ import type { Controller, Outcome } from '../engine/controller.ts';
 import type { Token } from '../engine/resources.ts';
 import { AgentError } from '../errors.ts';
 import { files } from '../host.ts';
+import { readRecord } from '../own-record.ts';
 import { KEYS } from '../registry/keys.ts';
 
 interface TokenClockDeps {
@@ -81,11 +82,5 @@ export function tokenClock({ etcd, state, wallClock }: TokenClockDeps): Controll
 
 /** Without the file every token is new to us: it ends by the others' clocks and by its lease. */
 async function load(file: string): Promise<FirstSeen> {
-  try {
-    const found = await files.readLimited(file, LIMIT);
-    return fileSchema.safeParse(JSON.parse(found?.bytes.toString('utf8') ?? '{}')).data ?? {};
-  } catch (error) {
-    if (!(error instanceof SyntaxError || error instanceof AgentError)) throw error;
-    return {};
-  }
+  return (await readRecord(file, LIMIT, fileSchema)) ?? {};
 }

@@ -1,7 +1,8 @@
 import { web } from '../../host.ts';
+import { stepOf } from '../../timers/steps.ts';
 
-/** The longest that may be given to an answer on the slowest machines: whoever asks gives up by the pace of this one. */
-const LONGEST_MS = 30_000;
+/** What an answer may take on the slowest machines: whoever asks gives up by the pace of this one. */
+const LONGEST_MS = stepOf('slowest').answerMs;
 
 /** @returns a reason when `/healthz` does not answer 200 */
 export async function askPage(address: string, port: number): Promise<true | string> {
