@@ -208,7 +208,7 @@ test('settings that become wrong while the agent runs are told, and those before
   assert.equal((await agent.until('misconfigured')).name, 'first');
 });
 
-test('an identity and a key that are spoilt while the agent runs are told, and those before them stay', async (t) => {
+test('an identity and a key damaged while the agent runs are reported, and the earlier ones stay', async (t) => {
   const sandbox = makeSandbox(t);
   const first = begin(t, sandbox, { CLUSTEROS_CLUSTER_KEY: KEY });
   const { id, cluster } = await first.until('ready');

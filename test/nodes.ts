@@ -12,16 +12,6 @@ const READY_LIMIT_MS = 20 * 60_000;
 
 type NodeOptions = Omit<MachineOptions, 'accel' | 'throwAway'>;
 
-/** The part of `node-agent status --json` that tests look at. */
-export interface AgentStatus {
-  readonly id: string;
-  readonly name: string;
-  readonly state: string;
-  readonly cluster?: { readonly uuid?: string; readonly confirmed?: boolean };
-  readonly members?: readonly { readonly id: string; readonly status: string }[];
-  readonly [more: string]: unknown;
-}
-
 /** A machine that is made but off. The caller disposes it. */
 export async function makeNode(options: NodeOptions): Promise<Machine> {
   const { accel } = await chooseAccelerator();
@@ -42,12 +32,12 @@ export async function bootedMachine(options: NodeOptions): Promise<Machine> {
 }
 
 /** As an operator asks, which takes an emulated machine some seconds: {@link writtenStatus} is for asking often. */
-export async function agentStatus(machine: Machine): Promise<AgentStatus> {
+export async function agentStatus(machine: Machine): Promise<StatusDocument> {
   const { stdout, stderr, exitCode } = await machine.guest.run(['node-agent', 'status', '--json'], {
     timeoutMs: 60_000,
   });
   assert.equal(exitCode, 0, stdout + stderr);
-  return JSON.parse(stdout) as AgentStatus;
+  return JSON.parse(stdout) as StatusDocument;
 }
 
 /** @throws Error when the agent wrote none, or a while ago */

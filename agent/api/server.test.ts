@@ -143,7 +143,7 @@ test('an absent agent is told as such, with what to do', async (t) => {
   });
 });
 
-test('an agent that fails or is not ready is told as such, not as one of another version', async (t) => {
+test('an agent that fails or is not ready has an error of its own, not that of another version', async (t) => {
   const { paths } = makeSandbox(t);
   const failing = async () => {
     throw new TypeError('x is not a function');

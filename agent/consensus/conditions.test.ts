@@ -1,23 +1,13 @@
 import * as assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type ConditionFacts, conditionsOf } from './conditions.ts';
+import { sightOf } from './testing/sight.ts';
 
 const genesis = { uuid: 'u1', founder: 'a', signature: '' };
 const member = (name: string) => ({ id: name, name, peerUrls: [], clientUrls: [], learner: false });
 const facts = (more: Partial<ConditionFacts>): ConditionFacts => ({
   durable: { genesis, confirmed: true, clusterId: '1' },
-  sight: {
-    self: 'a',
-    nowMs: 100_000,
-    startedMs: 0,
-    expect: 6,
-    bootstrap: false,
-    joins: false,
-    present: ['b', 'c'],
-    lastSeenMs: new Map(),
-    known: ['b', 'c'],
-    sightings: [],
-  },
+  sight: sightOf('a', { expect: 6, present: ['b', 'c'], known: ['b', 'c'] }),
   founding: { step: { kind: 'none' }, meeting: { kind: 'none' }, differing: [] },
   joining: { kind: 'run' },
   unit: { state: 'running', lastLines: [] },

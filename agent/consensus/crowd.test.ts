@@ -4,7 +4,8 @@ import { identityFromSeed } from '../identity/identity.ts';
 import { signBirth, uuidOf } from './birth.ts';
 import { createKeeper, type Durable } from './durable.ts';
 import { createFounding } from './founding.ts';
-import { answerPromise, countPromises, mayVote, type PromiseAnswer, type Sight } from './genesis.ts';
+import { answerPromise, countPromises, mayVote, type PromiseAnswer } from './genesis.ts';
+import { sightOf } from './testing/sight.ts';
 
 const identityOf = (byte: number) => identityFromSeed(Buffer.alloc(32, byte), new Date(0));
 const SELF = identityOf(1);
@@ -13,18 +14,7 @@ const ROUND_ONE = uuidOf(1, 'aaaaaaaa-0000-4000-8000-000000000000');
 const PROMISE = { round: 1, founder: OTHER, uuid: ROUND_ONE, expect: 3 };
 const GENESIS = signBirth(identityOf(2), { uuid: ROUND_ONE, expect: 3 });
 
-const sight = (known: readonly string[]): Sight => ({
-  self: SELF.id,
-  nowMs: 100_000,
-  startedMs: 0,
-  expect: 3,
-  bootstrap: false,
-  joins: false,
-  present: [OTHER, THIRD],
-  known,
-  lastSeenMs: new Map(),
-  sightings: [],
-});
+const sight = (known: readonly string[]) => sightOf(SELF.id, { present: [OTHER, THIRD], known });
 const THREE = sight([OTHER, THIRD]);
 const FOUR = sight([OTHER, THIRD, FOURTH]);
 

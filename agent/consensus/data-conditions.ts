@@ -34,7 +34,7 @@ export function snapshots({ snapshot }: ConditionFacts): FoundCondition[] {
       state: 'failed',
       summary: `the hourly snapshot of the cluster's data could not be taken; ${newest ?? 'this node has none'}`,
       evidence: snapshot.failed,
-      endedBy: 'it is tried again every minute; now: sudo node-agent snapshot save FILE',
+      endedBy: 'retried every minute; now: sudo node-agent snapshot save FILE',
     },
   ];
 }

@@ -6,7 +6,7 @@ import type { EtcdMember } from './etcd/types.ts';
 
 const MEMBERS = ['b', 'a', ''].map((name) => ({ name, learner: false })) as unknown as EtcdMember[];
 
-test('voters that a full disk does not take are told, and remembered when there is room', async () => {
+test('voters that a full disk cannot store are reported, and stored when there is room', async () => {
   let full = true;
   const keeper = createKeeper({}, async () => {
     if (full) throw new AgentError({ code: 'disk.full', exit: 'storage', message: 'cannot write' });

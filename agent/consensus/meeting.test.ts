@@ -6,6 +6,7 @@ import { createKeeper, type Durable } from './durable.ts';
 import { createFounding } from './founding.ts';
 import type { Sight } from './genesis.ts';
 import { heirsToDecline, type OwnCluster, planMeeting } from './meeting.ts';
+import { sightOf } from './testing/sight.ts';
 
 const [SELF, SECOND, CUT_OFF] = [1, 2, 3].map((byte) =>
   identityFromSeed(Buffer.alloc(32, byte), new Date(0)),
@@ -20,21 +21,8 @@ const HEIR = signBirth(CUT_OFF, { uuid: uuid('b'), expect: 1, ancestors: [OURS.u
 const HEIR_OF_HEIR = signBirth(CUT_OFF, { uuid: uuid('c'), expect: 1, ancestors: [HEIR.uuid, OURS.uuid] });
 const VOTERS = [SELF.id, SECOND.id, CUT_OFF.id];
 
-const sight = (genesis = HEIR, more: Partial<Sight> = {}): Sight => ({
-  self: SELF.id,
-  nowMs: 100_000,
-  startedMs: 0,
-  expect: 3,
-  bootstrap: false,
-  joins: false,
-  present: [CUT_OFF.id],
-  known: [],
-  unproven: false,
-  lastSeenMs: new Map(),
-  newestContactMs: undefined,
-  sightings: [{ genesis, carriers: [CUT_OFF.id] }],
-  ...more,
-});
+const sight = (genesis = HEIR, more: Partial<Sight> = {}) =>
+  sightOf(SELF.id, { present: [CUT_OFF.id], sightings: [{ genesis, carriers: [CUT_OFF.id] }], ...more });
 const own = (durable: Partial<Durable> = {}, more: Partial<OwnCluster> = {}): OwnCluster => ({
   durable: { genesis: OURS, confirmed: true, started: true, voters: VOTERS, ...durable },
   hasData: true,

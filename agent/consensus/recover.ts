@@ -221,7 +221,7 @@ export async function forceNewCluster(deps: RecoverDeps, after = NOTHING_MORE): 
   try {
     return await orPutBack(deps, copy, async () => {
       if (isCopy) {
-        // It was stopped in order: all that it was told is in it. Only `snapshot save` writes a checksum.
+        // It was shut down cleanly: every write is in it. Only `snapshot save` writes a checksum.
         const database = path.join(copy, 'member', 'snap', 'db');
         const restored = await restore(deps, database, genesis, ['--skip-hash-check']);
         await folders.removeTree(dataFolder(paths.state));

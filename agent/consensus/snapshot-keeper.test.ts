@@ -67,7 +67,7 @@ test('an attempt of an operator that failed is tried again after a minute, too',
   assert.equal(asked.length, before + 1);
 });
 
-test('no snapshot is told once after three attempts, each a minute after the last', async (t) => {
+test('three failed snapshots, each a minute after the last, are reported once', async (t) => {
   let up = false;
   const { keeper, asked, log } = keeperOf(t, () => up);
   let nowMs = 0;

@@ -63,6 +63,7 @@ describe('an image of debian-13', () => {
         const status = await agentStatus(machine);
         assert.equal(status.state, 'waiting');
         assert.match(JSON.stringify(status), /CIDATA/);
+        assert.ok(status.id !== undefined);
         await machine.waitForConsole(new RegExp(status.id), { deadlineMs: 300_000 });
       });
 
