@@ -54,8 +54,11 @@ export type AgreementStep =
 
 /** Most voters are too slow: elections would fail soon. */
 const MOST_MS = 15_000;
-/** One of them may be busy for a while, with a backup or an update: the others carry the cluster meanwhile. */
-const SOME_MS = 120_000;
+/**
+ * One of them may be busy for a while, with a backup or an update: the others carry the cluster meanwhile. More than
+ * the two minutes of measurements and the minute of calm in which a node forgets what is over.
+ */
+const SOME_MS = 240_000;
 const CALM_SECONDS = 600;
 const LONGEST_CALM_SECONDS = 4 * 3_600;
 /** Of the calm, when no etcd has to be restarted for the faster step. */

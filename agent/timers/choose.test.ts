@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { lateOf, leaseFor, type Need, nextNeed, wordsFor } from './choose.ts';
-import { quantile } from './measure.ts';
+import { majorityMs, quantile } from './measure.ts';
 import { compareSteps, sameEtcd, stepOf, steps } from './steps.ts';
 
 const of = (late: number, before?: Need, nowMs = 0) => nextNeed(before, late, nowMs);
@@ -72,4 +72,13 @@ test('the reason names the worst cause, and late is all of them one after the ot
   assert.match(wordsFor({ diskMs: 1, schedulingMs: 812.4 }), /wake up 812 ms late/);
   assert.equal(quantile([5, 1, 9], 0.95), 9);
   assert.equal(quantile([], 0.9), 0);
+});
+
+test('the network is as late as the majority answers: one voter with a loose cable slows down nobody else', () => {
+  assert.equal(majorityMs(2, [4_856, 3]), 3, 'three voters: the nearer one is enough');
+  assert.equal(majorityMs(2, [4_856]), 4_856, 'the other is dead, and this one is needed');
+  assert.equal(majorityMs(4, [900, 2, 1_200, 5]), 5);
+  assert.equal(majorityMs(4, [900, 2, 1_200, 800]), 800, 'only one is near');
+  assert.equal(majorityMs(3, [1, 700, 800]), 700, 'a fourth voter that is about to go');
+  assert.equal(majorityMs(2, []), undefined);
 });

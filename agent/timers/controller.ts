@@ -78,9 +78,8 @@ export function createTimers({ client, paths, log }: TimersDeps): Controller {
       if (endpoint === undefined || place === 'client') return;
       const startMs = clock.monotonicMs();
       const status = await client.status(endpoint).catch((error) => expected(error, 'etcd.'));
-      if (status === undefined) return;
-      measure?.noteRoundTrip(clock.monotonicMs() - startMs);
-      if (status.leader !== '0') found.add(id);
+      measure?.noteRoundTrip(id, status && clock.monotonicMs() - startMs);
+      if (status !== undefined && status.leader !== '0') found.add(id);
     });
     await Promise.all([measure?.probeDisk(), ...asked]);
     answering = found.add(self);
@@ -145,10 +144,10 @@ export function createTimers({ client, paths, log }: TimersDeps): Controller {
       const self = identity.id;
       const nowMs = clock.monotonicMs();
       await probe(view, self, nowMs);
-      const lateness = measure.now();
+      const consensus = view.get('consensus');
+      const lateness = measure.now((consensus?.voters ?? []).filter((id) => id !== self));
       const fixed = fixedStep(settings);
       need = nextNeed(need, lateness && lateOf(lateness), nowMs);
-      const consensus = view.get('consensus');
       const quorum = consensus?.quorum ?? false;
       lostSinceMs = consensus?.genesis === undefined || quorum ? undefined : (lostSinceMs ?? nowMs);
       const { agreed, turn } = view.get('registry')?.timers ?? {};

@@ -11,10 +11,11 @@ import { sameEtcd, slowestOf } from './steps.ts';
  * Clusters of one, three or five voters whose machines become busy and calm again, with agents of an older version,
  * fixed settings, machines that die and leaders that change: what all of them do, five seconds at a time.
  */
-const SCHEDULES = 300;
+const SCHEDULES = 120;
 const LOOK_MS = 5_000;
 const TROUBLE_MS = 2 * 3_600_000;
-const PEACE_MS = 6 * 3_600_000;
+/** A leader that is new waits for the whole calm, of four hours at most, again. */
+const PEACE_MS = 24 * 3_600_000;
 /** An etcd that restarts answers nobody. */
 const RESTART_MS = 20_000;
 const LATE = [10, 50, 300, 1_200, 6_000];
@@ -72,7 +73,8 @@ function run(seed: number): Result {
     if (nowMs >= TROUBLE_MS) for (const node of nodes) node.alive = true;
     const living = nodes.filter(serves);
     if (living.length < majority) continue;
-    if (!serves(leader) || random() < 0.01) leader = pick(living);
+    const moves = random() < (nowMs < TROUBLE_MS ? 0.01 : 0.000_5);
+    if (!serves(leader) || moves) leader = pick(living);
     for (const node of living) {
       if (node.old) continue;
       node.need = nextNeed(node.need, node.late * (0.9 + random() * 0.2), nowMs);

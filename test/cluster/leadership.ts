@@ -1,11 +1,14 @@
 /** Who leads and who holds a role, as the machines say, and how to change the first. */
 import type { RoleView, StatusDocument } from '../../agent/api/view.ts';
 import { certificateFiles } from '../../agent/consensus/certificates/files.ts';
+import { stepOf } from '../../agent/timers/steps.ts';
 import type { Machine } from './machines.ts';
 import { brief } from './status.ts';
 import { eventually } from './waits.ts';
 
 const CLIENT_PORT = 7374;
+/** A machine that is busy may have made the lease the longest there is, and a lease must end before another begins. */
+const TAKEN_OVER_MS = 2 * stepOf('slowest').leaseSeconds * 1_000;
 
 /** The machine with the Raft leader, as this one sees it. */
 export async function leaderOf<M extends Machine>(machines: readonly M[], witness?: Machine): Promise<M> {
@@ -20,7 +23,7 @@ export async function leaderOf<M extends Machine>(machines: readonly M[], witnes
 export async function holderOf<M extends Machine>(
   machines: readonly M[],
   role = 'page',
-  deadlineMs = 60_000,
+  deadlineMs = TAKEN_OVER_MS,
 ): Promise<M> {
   return eventually(
     `one of ${machines.map(({ name }) => name).join(', ')} holds the role ${role}`,
