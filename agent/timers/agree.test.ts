@@ -45,11 +45,13 @@ test('a leader that has not measured itself decides nothing', () => {
   assert.equal(planAgreement(facts({ needs: { b: SLOW, c: SLOW } })).step.kind, 'none');
 });
 
-test('most voters need slower timers: soon; one voter that is slow alone: only when it stays so for minutes', () => {
+test('most voters need slower timers: soon; one voter that is slow alone: only after minutes, unless its settings say so', () => {
   const most = untilStep(facts({ needs: { a: NORMAL, b: SLOW, c: SLOW } }));
   assert.ok(most.step.kind === 'agree' && most.step.agreement.step === 'slow' && most.nowMs === 15_000);
   const one = untilStep(facts({ needs: { ...all(NORMAL), b: SLOW } }));
   assert.ok(one.step.kind === 'agree' && one.step.agreement.step === 'slow' && one.nowMs === 240_000);
+  const asked = untilStep(facts({ needs: { ...all(NORMAL), b: { ...SLOW, fixed: true } } }));
+  assert.ok(asked.step.kind === 'agree' && asked.step.agreement.step === 'slow' && asked.nowMs === 15_000);
 });
 
 test('faster timers wait for calm; without a restart of etcd a tenth of it is enough', () => {

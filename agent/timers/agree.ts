@@ -40,7 +40,8 @@ export interface AgreementFacts {
 
 /** Since when, in monotonic ms, something is so without a break, as far as this leader saw. */
 export interface Patience {
-  readonly mostNeedSlowerMs?: number | undefined;
+  /** Most voters need a slower step, or the settings of one say so. */
+  readonly slowerLastsMs?: number | undefined;
   readonly someNeedSlowerMs?: number | undefined;
   readonly fasterDoesMs?: number | undefined;
   readonly turn?: { readonly id: string; readonly sinceMs: number } | undefined;
@@ -52,8 +53,8 @@ export type AgreementStep =
   | { readonly kind: 'give-turn'; readonly id: string }
   | { readonly kind: 'end-turn'; readonly id: string };
 
-/** Most voters are too slow: elections would fail soon. */
-const MOST_MS = 15_000;
+/** Most voters are too slow, and elections would fail soon; or somebody decided it. */
+const LASTS_MS = 15_000;
 /**
  * One of them may be busy for a while, with a backup or an update: the others carry the cluster meanwhile. More than
  * the two minutes of measurements and the minute of calm in which a node forgets what is over.
@@ -80,13 +81,15 @@ export function planAgreement(facts: AgreementFacts): {
     return { step: { kind: 'agree', agreement }, patience: {} };
   }
   const most = needs.map(({ step }) => step).sort(compareSteps)[Math.ceil(needs.length / 2) - 1] ?? USUAL;
+  const asked = needs.filter(({ id }) => reports.get(id)?.fixed).map(({ step }) => step);
+  const lasting = slowestOf([most, ...asked]) ?? USUAL;
   const since = (holds: boolean, before: number | undefined) => (holds ? (before ?? nowMs) : undefined);
   const waited = {
-    mostNeedSlowerMs: since(compareSteps(most, agreed.step) > 0, facts.patience.mostNeedSlowerMs),
+    slowerLastsMs: since(compareSteps(lasting, agreed.step) > 0, facts.patience.slowerLastsMs),
     someNeedSlowerMs: since(compareSteps(wanted, agreed.step) > 0, facts.patience.someNeedSlowerMs),
     fasterDoesMs: since(compareSteps(wanted, agreed.step) < 0, facts.patience.fasterDoesMs),
   };
-  const next = changeOf(agreed, most, wanted, waited, nowMs);
+  const next = changeOf(agreed, lasting, wanted, waited, nowMs);
   if (next !== undefined && facts.turn === undefined) {
     const direction = compareSteps(next, agreed.step) > 0 ? 'slower' : 'faster';
     const tooSoon = direction === 'slower' && agreed.direction === 'faster';
@@ -99,14 +102,14 @@ export function planAgreement(facts: AgreementFacts): {
 
 function changeOf(
   agreed: Agreement,
-  most: StepName,
+  lasting: StepName,
   wanted: StepName,
-  { mostNeedSlowerMs, someNeedSlowerMs, fasterDoesMs }: Patience,
+  { slowerLastsMs, someNeedSlowerMs, fasterDoesMs }: Patience,
   nowMs: number,
 ): StepName | undefined {
   const over = (sinceMs: number | undefined, ms: number) => sinceMs !== undefined && nowMs - sinceMs >= ms;
   if (over(someNeedSlowerMs, SOME_MS)) return wanted;
-  if (over(mostNeedSlowerMs, MOST_MS)) return most;
+  if (over(slowerLastsMs, LASTS_MS)) return lasting;
   const calmMs = agreed.calmSeconds * 1_000 * (sameEtcd(agreed.step, wanted) ? LEASE_ONLY : 1);
   return over(fasterDoesMs, calmMs) ? wanted : undefined;
 }
