@@ -1,4 +1,4 @@
-// needs: images, cpu 1, memory 1.5 GiB
+// needs: images, cpu 0.9, memory 1.5 GiB
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { FirmwareKind } from '../../qemu/argv.ts';

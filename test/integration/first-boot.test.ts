@@ -1,4 +1,4 @@
-// needs: images, cpu 1, memory 3 GiB
+// needs: images, cpu 0.9, memory 3 GiB
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-// needs: images, cpu 1, memory 3 GiB
+// needs: images, cpu 0.9, memory 3 GiB
 /**
  * What an operator does with a live medium: start a machine with an empty disk from it, let it be installed to, take the
  * medium away, and start the machine again. The next machine that is installed so joins the first.

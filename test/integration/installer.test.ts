@@ -1,4 +1,4 @@
-// needs: images, cpu 1, memory 3 GiB
+// needs: images, cpu 0.9, memory 3 GiB
 /**
  * The installer and its operator: one live system, drives plugged in one after another, the dialogue on its console, and
  * power cuts. `CLUSTEROS_PICTURES=docs/img` takes the manual's pictures.
