@@ -66,21 +66,25 @@ export function createTimers({ client, paths, log }: TimersDeps): Controller {
     isLoaded = true;
   };
 
+  const ask = (url: string) => client.status(url).catch((error: unknown) => expected(error, 'etcd.'));
+
   const probe = async (view: View, self: string, nowMs: number): Promise<void> => {
     const { place = 'none', voters = [], endpoints = [] } = view.get('consensus') ?? {};
     const hasTurn = view.get('registry')?.timers?.turn === self;
     if (!hasTurn && nowMs - probedMs < (place === 'client' ? CLIENT_PROBE_MS : VOTER_PROBE_MS)) return;
     probedMs = nowMs;
     const found = new Set<string>();
-    const others = view.get('mesh')?.peers.filter(({ id }) => voters.includes(id)) ?? [];
-    const asked = others.map(async ({ id, address }) => {
-      const endpoint = endpoints.find((url) => url.startsWith(`https://${address}:`));
-      if (endpoint === undefined || place === 'client') return;
-      const startMs = clock.monotonicMs();
-      const status = await client.status(endpoint).catch((error) => expected(error, 'etcd.'));
-      measure?.noteRoundTrip(id, status && clock.monotonicMs() - startMs);
-      if (status !== undefined && status.leader !== '0') found.add(id);
-    });
+    const peers = view.get('mesh')?.peers ?? [];
+    const asked = voters
+      .filter((id) => id !== self)
+      .map(async (id) => {
+        const address = peers.find((peer) => peer.id === id)?.address;
+        const url = endpoints.find((endpoint) => endpoint.startsWith(`https://${address}:`));
+        const startMs = clock.monotonicMs();
+        const status = url === undefined || place === 'client' ? undefined : await ask(url);
+        measure?.noteRoundTrip(id, status && clock.monotonicMs() - startMs);
+        if (status !== undefined && status.leader !== '0') found.add(id);
+      });
     await Promise.all([measure?.probeDisk(), ...asked]);
     answering = found.add(self);
   };
