@@ -72,7 +72,7 @@ test('a rule that fits two disks is refused, also when one of them holds data', 
 test('a disk is named by serial, model, size or path, and all that is said must hold', () => {
   const disks = [
     disk('sda', { size: 480 * GB, model: 'SAMSUNG MZ7' }),
-    disk('sdb', { size: 960 * GB, model: 'INTEL X' }),
+    disk('sdb', { size: 960 * GB, model: 'INTEL X', wwn: '0x5000c500a1b2c3d4' }),
   ];
   for (const [rule, name] of [
     [{ serial: 'S-sdb' }, 'sdb'],
@@ -87,6 +87,9 @@ test('a disk is named by serial, model, size or path, and all that is said must 
     [{ model: 'S.*' }, undefined],
     [{ serial: ' s-SDB ' }, 'sdb'],
     [{ serial: 'S-sd' }, undefined],
+    [{ serial: '0x5000C500A1B2C3D4' }, 'sdb'],
+    [{ serial: 'wwn-0x5000c500a1b2c3d4' }, 'sdb'],
+    [{ serial: '0x5000c500' }, undefined],
   ] as const) {
     const choice = choose(disks, { disk: rule }, { resolved: { '/dev/disk/by-path/x': '/dev/sdb' } });
     assert.equal(choice.chosen?.name, name, JSON.stringify(rule));

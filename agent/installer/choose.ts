@@ -1,7 +1,7 @@
 /** Which disk is installed to. An explicit rule, and a reason for every disk that is not taken. Pure. */
 import type { Disk } from './disks.ts';
 import { bytesText } from './progress.ts';
-import { isSerialOf, onePathEach } from './same-disk.ts';
+import { isIdOf, onePathEach } from './same-disk.ts';
 import { type InstallSettings, sizeRange } from './settings.ts';
 
 /** The smallest disk: 8 GB as sold, of which some lack a little. */
@@ -112,13 +112,13 @@ function isMedium({ disk }: Judged, { medium }: Surroundings): boolean {
 /** `all` is a word of its own: a disk whose serial is `all` gets no exception. */
 function mayWipe(disk: Disk, wipe: InstallSettings['wipe']): boolean {
   const said = wipe === undefined ? [] : [wipe].flat();
-  return said.some((word) => word.toLowerCase() === 'all' || isSerialOf(disk, word));
+  return said.some((word) => word.toLowerCase() === 'all' || isIdOf(disk, word));
 }
 
 /** What stands below `wipe` and allows nothing: a path, `yes`, the serial of another machine's disk. */
 function strangeWipes(disks: readonly Disk[], wipe: InstallSettings['wipe']): readonly string[] {
   const said = wipe === undefined ? [] : [wipe].flat();
-  return said.filter((word) => word.toLowerCase() !== 'all' && !disks.some((disk) => isSerialOf(disk, word)));
+  return said.filter((word) => word.toLowerCase() !== 'all' && !disks.some((disk) => isIdOf(disk, word)));
 }
 
 function pathTrouble(
@@ -139,7 +139,7 @@ function fits(disk: Disk, rule: InstallSettings['disk'], { resolved = {} }: Surr
     if (disk.size < from || disk.size > to) return false;
   }
   if (rule.model !== undefined && !likeModel(disk.model ?? '', rule.model)) return false;
-  if (rule.serial !== undefined && !isSerialOf(disk, rule.serial)) return false;
+  if (rule.serial !== undefined && !isIdOf(disk, rule.serial)) return false;
   return (
     rule.path === undefined || [disk.path, ...disk.otherPaths].includes(resolved[rule.path] ?? rule.path)
   );

@@ -4,7 +4,7 @@
  */
 import { type Choice, type Judged, judge, type Surroundings } from './choose.ts';
 import type { Disk } from './disks.ts';
-import { isSerialOf } from './same-disk.ts';
+import { isIdOf } from './same-disk.ts';
 import { confirmScreen, diskScreen, refusalScreen } from './screens.ts';
 import type { InstallSettings } from './settings.ts';
 
@@ -52,7 +52,7 @@ export function answer(scene: Scene, now: Dialogue, typed: string): Dialogue {
   if (/^q(uit)?$/i.test(said)) return { at: 'leave' };
   if (/^r(escan)?$/i.test(said)) return { at: 'rescan' };
   if (now.at === 'confirm') {
-    if (said === now.word || (now.word !== 'yes' && isSerialOf(now.disk, said)))
+    if (said === now.word || (now.word !== 'yes' && isIdOf(now.disk, said)))
       return { at: 'go', show: [], disk: now.disk };
     if (said === '' || /^no?$/i.test(said))
       return pick(['Nothing was done.', '', ...diskScreen(scene.choice), '']);
@@ -63,8 +63,7 @@ export function answer(scene: Scene, now: Dialogue, typed: string): Dialogue {
   const picked = judged.find(
     ({ disk }, index) =>
       said !== '' &&
-      ([String(index + 1), disk.path, disk.name, ...disk.otherPaths].includes(said) ||
-        isSerialOf(disk, said)),
+      ([String(index + 1), disk.path, disk.name, ...disk.otherPaths].includes(said) || isIdOf(disk, said)),
   );
   if (picked === undefined) return pick([`There is no disk ${JSON.stringify(said)}.`]);
   // Whoever types the serial at the console gives leave to wipe; everything else still holds.

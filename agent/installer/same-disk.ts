@@ -43,8 +43,18 @@ function kindsOn({ name, contents }: Disk): string {
   return contents.map((what) => what.replaceAll(name, '')).join();
 }
 
-/** People type serials from labels, whose letters are large; lsblk often has them small. */
-export function isSerialOf({ serial }: Pick<Disk, 'serial'>, said: string): boolean {
-  const plain = (text: string) => text.trim().replace(/\s+/g, ' ').toLowerCase();
+/** Whether somebody who said this means the disk: by its serial, or by its WWN. */
+export function isIdOf(disk: Pick<Disk, 'serial' | 'wwn'>, said: string): boolean {
+  return (
+    isSerialOf(disk, said) || (disk.wwn !== undefined && plain(disk.wwn) === plain(said).replace(/^wwn-/, ''))
+  );
+}
+
+function isSerialOf({ serial }: Pick<Disk, 'serial'>, said: string): boolean {
   return serial !== undefined && plain(serial) === plain(said);
+}
+
+/** People type serials from labels, whose letters are large; lsblk often has them small. */
+function plain(text: string): string {
+  return text.trim().replace(/\s+/g, ' ').toLowerCase();
 }

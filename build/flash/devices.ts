@@ -1,7 +1,7 @@
 /** Which devices may be flashed, and why the others may not. Pure. */
 import type { Disk } from '../../agent/installer/disks.ts';
 import { bytesText } from '../../agent/installer/progress.ts';
-import { isSerialOf } from '../../agent/installer/same-disk.ts';
+import { isIdOf } from '../../agent/installer/same-disk.ts';
 import { OperatorError } from '../errors.ts';
 import { pasteable } from '../host.ts';
 
@@ -32,7 +32,7 @@ export function wipeWord(disk: Disk): string {
 /** As the installer takes a serial: from a label, whose letters are large, or from lsblk. */
 function isWordFor(disk: Disk, said: string | undefined): boolean {
   if (said === undefined) return false;
-  return disk.serial === undefined ? [disk.path, disk.name].includes(said) : isSerialOf(disk, said);
+  return disk.serial === undefined ? [disk.path, disk.name].includes(said) : isIdOf(disk, said);
 }
 
 const wipeFlag = (disk: Disk) => pasteable(['--wipe', wipeWord(disk)]);
@@ -69,7 +69,7 @@ const SYSTEM = 'this system runs from it';
 
 /** Why a device is not flashed; empty when it may be. What is in use is never flashed, forced or not. */
 export function refusals(disk: Disk, { forceSerial, allowLoop }: FlashRules): string[] {
-  const forced = forceSerial !== undefined && isSerialOf(disk, forceSerial);
+  const forced = forceSerial !== undefined && isIdOf(disk, forceSerial);
   const loop = allowLoop === true && disk.name.startsWith('loop');
   const system = disk.uses.some((use) =>
     / is mounted at (\/|\/boot.*|\/usr|\/var|\/home)$| as swap$/.test(use),
