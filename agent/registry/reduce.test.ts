@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { randomFrom } from '../testing/random.ts';
+import { planAgreement } from '../timers/agree.ts';
 import { KEYS, PREFIX } from './keys.ts';
 import { registryOf } from './reduce.ts';
 
@@ -31,6 +32,31 @@ test('the registry is what the keys say, and a role carries its create revision 
     evictedNames: { [ID]: 'omega' },
     tokens: [{ id: 't1', key: 'YQ==', expires: WHEN, usesLeft: 2 }],
   });
+});
+
+test('a turn that was given to no node is told, and is there to be ended', () => {
+  const agreed = {
+    key: KEYS.agreedTimers,
+    value: JSON.stringify({ step: 'slow', why: '', calmSeconds: 600 }),
+  };
+  const turn = { key: KEYS.timersTurn, value: '{"id":5}' };
+  const { registry, ignored } = registryOf(
+    [agreed, turn].map((entry) => ({ ...entry, createRevision: '7' })),
+  );
+  assert.deepEqual(ignored, [turn.key]);
+  const { agreed: step, turn: given, reports } = registry.timers ?? {};
+  const report = { need: 'slow', runs: 'normal' } as const;
+  const { step: next } = planAgreement({
+    nowMs: 0,
+    self: ID,
+    agreed: step,
+    voters: [{ id: ID, answers: true }],
+    reports: new Map([...Object.entries(reports ?? {}), [ID, report]]),
+    turn: given,
+    patience: {},
+    nameOf: (id) => id,
+  });
+  assert.deepEqual(next, { kind: 'end-turn', id: turn.value });
 });
 
 test('the order of the keys does not matter', () => {

@@ -71,8 +71,9 @@ export function registryOf(entries: Iterable<Entry>): Reduced {
       const [, id] = /^nodes\/(.+)$/.exec(name) ?? [];
       if (name === 'agreed') agreed = parseValue(timersAgreement, value);
       if (name === 'agreed') return agreed !== undefined;
-      if (name === 'turn') turn = matches(nodeId, value) ? value : undefined;
-      if (name === 'turn') return turn !== undefined;
+      // What is no node gets its turn ended as what is no voter does: else nobody would ever have one again.
+      if (name === 'turn') turn = value;
+      if (name === 'turn') return matches(nodeId, value);
       const report = parseValue(timersReport, value);
       return (
         id !== undefined && matches(nodeId, id) && report !== undefined && reports.push([id, report]) > 0
