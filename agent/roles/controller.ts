@@ -35,6 +35,8 @@ interface RolesController extends Controller {
   resignAll(reason: string): Promise<void>;
 }
 
+/** systemd ends the agent and all that is bound to it 20 s after it asked: see `image-layers/agent.ts`. */
+const CLOSE_MS = 15_000;
 const REAL_TIME: Time = { nowMs: boottime.sinceBootMs, pause: clock.pause };
 
 /** Elects one holder for each role, and runs what is held here; see `lease.ts` for the rules. */
@@ -46,6 +48,7 @@ export function createRoles(deps: RolesDeps): RolesController {
   let following: Promise<void> | undefined;
   let resigned: string | undefined;
   let clean = false;
+  let slack = 1;
   const ages = createAges();
   let nudge = () => {};
 
@@ -74,7 +77,7 @@ export function createRoles(deps: RolesDeps): RolesController {
 
   const resignAll = async (reason: string): Promise<void> => {
     resigned = reason;
-    const longestMs = Math.max(5_000, ...roles.map(({ stopMs }) => stopMs ?? 0)) + 3_000;
+    const longestMs = Math.max(5_000, ...roles.map(({ stopMs }) => stopMs ?? 0)) * slack + 3_000;
     const all = Promise.all((seats ?? []).map((seat) => seat.tenure.resign(reason)));
     await settled(withDeadline(all, longestMs, time));
   };
@@ -92,6 +95,7 @@ export function createRoles(deps: RolesDeps): RolesController {
         for (const seat of seats ?? []) void seat.tenure.resign('this node is not ready any more');
         return { outputs: { roles: ages(unwanted(roles), clock.monotonicMs()) } };
       }
+      slack = world.slack;
       if (world.reachable) {
         seats ??= seatsFor(world);
         following ??= followRoles(
@@ -120,7 +124,7 @@ export function createRoles(deps: RolesDeps): RolesController {
     },
     resignAll,
     close: async () => {
-      await resignAll('the agent stops');
+      await settled(withDeadline(resignAll('the agent stops'), CLOSE_MS, time));
       stop.abort();
       if (following !== undefined) await settled(withDeadline(following, 2_000, time));
     },
