@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { howMany } from '../../test/depth.ts';
 import { DEFAULT_SETTINGS, type StepName } from '../config/settings.ts';
 import { randomFrom } from '../testing/random.ts';
 import { type Agreement, mayStop, type Patience, planAgreement, type Report } from './agree.ts';
@@ -11,7 +12,7 @@ import { sameEtcd, slowestOf } from './steps.ts';
  * Clusters of one, three or five voters whose machines become busy and calm again, with agents of an older version,
  * fixed settings, machines that die and leaders that change: what all of them do, five seconds at a time.
  */
-const SCHEDULES = 120;
+const SCHEDULES = howMany(40, 300, '300 schedules of trouble for timers', 1);
 const LOOK_MS = 5_000;
 const TROUBLE_MS = 2 * 3_600_000;
 /** A leader that is new waits for the whole calm, of four hours at most, again. */

@@ -29,7 +29,7 @@ const LIMIT_MINUTES = 40;
 const SERVES = 1.4;
 const IMAGES_JOB: Job = {
   ...{ name: IMAGES, files: ['test/runner/images.test.ts'], seconds: 120 },
-  ...{ cpu: 1.5, memoryMiB: 4096, images: false },
+  ...{ cpu: 2, memoryMiB: 4096, images: false },
 };
 
 process.exitCode = await main(process.argv.slice(2));
