@@ -30,15 +30,14 @@ export async function writeRanges(
   const { holdBack = 0 } = options;
   for (const range of source.map.ranges) {
     const hash = createHash('sha256');
-    let next = readPiece(source, range, 0);
+    let next = readAhead(source, range, 0);
     for (let done = 0; done < range.length; ) {
       options.signal?.throwIfAborted();
       const bytes = await next;
       const offset = range.offset + shift + done;
       done += bytes.length;
       // The next piece is read while this one is written.
-      next = readPiece(source, range, done);
-      next.catch(() => {});
+      next = readAhead(source, range, done);
       hash.update(bytes);
       options.onPiece?.(bytes, offset);
       const held = Math.min(bytes.length, Math.max(0, holdBack - offset));
@@ -55,6 +54,13 @@ export async function writeRanges(
       );
     }
   }
+}
+
+/** A stop or another failure may come before anybody waits for it. */
+function readAhead(source: BlockSource, range: BlockRange, done: number): Promise<Uint8Array> {
+  const piece = readPiece(source, range, done);
+  piece.catch(() => {});
+  return piece;
 }
 
 async function readPiece(source: BlockSource, range: BlockRange, done: number): Promise<Uint8Array> {

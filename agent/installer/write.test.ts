@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { DeviceFault } from './device.ts';
 import { hasProtectiveMbr, readTable } from './gpt.ts';
+import { writeRanges } from './ranges.ts';
 import { smallImage, sparseSource } from './testing/images.ts';
 import { MemoryDevice } from './testing/memory-device.ts';
 import { finish, type InstallImage, isUnfinished, writeContents } from './write.ts';
@@ -148,4 +149,22 @@ test('a stop ends the writing, and the disk is marked', async () => {
 test('a fault keeps its kind and its cause', () => {
   const cause = new Error('x');
   assert.equal(new DeviceFault('io', 'm', { cause }).cause, cause);
+});
+
+test("a source that fails after the stop is nobody's to wait for, and no fault of the program", async (t) => {
+  const device = new MemoryDevice(MIB, 512);
+  const unhandled: unknown[] = [];
+  const note = (reason: unknown) => unhandled.push(reason);
+  process.on('unhandledRejection', note);
+  t.after(() => process.off('unhandledRejection', note));
+  const failed = Promise.withResolvers<never>();
+  const range = { offset: 0, length: 4096, sha256: '' };
+  const source = { map: { size: 4096, ranges: [range] }, read: () => failed.promise };
+  await assert.rejects(
+    writeRanges(device, source, 0, { signal: AbortSignal.abort(new Error('stop it')) }),
+    /stop it/,
+  );
+  failed.reject(new Error('the file is gone'));
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(unhandled, []);
 });
