@@ -17,7 +17,7 @@ import {
   wipeWord,
 } from '../flash/devices.ts';
 import { flash } from '../flash/flash.ts';
-import { assertSeedExists, putSeed } from '../flash/seed-onto.ts';
+import { assertSeedExists, assertTakesSeed, putSeed } from '../flash/seed-onto.ts';
 import { besides, openSource } from '../flash/source.ts';
 import { blockDevice, clock, files, pasteable, places, run } from '../host.ts';
 import { lineProgress, type Progress, silentProgress, terminalProgress } from '../progress.ts';
@@ -88,7 +88,10 @@ async function runFlash(
   const { kind } = await places.standingAt(place);
   const disk = assertFlashable(disks, place, rules, kind);
   if (flags.key !== undefined) await assertSigned(context, image, flags.key);
-  if (flags.seed !== undefined) await assertSeedExists(flags.seed);
+  if (flags.seed !== undefined) {
+    await assertSeedExists(flags.seed);
+    await assertTakesSeed(image);
+  }
   const started = clock.monotonicMs();
   const result = await write(context, disk, image, flags).catch((error: unknown) => {
     throw error instanceof DeviceFault ? asOperatorError(error) : error;

@@ -98,25 +98,30 @@ test(
   },
 );
 
-test('a seed for an image that has no place for one is refused', needsLoops(), async (t) => {
-  const folder = freshFolder(t);
-  const image = usbImage(folder, 12 * MIB);
-  const stick = plugIn(t, folder, 12 * MIB);
-  const seed = path.join(folder, 'seed');
-  mkdirSync(path.join(seed, 'clusteros'), { recursive: true });
-  const { code, stderr } = await runCli('flash', '--allow-loop', stick.path, image.raw, '--seed', seed);
-  assert.equal(code, 2);
-  assert.match(stderr, /no CIDATA partition/);
-  // The folder of the definition, say: its files would be on the stick, and no node would read one.
-  await assert.rejects(assertSeedExists(folder), {
-    code: 'flash.seed',
-    message: /neither a folder clusteros/,
-  });
-  assert.match(
-    (await runCli('flash', '--allow-loop', stick.path, image.raw, '--seed', '/none')).stderr,
-    /no seed/,
-  );
-});
+test(
+  'a seed for an image that has no place for one is refused before anything is written',
+  needsLoops(),
+  async (t) => {
+    const folder = freshFolder(t);
+    const image = usbImage(folder, 12 * MIB);
+    const stick = plugIn(t, folder, 12 * MIB);
+    const seed = path.join(folder, 'seed');
+    mkdirSync(path.join(seed, 'clusteros'), { recursive: true });
+    const { code, stderr } = await runCli('flash', '--allow-loop', stick.path, image.raw, '--seed', seed);
+    assert.equal(code, 2);
+    assert.match(stderr, /no CIDATA partition/);
+    assert.ok(readFileSync(stick.file).equals(Buffer.alloc(stick.size, 0x5a)), 'the stick is as it was');
+    // The folder of the definition, say: its files would be on the stick, and no node would read one.
+    await assert.rejects(assertSeedExists(folder), {
+      code: 'flash.seed',
+      message: /neither a folder clusteros/,
+    });
+    assert.match(
+      (await runCli('flash', '--allow-loop', stick.path, image.raw, '--seed', '/none')).stderr,
+      /no seed/,
+    );
+  },
+);
 
 test('a stick pulled out in the middle is told as that', needsLoops(), async (t) => {
   for (const phase of ['writing', 'reading back'] as const) {

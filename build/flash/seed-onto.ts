@@ -6,9 +6,12 @@ import { writeChecked } from '../../agent/installer/ranges.ts';
 import { CLOUD_FILES, entryOf, SEED_FOLDER } from '../../agent/seed/names.ts';
 import { OperatorError } from '../errors.ts';
 import { files, run } from '../host.ts';
+import { readerOf } from './source.ts';
 
 const MTOOLS = { MTOOLSRC: '/dev/null', MTOOLS_SKIP_CHECK: '1' };
 const BLOCK = 4096;
+/** Of the images' partition tables. */
+const SECTOR = 512;
 /** Read and compared at once. */
 const PIECE = 1024 * 1024;
 
@@ -24,7 +27,7 @@ export async function putSeed(
   seed: string,
   workFolder: string,
 ): Promise<string[]> {
-  const partition = await seedPartition(device, start);
+  const partition = await seedPartition(device, start, device.sector);
   const tree = await seedTree(seed, workFolder);
   const names = await files.listFolder(tree);
   const volume = path.join(workFolder, 'cidata.img');
@@ -50,10 +53,26 @@ export async function putSeed(
     .sort();
 }
 
-async function seedPartition(device: BlockDevice, start: Buffer): Promise<Partition> {
-  for (const partition of readTable(start, device.sector) ?? []) {
-    if (partition.length > 256 * 1024 * 1024 || partition.length < BLOCK) continue;
-    const boot = (await device.read(partition.offset, BLOCK)).toString('latin1');
+/** Before anything is written: the image has a place for a seed. @throws OperatorError `flash.seed` */
+export async function assertTakesSeed(image: string): Promise<void> {
+  const reader = readerOf(image);
+  try {
+    await seedPartition(reader, await reader.read(0, PIECE), SECTOR);
+  } finally {
+    await reader.close();
+  }
+}
+
+async function seedPartition(
+  from: Pick<BlockDevice, 'read'>,
+  start: Buffer,
+  sector: number,
+): Promise<Partition> {
+  const small = (readTable(start, sector) ?? []).filter(
+    ({ length }) => length >= BLOCK && length <= 256 * 1024 * 1024,
+  );
+  for (const partition of small.sort((a, b) => a.offset - b.offset)) {
+    const boot = (await from.read(partition.offset, BLOCK)).toString('latin1');
     // The label in a FAT's first sector: of FAT32, of FAT12 and FAT16.
     if ([boot.slice(71, 82), boot.slice(43, 54)].some((label) => label.trim() === 'CIDATA')) return partition;
   }

@@ -106,6 +106,11 @@ async function measure(image: string): Promise<BlockMap> {
   return { size, ranges };
 }
 
+/** What is looked at before a source is opened. Offsets may only grow. */
+export function readerOf(image: string): Pick<ForwardReader, 'read' | 'close'> {
+  return new ForwardReader(image);
+}
+
 /** A stream read by offsets that only grow; what lies between is passed over. */
 class ForwardReader {
   readonly #image: string;
