@@ -220,16 +220,24 @@ test('an identity and a key damaged while the agent runs are reported, and the e
   assert.ok(id !== undefined && identity !== undefined && key !== undefined);
   const [whole, wholeKey] = [readFileSync(identity), readFileSync(key)];
   const failedAs = async (...codes: string[]) => {
-    const failed = await agent.until('failed', ({ conditions }) => conditions.length === codes.length);
-    assert.deepEqual(failed.conditions.map(({ code }) => code).sort(), codes);
+    const failed = await agent.until(
+      'failed',
+      ({ conditions }) =>
+        conditions
+          .map(({ code }) => code)
+          .sort()
+          .join() === codes.join(),
+    );
     assert.deepEqual([failed.id, failed.cluster], [id, cluster]);
   };
   unlinkSync(identity);
   await failedAs('identity.missing');
   writeFileSync(key, 'no key');
   await failedAs('identity.missing', 'key.corrupted');
+  unlinkSync(key);
+  await failedAs('identity.missing', 'key.lost');
   writeFileSync(identity, whole, { mode: 0o600 });
-  writeFileSync(key, wholeKey);
+  writeFileSync(key, wholeKey, { mode: 0o600 });
   assert.equal((await agent.until('ready')).id, id);
 });
 

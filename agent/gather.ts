@@ -62,7 +62,8 @@ export async function gather(paths: Paths, environment: Environment, options: Ga
   const { before } = options;
   const identity =
     made instanceof AgentError ? made : (made?.identity ?? (before?.identity && lostIdentity()));
-  const key = loaded instanceof AgentError || failed ? loaded : (taken as Taken).key;
+  const found = loaded instanceof AgentError || failed ? loaded : (taken as Taken).key;
+  const key = found ?? (before?.key && lostKey());
   const [identityNow, keyNow] = [orBefore(identity, before?.identity), orBefore(key, before?.key)];
   return {
     identity: identityNow.inForce,
@@ -93,6 +94,15 @@ function lostIdentity(): AgentError {
     exit: 'refused',
     message: 'this node has lost its identity while the agent ran',
     fix: 'restore identity.json; or, to make this a new node: systemctl restart node-agent',
+  });
+}
+
+function lostKey(): AgentError {
+  return new AgentError({
+    code: 'key.lost',
+    exit: 'refused',
+    message: 'this node has lost its cluster key while the agent ran',
+    fix: 'put it back as cluster.key beside node.yaml in /etc/clusteros, mode 0600; another node shows it: node-agent key show',
   });
 }
 

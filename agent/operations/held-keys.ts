@@ -27,7 +27,8 @@ export async function createKeyHolder(state: string, wallClock: () => Date): Pro
   let retired: readonly RetiredKey[] = [];
   const load = async () => {
     try {
-      held = await loadHeldKeys(state);
+      // Whoever forgets them on purpose begins anew: see reset.
+      held = (await loadHeldKeys(state)) ?? held;
     } catch (error) {
       // Shown as a condition by whoever gathers the facts; the node goes on by the keys that it had.
       if (!(error instanceof AgentError)) throw error;
