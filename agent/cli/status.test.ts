@@ -75,6 +75,14 @@ test('three of six wait for the fourth', () => {
   });
 });
 
+test('an MTU that a path made smaller is told', () => {
+  const { mesh } = READY;
+  assert.ok(mesh);
+  const shown = (mtu: number) => renderStatus({ ...READY, mesh: { ...mesh, mtu } }, NOW);
+  assert.match(shown(1328), /^mesh .* with a handshake, MTU 1328$/m);
+  assert.doesNotMatch(shown(1420), /MTU/);
+});
+
 test('a lost quorum cannot be overlooked', () => {
   const { consensus, ...rest } = scene();
   assert.ok(consensus);

@@ -2,6 +2,7 @@ import { ask } from '../api/client.ts';
 import { asLastKnown, readLastKnown } from '../api/last-known.ts';
 import { countMembers } from '../api/member-counts.ts';
 import type { RoleView, StatusDocument } from '../api/view.ts';
+import { DEFAULT_SETTINGS } from '../config/settings.ts';
 import { AgentError, describeError, type ExitName } from '../errors.ts';
 import { clock } from '../host.ts';
 import { describeItem } from '../seed/report.ts';
@@ -12,6 +13,7 @@ import { memberTable } from './members.ts';
 import { ago, printable, table, wrapped } from './table.ts';
 
 const WIDTH = 100;
+const USUAL_MTU = DEFAULT_SETTINGS.mesh.mtu;
 const REFUSALS = 5;
 const EVENTS = 3;
 /** How an agent ends the question that does not say how the node is. */
@@ -147,6 +149,8 @@ function meshWords(mesh: NonNullable<StatusDocument['mesh']>): string {
     mesh.ready ? 'up' : 'not up',
     ...driver,
     `${mesh.handshakes} of ${mesh.peers} peers with a handshake`,
+    // A path, or a setting, made it another than usual.
+    ...(mesh.mtu === undefined || mesh.mtu === USUAL_MTU ? [] : [`MTU ${mesh.mtu}`]),
   ].join(', ');
 }
 
