@@ -62,7 +62,7 @@ test('an agent that does not answer in time: status shows what it last knew, how
   await writeLastKnown(sandbox.paths, DOCUMENT, 1_000);
   const { code, stdout, stderr } = await call(sandbox, 'status');
   assert.equal(code, 6);
-  assert.match(stdout, /^last known [12] s ago:\n\nnode +alpha/);
+  assert.match(stdout, /^last known \d+ s ago:\n\nnode +alpha/);
   assert.match(stderr, /did not answer .*within 1 s/);
 
   const json = JSON.parse((await call(sandbox, 'status', '--json')).stdout);
