@@ -3,7 +3,7 @@ import type { Log } from './log.ts';
 import { createMesh } from './mesh/mesh.ts';
 import { isResetRequested, performReset } from './operations/reset.ts';
 import type { Environment, Paths } from './paths.ts';
-import { ROLES } from './roles/roles.ts';
+import { WORKLOADS } from './workloads/workloads.ts';
 
 const STOP_MS = 10_000;
 
@@ -29,7 +29,7 @@ export async function finishReset({ paths, environment, log }: ResetInputs): Pro
       // Asked for while the cluster could still be talked to, see `createDeparture`.
       leave: async () => {},
       'stop-engines': async () => {
-        await Promise.all(ROLES.map(({ name }) => units.stop(`role-${name}`, STOP_MS)));
+        await Promise.all(WORKLOADS.map(({ name }) => units.stop(`role-${name}`, STOP_MS)));
         await Promise.all((['etcd', 'serf'] as const).map((name) => units.stop(name, STOP_MS)));
       },
       'tear-down-mesh': () => mesh.tearDown(),

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { labelChangesSchema } from '../config/labels.ts';
 import type { Event } from '../events/event.ts';
 import type { Answer, Request } from '../host/unix-socket.ts';
 import { findMember, findNode } from '../operations/find-node.ts';
@@ -46,6 +47,11 @@ const address = z.strictObject({ address: z.string().min(1).max(300) });
 const nobody = z.strictObject({});
 const aNode = z.strictObject({ node });
 const evictWish = z.strictObject({ node, revokeTokens: z.boolean().optional() });
+const labelWish = z.strictObject({
+  node,
+  changes: labelChangesSchema.default({}),
+  reset: z.boolean().optional(),
+});
 const aToken = z.strictObject({ id: tokenId });
 const { leastSeconds, mostSeconds, mostUses } = TOKEN_LIMITS;
 const tokenWish = z.strictObject({
@@ -98,6 +104,10 @@ export const ROUTES: readonly Route[] = [
     return does.evict(id, { name, revokeTokens });
   }),
   post('/v1/readmit', aNode, (does, wish, parts) => does.readmit(evictedOf(parts, wish.node))),
+  post('/v1/labels', labelWish, (does, { node, changes, reset }, parts) => {
+    const { id, name } = findMember(parts.snapshot().view?.members ?? [], node);
+    return does.label(id, { name, changes, reset });
+  }),
   post('/v1/rotate-key', nobody, (does) => does.rotateKey()),
   post('/v1/reset', nobody, (does) => does.reset()),
   get(

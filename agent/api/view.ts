@@ -1,3 +1,4 @@
+import { changedLabels, type Labels } from '../config/labels.ts';
 import type { StepName } from '../config/settings.ts';
 import type { Refusal } from '../discovery/refusals.ts';
 import type {
@@ -90,6 +91,8 @@ export interface MemberView {
   readonly leader: boolean;
   readonly evicted: boolean;
   readonly roles: readonly string[];
+  /** As the registry knows them: of the node's settings, with what operators changed. */
+  readonly labels: Labels;
   readonly agent: string | undefined;
   readonly image: string | undefined;
 }
@@ -213,10 +216,10 @@ function membersOf(scene: Scene, isoOf: (ms: number) => string): MemberView[] {
     scene.registry?.nodes,
   );
   const gossiped = new Map((scene.gossip?.members ?? []).map((member) => [member.id, member]));
-  const registered = new Set(scene.registry?.nodes.map(({ id }) => id));
+  const registered = new Map(scene.registry?.nodes.map((node) => [node.id, node]));
   const self = scene.ownCard && cardFacts(scene.ownCard)?.id;
   const { evicted = [], evictedNames = {} } = scene.registry ?? {};
-  const ids = new Set([...gossiped.keys(), ...registered, ...evicted, ...(self === undefined ? [] : [self])]);
+  const ids = new Set([...gossiped.keys(), ...registered.keys(), ...evicted, ...(self === undefined ? [] : [self])]);
   const members = [...ids].map((id): MemberView => {
     const known = facts.get(id);
     const member = gossiped.get(id);
@@ -233,6 +236,7 @@ function membersOf(scene: Scene, isoOf: (ms: number) => string): MemberView[] {
       leader: scene.consensus?.leader === id,
       evicted: evicted.includes(id),
       roles: held.map(({ role }) => role).sort(),
+      labels: changedLabels(registered.get(id)?.labels ?? {}, scene.registry?.labels?.[id]),
       agent: known?.agent,
       image: known?.image,
     };

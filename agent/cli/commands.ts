@@ -130,6 +130,18 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./orders.ts')).readmit,
   },
   {
+    name: 'label',
+    summary: "show a node's labels, or change them; KEY- takes one away",
+    args: '<node> [changes...]',
+    options: [['--reset', "forget what was changed before: those of the node's settings count again"]],
+    examples: [
+      'node-agent label node-3',
+      'sudo node-agent label node-3 disk=ssd gpu-',
+      'sudo node-agent label node-3 --reset',
+    ],
+    load: async () => (await import('./label.ts')).label,
+  },
+  {
     name: 'key rotate',
     summary: 'give the cluster a new key without stopping it, and end every enrolment token',
     options: [YES],

@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test';
 import type { Snapshot } from '../api/routes.ts';
 import { serveApi } from '../api/server.ts';
 import { AgentError } from '../errors.ts';
-import type { EvictWish, Operations, TokenView } from '../operations/operations.ts';
+import type { EvictWish, LabelWish, Operations, TokenView } from '../operations/operations.ts';
 import { makeSandbox } from '../testing/sandbox.ts';
 import { createProgram } from './program.ts';
 
@@ -14,7 +14,7 @@ const MEMBERS = [
   { id: OLD, name: 'n2', self: false, status: 'left' },
   {
     ...{ id: NEW, name: 'n2', self: false, status: 'alive' },
-    ...{ meshAddress: '10.42.1.2', lanAddress: '192.168.1.2' },
+    ...{ meshAddress: '10.42.1.2', lanAddress: '192.168.1.2', labels: { disk: 'ssd', gpu: '' } },
   },
 ];
 
@@ -40,6 +40,8 @@ async function station(t: TestContext, answer: string | undefined = undefined, t
       asked.push(wish) && { done: `begun from ${path.basename(wish.snapshot ?? 'the newest')}` },
     revokeToken: async (id: string) => asked.push(id) && { done: 'revoked' },
     evict: async (id: string, wish?: EvictWish) => asked.push(id) && wishes.push(wish) && { done: 'evicted' },
+    label: async (id: string, { changes, reset }: LabelWish) =>
+      asked.push({ id, changes, reset }) && { done: 'labelled' },
     listTokens: async () => tokens,
     createToken: async (wish: { uses: number }) => ({
       id: 'a',
@@ -199,4 +201,21 @@ test('key show prints what a seed takes, and only after a yes', {
   put('state/cluster.key', `${key}\n`);
   await assert.rejects(run('key', 'show'), { code: 'confirm.needed' });
   assert.equal(await run('key', 'show', '--yes'), `${key}\n`);
+});
+
+test('label shows the labels of a node, and changes them only by words that are changes', async (t) => {
+  const { run, asked } = await station(t);
+  assert.equal(await run('label', 'n2'), 'disk=ssd gpu=\n');
+  assert.deepEqual(JSON.parse(await run('label', 'n2', '--json')).labels, { disk: 'ssd', gpu: '' });
+  for (const word of ['disk', 'Disk=ssd', '-', '=ssd', 'disk=a b', 'a=b=c', '__proto__=x']) {
+    await assert.rejects(run('label', 'n2', 'rack=7', word), { code: 'label.wrong', exit: 'usage' }, word);
+  }
+  await assert.rejects(run('label', 'n9', 'rack=7'), { code: 'node.unknown' });
+  assert.deepEqual(asked, []);
+  assert.equal(await run('label', 'n2', 'rack=7', 'gpu-', 'empty='), 'labelled\n');
+  await run('label', NEW, '--reset');
+  assert.deepEqual(asked, [
+    { id: NEW, changes: { rack: '7', gpu: null, empty: '' }, reset: undefined },
+    { id: NEW, changes: {}, reset: true },
+  ]);
 });

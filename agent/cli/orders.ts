@@ -192,7 +192,14 @@ function recoverWish({ fromSnapshot, forceNewCluster, follow, trustDisk }: Recov
     : { mode: 'from-snapshot' };
 }
 
-async function send(context: Context, options: Options, path: string, body: unknown, timeoutMs?: number) {
+/** Have the agent do it, and tell what was done. @throws AgentError what the agent refuses */
+export async function send(
+  context: Context,
+  options: Options,
+  path: string,
+  body: unknown,
+  timeoutMs?: number,
+): Promise<void> {
   tell(context, options, await orderAgent<Done>(context, path, body, timeoutMs));
 }
 

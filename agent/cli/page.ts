@@ -1,6 +1,6 @@
 import { AgentError } from '../errors.ts';
 import { memory, processes } from '../host.ts';
-import { servePage } from '../roles/page/serve.ts';
+import { servePage } from '../workloads/page/serve.ts';
 import type { Context, Options } from './context.ts';
 
 /**

@@ -59,7 +59,7 @@ export function readEnvironment(environment: Environment): Source {
     problems.push({
       source: 'environment',
       ...said,
-      setting: setBy.get(path.slice(0, 2).join('.')) ?? said.setting,
+      setting: variableOf(path, setBy) ?? said.setting,
     });
   }
   return { name: 'environment', raw: problems.length === 0 ? raw : {}, problems, place: () => ({}) };
@@ -79,6 +79,15 @@ export function tokenFromEnvironment(environment: Environment): string | undefin
   return environment[TOKEN_VARIABLE] || undefined;
 }
 
+/** The variable that set what stands at the path, or what it stands in. */
+function variableOf(path: readonly PropertyKey[], setBy: ReadonlyMap<string, string>): string | undefined {
+  for (let depth = path.length; depth > 0; depth -= 1) {
+    const variable = setBy.get(path.slice(0, depth).join('.'));
+    if (variable !== undefined) return variable;
+  }
+  return undefined;
+}
+
 function variables(): Map<string, string> {
   const own = settingFields().map(
     ({ path }) => [`CLUSTEROS_${path.join('_').toUpperCase()}`, path.join('.')] as const,
@@ -95,10 +104,16 @@ function isOurs(variable: string): boolean {
 function coerce(setting: string, text: string): unknown {
   if (setting === 'discovery.join' || setting === 'firewall.open')
     return text.split(/[\s,]+/).filter(Boolean);
-  if (setting === 'consensus.bootstrap' || setting === 'firewall.enabled')
-    return BOOLEANS[text.toLowerCase()] ?? text;
+  if (setting === 'labels') return labelsIn(text);
+  if (/^consensus\.bootstrap$|\.enabled$/.test(setting)) return BOOLEANS[text.toLowerCase()] ?? text;
   if (/(port|expect|grace|lease)$/.test(setting) && /^\d{1,9}$/.test(text)) return Number(text);
   return text;
+}
+
+/** `disk=ssd,gpu=a100` */
+function labelsIn(text: string): unknown {
+  const pairs = text.split(/[\s,]+/).filter(Boolean);
+  return Object.fromEntries(pairs.map((pair) => pair.split(/=(.*)/s, 2)));
 }
 
 const BOOLEANS: Readonly<Record<string, boolean>> = {

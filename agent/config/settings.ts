@@ -1,6 +1,8 @@
 import * as z from 'zod';
 import { LOG_LEVELS } from '../log.ts';
+import { labelsSchema } from './labels.ts';
 import { initialPort, portConflicts } from './ports.ts';
+import { workloadsSchema } from './workloads.ts';
 
 /**
  * Every setting of a node, its type, default and meaning: the only source. Settings are nouns; the cluster key
@@ -110,6 +112,8 @@ export const settingsSchema = z
           .describe('more ports to open on the LAN'),
       })
       .prefault({}),
+    labels: labelsSchema.default({}).describe('words that tell this node from others, such as disk: ssd'),
+    workloads: workloadsSchema.prefault({}),
     roles: z
       .strictObject({
         lease: z
@@ -148,14 +152,13 @@ interface SettingField {
 
 /** The leaves of the schema in order. */
 export function settingFields(): SettingField[] {
-  return Object.entries(settingsSchema.shape).flatMap(([key, schema]): SettingField[] => {
-    const inner = schema instanceof z.ZodPrefault ? (schema.unwrap() as unknown) : schema;
-    if (!(inner instanceof z.ZodObject)) return [{ path: [key], schema }];
-    return Object.entries(inner.shape).map(([name, leaf]) => ({
-      path: [key, name],
-      schema: leaf as z.ZodType,
-    }));
-  });
+  return leavesOf(settingsSchema, []);
+}
+
+function leavesOf(schema: z.ZodType, path: readonly string[]): SettingField[] {
+  const inner = schema instanceof z.ZodPrefault ? (schema.unwrap() as unknown) : schema;
+  if (!(inner instanceof z.ZodObject)) return [{ path, schema }];
+  return Object.entries(inner.shape).flatMap(([name, leaf]) => leavesOf(leaf as z.ZodType, [...path, name]));
 }
 
 function isJoinAddress(text: string): boolean {

@@ -1,3 +1,4 @@
+import type { LabelChanges, Labels } from '../config/labels.ts';
 import type { StepName } from '../config/settings.ts';
 import type { Facts } from '../gather.ts';
 import type { Agreement, Report } from '../timers/agree.ts';
@@ -242,6 +243,8 @@ export interface Registry {
   /** What evicted nodes were called: their cards and records are gone. */
   readonly evictedNames?: Readonly<Record<string, string>>;
   readonly tokens: readonly Token[];
+  /** What operators changed of the labels in the settings of nodes, by id; absent while it is nothing. */
+  readonly labels?: Readonly<Record<string, LabelChanges>>;
   /** Absent before the first report. */
   readonly timers?: {
     readonly agreed: Agreement | undefined;
@@ -256,6 +259,8 @@ export interface RegisteredNode {
   readonly signed: SignedCard;
   /** ISO 8601. */
   readonly registeredAt: string;
+  /** Of its settings; absent without any. */
+  readonly labels?: Labels | undefined;
 }
 
 export interface Holder {

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
+import type { LabelChanges } from '../config/labels.ts';
 import { makeCard } from '../discovery/card.ts';
 import type { Card, Consensus, RegisteredNode } from '../engine/resources.ts';
 import { type Identity, identityFromSeed } from '../identity/identity.ts';
 import { wireguardKeys } from '../identity/keys.ts';
+import { KEYS } from '../registry/keys.ts';
 import { createMemoryEtcd } from '../testing/memory-etcd.ts';
 import { makeSandbox } from '../testing/sandbox.ts';
 import { IDS, scene, sceneCard } from '../testing/scene.ts';
@@ -156,4 +158,36 @@ test('an address that is forgotten is asked no more, and brings no node back tha
     code: 'join.unknown-address',
     evidence: 'named were: 10.0.0.1',
   });
+});
+
+test('labels are changed one by one, forgotten on request, and never more than a node may have', async (t) => {
+  const { operations, etcd } = station(t);
+  const [id = ''] = IDS;
+  const kept = async () => (await etcd.range(KEYS.labels(id))).kvs[0]?.value;
+  const of = (changes: LabelChanges, reset = false) => operations.label(id, { name: 'n1', changes, reset });
+  assert.match((await of({ disk: 'ssd', gpu: null })).done, /^n1 has, over .*: disk=ssd gpu-$/);
+  await of({ disk: 'hdd', rack: '7' });
+  assert.deepEqual(JSON.parse((await kept()) ?? ''), { changes: { disk: 'hdd', gpu: null, rack: '7' } });
+  await of({ rack: '8' }, true);
+  assert.deepEqual(JSON.parse((await kept()) ?? ''), { changes: { rack: '8' } });
+  const many = Object.fromEntries(Array.from({ length: 64 }, (_, index) => [`k${index}`, '']));
+  await assert.rejects(of(many), { code: 'label.most' });
+  assert.deepEqual(JSON.parse((await kept()) ?? ''), { changes: { rack: '8' } });
+  assert.match((await of({}, true)).done, /the labels of its settings$/);
+  assert.equal(await kept(), undefined);
+  const alone = station(t, { quorum: false });
+  await assert.rejects(alone.operations.label(id, { name: 'n1', changes: { a: '' } }), {
+    code: 'cluster.not-now',
+  });
+});
+
+test('of two who change the labels of a node at once each sees what the other did', async (t) => {
+  const { operations, etcd } = station(t);
+  const [id = ''] = IDS;
+  const all = Array.from({ length: 4 }, (_, index) =>
+    operations.label(id, { name: 'n1', changes: { [`k${index}`]: '' } }),
+  );
+  await Promise.all(all);
+  const [kept] = (await etcd.range(KEYS.labels(id))).kvs;
+  assert.deepEqual(JSON.parse(kept?.value ?? ''), { changes: { k0: '', k1: '', k2: '', k3: '' } });
 });

@@ -4,6 +4,7 @@ import type { Consensus, RegisteredNode, Registry } from '../engine/resources.ts
 import { AgentError } from '../errors.ts';
 import { evict, readmit } from './admission.ts';
 import { addJoin, removeJoin } from './joins.ts';
+import { label } from './label.ts';
 import type { Done, Operations, RecoverWish } from './operations.ts';
 import { requestReset } from './reset.ts';
 import { beginRotation, type Recipient } from './rotation-records.ts';
@@ -65,6 +66,7 @@ export function createOperations(deps: OperationDeps): Operations {
     revokeToken: withQuorum(tokens.revoke),
     evict: withQuorum((node, wish) => evict(deps, node, wish)),
     readmit: withQuorum((node) => readmit(deps, node)),
+    label: withQuorum((node, wish) => label(deps.etcd, node, wish)),
     rotateKey: withQuorum(() => rotateKey(deps)),
     reset: async () => {
       await requestReset(deps.paths, deps.now());

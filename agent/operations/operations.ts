@@ -1,3 +1,5 @@
+import type { LabelChanges } from '../config/labels.ts';
+
 /** What an operator can have done to the node or its cluster; each ends in a sentence, or in an AgentError. */
 export interface Operations {
   /** Ask a machine, `host`, `host:port` or `[IPv6]:port`, besides those of the settings; kept over restarts. */
@@ -11,6 +13,8 @@ export interface Operations {
   /** @param node id */
   evict(node: string, wish?: EvictWish): Promise<Done>;
   readmit(node: string): Promise<Done>;
+  /** @param node id */
+  label(node: string, wish: LabelWish): Promise<Done>;
   rotateKey(): Promise<Done>;
   reset(): Promise<Done>;
   recover(wish: RecoverWish): Promise<Done>;
@@ -35,6 +39,14 @@ export interface EvictWish {
   readonly name?: string | undefined;
   /** End every enrolment token in the same transaction. */
   readonly revokeTokens?: boolean | undefined;
+}
+
+export interface LabelWish {
+  /** For the answer. */
+  readonly name: string;
+  readonly changes: LabelChanges;
+  /** First forget what was changed before. */
+  readonly reset?: boolean | undefined;
 }
 
 export interface Done {

@@ -11,7 +11,10 @@ const cardOf = (sequence: number, mac = 'bQ==') => ({
   signature: 'cw==',
   mac,
 });
-const desired: Desired = { id: ME, name: 'alpha', address: '10.42.1.2', signed: cardOf(3), sequence: 3 };
+const desired: Desired = {
+  ...{ id: ME, name: 'alpha', address: '10.42.1.2', signed: cardOf(3), sequence: 3 },
+  labels: {},
+};
 const EMPTY: Registry = { nodes: [], addresses: {}, names: {}, holders: [], evicted: [], tokens: [] };
 const member = (id: string, status: Member['status'], sinceMs: number): Member => ({
   id,

@@ -1,3 +1,4 @@
+import type { Labels } from '../config/labels.ts';
 import type { Txn } from '../consensus/etcd/types.ts';
 import type { FoundCondition } from '../engine/controller.ts';
 import type { Member, Registry, SignedCard } from '../engine/resources.ts';
@@ -11,6 +12,8 @@ export interface Desired {
   readonly signed: SignedCard;
   /** Of our card. */
   readonly sequence: number;
+  /** Of our settings. */
+  readonly labels: Labels;
 }
 
 export interface Observed {
@@ -37,7 +40,7 @@ export const NAME_GRACE_MS = 60_000;
  * them first; a lost claim is left to the mesh, which sees the registry and moves. Pure.
  */
 export function planClaims(
-  { id, name, address, signed, sequence }: Desired,
+  { id, name, address, signed, sequence, labels }: Desired,
   { registry, members }: Observed,
   nowMs: number,
   now: Date,
@@ -96,8 +99,8 @@ export function planClaims(
       evidence: `card ${newest} in the registry, card ${sequence} here`,
       endedBy: 'if this disk was copied or put back from a backup: node-agent reset --yes; else wait',
     });
-  } else if (stored === undefined || !sameCard(stored.signed, signed)) {
-    actions.push(register(id, signed, stored?.registeredAt ?? now.toISOString()));
+  } else if (stored === undefined || !sameCard(stored.signed, signed) || !sameLabels(stored.labels, labels)) {
+    actions.push(register(id, signed, labels, stored?.registeredAt ?? now.toISOString()));
   }
   return { actions, conditions };
 }
@@ -138,9 +141,15 @@ function sameCard(a: SignedCard, b: SignedCard): boolean {
   return a.body === b.body && a.signature === b.signature && a.mac === b.mac;
 }
 
-function register(id: string, signed: SignedCard, registeredAt: string): Action {
+function sameLabels(a: Labels = {}, b: Labels): boolean {
+  const keys = Object.keys({ ...a, ...b });
+  return keys.every((key) => a[key] === b[key]);
+}
+
+function register(id: string, signed: SignedCard, labels: Labels, registeredAt: string): Action {
   const { body, signature, mac } = signed;
-  const value = JSON.stringify({ signed: { body, signature, mac }, registeredAt });
+  const some = Object.keys(labels).length === 0 ? {} : { labels };
+  const value = JSON.stringify({ signed: { body, signature, mac }, registeredAt, ...some });
   return {
     what: 'register',
     txn: {

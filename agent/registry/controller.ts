@@ -114,13 +114,14 @@ async function write(
 
 /** What the registry should say of us; undefined while a part is missing. */
 function desiredOf(view: View): Desired | undefined {
-  const identity = view.get('facts')?.identity;
+  const { identity, settings } = view.get('facts') ?? {};
   const signed = view.get('ownCard');
   const address = view.get('mesh')?.address;
   if (identity === undefined || identity instanceof AgentError || !signed || !address) return undefined;
+  const labels = settings?.settings?.labels ?? {};
   const card = JSON.parse(Buffer.from(signed.body, 'base64').toString('utf8')) as {
     name: string;
     sequence: number;
   };
-  return { id: identity.id, name: card.name, address, signed, sequence: card.sequence };
+  return { id: identity.id, name: card.name, address, signed, sequence: card.sequence, labels };
 }

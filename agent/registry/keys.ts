@@ -19,5 +19,7 @@ export const KEYS = {
   timersOf: (id: string) => `${PREFIX}timers/nodes/${id}`,
   /** An eviction was taken over into this cluster from the one that it was recovered from. */
   carried: (id: string) => `${PREFIX}carried/${id}`,
+  /** What an operator changed of a node's labels. */
+  labels: (id: string) => `${PREFIX}labels/${id}`,
   leaving: (id: string) => `${PREFIX}leaving/${id}`,
 } as const;

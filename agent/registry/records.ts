@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { labelChangesSchema, labelsSchema } from '../config/labels.ts';
 import { LABEL, STEP_NAMES } from '../config/settings.ts';
 
 /**
@@ -29,7 +30,11 @@ const moment = z
   .max(40)
   .refine((text) => Number.isFinite(Date.parse(text)), 'expected a time in ISO 8601');
 
-export const nodeRecord = z.object({ signed: signedCard, registeredAt: moment });
+export const nodeRecord = z.object({
+  signed: signedCard,
+  registeredAt: moment,
+  labels: labelsSchema.optional().catch(undefined),
+});
 
 export const holderRecord = z.object({
   id: nodeId,
@@ -61,6 +66,8 @@ export const timersAgreement = z.object({
 
 /** Older ones have no name. */
 export const evictedRecord = z.object({ name: nodeName.optional() });
+
+export const labelsRecord = z.object({ changes: labelChangesSchema });
 
 export const tokenRecord = z.object({
   key: base64(128),

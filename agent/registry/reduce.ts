@@ -1,4 +1,5 @@
 import type * as z from 'zod';
+import type { LabelChanges } from '../config/labels.ts';
 import type { Holder, RegisteredNode, Registry, Token } from '../engine/resources.ts';
 import type { Agreement, Report } from '../timers/agree.ts';
 import { PREFIX } from './keys.ts';
@@ -6,6 +7,7 @@ import {
   evictedRecord,
   holderRecord,
   ipv4,
+  labelsRecord,
   nodeId,
   nodeName,
   nodeRecord,
@@ -40,6 +42,7 @@ export function registryOf(entries: Iterable<Entry>): Reduced {
   const evicted: string[] = [];
   const evictedNames: [string, string][] = [];
   const tokens: Token[] = [];
+  const labels: [string, LabelChanges][] = [];
   const reports: [string, Report][] = [];
   let agreed: Agreement | undefined;
   let turn: string | undefined;
@@ -66,6 +69,10 @@ export function registryOf(entries: Iterable<Entry>): Reduced {
       const name = parseValue(evictedRecord, value)?.name;
       if (name !== undefined) evictedNames.push([id, name]);
       return evicted.push(id) > 0;
+    },
+    labels: (id, { value }) => {
+      const record = parseValue(labelsRecord, value);
+      return matches(nodeId, id) && record !== undefined && labels.push([id, record.changes]) > 0;
     },
     timers: (name, { value }) => {
       const [, id] = /^nodes\/(.+)$/.exec(name) ?? [];
@@ -101,6 +108,7 @@ export function registryOf(entries: Iterable<Entry>): Reduced {
         ? {}
         : { evictedNames: Object.fromEntries(evictedNames.sort(by(([id]) => id))) }),
       tokens: tokens.sort(by(({ id }) => id)),
+      ...(labels.length === 0 ? {} : { labels: Object.fromEntries(labels.sort(by(([id]) => id))) }),
       ...(agreed === undefined && reports.length === 0
         ? {}
         : { timers: { agreed, turn, reports: Object.fromEntries(reports.sort(by(([id]) => id))) } }),

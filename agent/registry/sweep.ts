@@ -43,5 +43,8 @@ export function planSweep(
   const timers = Object.keys(registry.timers?.reports ?? {})
     .filter((id) => gone.has(id))
     .map((id): Txn => ({ compare: [], success: [{ kind: 'delete', key: KEYS.timersOf(id) }] }));
-  return [...removals, ...nodes, ...timers].slice(0, AT_ONCE);
+  const labels = Object.keys(registry.labels ?? {})
+    .filter((id) => gone.has(id))
+    .map((id): Txn => ({ compare: [], success: [{ kind: 'delete', key: KEYS.labels(id) }] }));
+  return [...removals, ...nodes, ...timers, ...labels].slice(0, AT_ONCE);
 }

@@ -6,12 +6,12 @@ import type { Units } from '../engine/units.ts';
 import { boottime, clock } from '../host.ts';
 import type { Log } from '../log.ts';
 import type { Paths } from '../paths.ts';
+import type { Workload } from '../workloads/workload.ts';
+import { WORKLOADS } from '../workloads/workloads.ts';
 import { createAges } from './ages.ts';
 import { settled, type Time, withDeadline } from './deadline.ts';
 import { createEffects, type ServiceAddresses } from './effects.ts';
 import type { Guard } from './guard.ts';
-import type { Role } from './role.ts';
-import { ROLES } from './roles.ts';
 import { createSeat, type Seat } from './seat.ts';
 import { followRoles } from './watch.ts';
 import { worldOf } from './world.ts';
@@ -26,7 +26,7 @@ interface RolesDeps {
   readonly selfArgv: readonly [string, ...string[]];
   readonly paths: Paths;
   readonly log: Log;
-  readonly roles?: readonly Role[];
+  readonly roles?: readonly Workload[];
   readonly time?: Time;
 }
 
@@ -41,7 +41,7 @@ const REAL_TIME: Time = { nowMs: boottime.sinceBootMs, pause: clock.pause };
 
 /** Elects one holder for each role, and runs what is held here; see `lease.ts` for the rules. */
 export function createRoles(deps: RolesDeps): RolesController {
-  const { client, log, roles = ROLES, time = REAL_TIME } = deps;
+  const { client, log, roles = WORKLOADS, time = REAL_TIME } = deps;
   const instance = randomBytes(12).toString('hex');
   const stop = new AbortController();
   let seats: readonly Seat[] | undefined;
@@ -131,6 +131,6 @@ export function createRoles(deps: RolesDeps): RolesController {
   };
 }
 
-function unwanted(roles: readonly Role[]): readonly RoleState[] {
+function unwanted(roles: readonly Workload[]): readonly RoleState[] {
   return roles.map(({ name }) => ({ role: name, state: 'unwanted' }));
 }

@@ -4,9 +4,9 @@ import { AgentError, isExpected } from '../errors.ts';
 import { files } from '../host.ts';
 import type { Log } from '../log.ts';
 import type { Paths } from '../paths.ts';
+import type { RoleContext, RoleUnit, Workload } from '../workloads/workload.ts';
 import type { Time } from './deadline.ts';
 import type { Guard } from './guard.ts';
-import type { Role, RoleContext, RoleUnit } from './role.ts';
 import type { Effects } from './tenure.ts';
 
 /** Service addresses on the mesh's interface; by the mesh. Each of them may be called again. */
@@ -18,7 +18,7 @@ export interface ServiceAddresses {
 }
 
 interface EffectsDeps {
-  readonly role: Role;
+  readonly role: Workload;
   readonly address: string | undefined;
   readonly units: Units;
   readonly addresses: ServiceAddresses;

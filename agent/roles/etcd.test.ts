@@ -5,6 +5,7 @@ import * as net from 'node:net';
 import * as path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { DEFAULT_SETTINGS } from '../config/settings.ts';
 import { createEtcdClient } from '../consensus/etcd/client.ts';
 import { boottime, clock } from '../host.ts';
 import { createLog } from '../log.ts';
@@ -58,10 +59,12 @@ function candidate(t: TestContext, endpoint: string, id: string) {
     versions: { agent: '', image: '', serf: '', etcd: '' },
     voterVersions: [],
     holders: [],
+    workloads: DEFAULT_SETTINGS.workloads,
+    labels: {},
   };
   let runs = false;
   const seat = createSeat({
-    role: { name: 'test', units: () => [], health: async () => true },
+    role: { name: 'page', units: () => [], health: async () => true },
     world,
     instance: id,
     client,
@@ -81,7 +84,7 @@ function candidate(t: TestContext, endpoint: string, id: string) {
       lease: async () => {},
     }),
   });
-  const following = followRoles(client, ['test'], time, stop.signal, (_role, key) => seat.see(key), QUIET);
+  const following = followRoles(client, ['page'], time, stop.signal, (_role, key) => seat.see(key), QUIET);
   const timer = setInterval(() => seat.decide(all), 20);
   const vanish = () => clearInterval(timer);
   t.after(async () => {
@@ -105,7 +108,7 @@ test('on a real etcd a role is taken, fenced, given back within a second, and he
   const holders = () => registryOf(mirror.entries?.values() ?? []).registry.holders;
   await until(() => holders()[0]?.fence === fence, 'the registry shows the holder');
   const put = [{ kind: 'put', key: '/clusteros/v1/x', value: 'first' }] as const;
-  assert.equal((await fencedTxn(first.client, 'test', fence, put)).succeeded, true);
+  assert.equal((await fencedTxn(first.client, 'page', fence, put)).succeeded, true);
 
   const startedMs = clock.monotonicMs();
   await first.seat.tenure.resign('the test says so');
@@ -113,14 +116,14 @@ test('on a real etcd a role is taken, fenced, given back within a second, and he
   t.diagnostic(`graceful hand-over: ${Math.round(clock.monotonicMs() - startedMs)} ms`);
   assert.ok(clock.monotonicMs() - startedMs < 1_000);
   assert.equal(
-    (await fencedTxn(first.client, 'test', fence, put)).succeeded,
+    (await fencedTxn(first.client, 'page', fence, put)).succeeded,
     false,
     'the old fence is refused',
   );
 
   // Etcd forgets the key under the holder: it stops at its next beat, and somebody holds the role again.
   const later = second.seat.tenure.fence;
-  await first.client.delete('/clusteros/v1/roles/test');
+  await first.client.delete('/clusteros/v1/roles/page');
   await until(
     () => [first, second].some(({ seat }) => Number(seat.tenure.fence) > Number(later)),
     'a new tenure',

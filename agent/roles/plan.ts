@@ -1,6 +1,6 @@
 import type { RoleState } from '../engine/resources.ts';
+import type { Obstacle } from '../workloads/workload.ts';
 import { freeFromMs, type LeaseTiming, type SeenKey, type Sighting } from './lease.ts';
-import type { Obstacle } from './role.ts';
 import type { Tenure } from './tenure.ts';
 
 export interface Situation {

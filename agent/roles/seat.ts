@@ -5,14 +5,15 @@ import { failed, NO_FAILURES, pauseOf, type RestartPolicy } from '../engine/rest
 import { clock } from '../host.ts';
 import type { Log } from '../log.ts';
 import { serviceAddress } from '../mesh/address.ts';
+import { mayPlace } from '../workloads/place.ts';
+import { fits } from '../workloads/versions.ts';
+import type { Obstacle, Workload } from '../workloads/workload.ts';
 import { settled, type Time, withDeadline } from './deadline.ts';
 import { type LeaseTiming, type SeenKey, type Sighting, sighted, timingOf } from './lease.ts';
 import { type Decision, planRole } from './plan.ts';
-import type { Obstacle, Role } from './role.ts';
 import { createTenure, type Effects, type Tenure } from './tenure.ts';
 import type { Pace } from './terms.ts';
 import { turnMs } from './turn.ts';
-import { fits } from './versions.ts';
 import { readRole } from './watch.ts';
 import type { World } from './world.ts';
 
@@ -20,7 +21,7 @@ import type { World } from './world.ts';
 const FAULTS: RestartPolicy = { firstMs: 30_000, longestMs: 600_000, forgiveMs: 600_000 };
 
 interface SeatDeps {
-  readonly role: Role;
+  readonly role: Workload;
   readonly world: Pick<World, 'me' | 'leaseSeconds' | 'slack' | 'range'>;
   readonly instance: string;
   readonly client: Pick<EtcdClient, 'txn' | 'range'>;
@@ -40,7 +41,7 @@ interface Seated {
 
 /** One role as one node sees it: what it knows of the key, its own tenure, its faults. */
 export interface Seat {
-  readonly role: Role;
+  readonly role: Workload;
   readonly tenure: Tenure;
   see(key: SeenKey | undefined): void;
   decide(world: World): Seated;
@@ -157,10 +158,12 @@ export function createSeat({
   }
 }
 
-function mayRun(role: Role, world: World): true | Obstacle {
+function mayRun(role: Workload, world: World): true | Obstacle {
   if (world.may !== true) return world.may;
+  const placed = mayPlace(role.name, world.workloads[role.name], world.labels);
+  if (placed !== true) return placed;
   const fit = fits(role.needs, world.versions, world.voterVersions);
-  if (fit === true) return role.mayRun?.() ?? true;
+  if (fit === true) return true;
   return { reason: fit, endedBy: 'install the image of the other nodes on this one' };
 }
 

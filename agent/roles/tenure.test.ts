@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { randomFrom } from '../testing/random.ts';
+import { compareVersions, fits } from '../workloads/versions.ts';
 import { freeFromMs, phaseOf, sighted, timingOf } from './lease.ts';
 import { planRole, type Situation } from './plan.ts';
 import { type Arena, createArena, type Machine } from './testing/arena.ts';
 import { turnMs } from './turn.ts';
-import { compareVersions, fits } from './versions.ts';
 
 const TIMING = timingOf(10);
 const KEY = { id: 'B', attempt: 'x.1', createRevision: '5', modRevision: '5', leaseMs: 10_000 };

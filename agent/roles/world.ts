@@ -1,9 +1,11 @@
+import { changedLabels, type Labels } from '../config/labels.ts';
+import type { WorkloadSettings } from '../config/workloads.ts';
 import type { View } from '../engine/controller.ts';
 import type { Card, Consensus, Holder } from '../engine/resources.ts';
 import { AgentError } from '../errors.ts';
 import { usualTimers } from '../timers/resource.ts';
 import { slowestOf, stepOf } from '../timers/steps.ts';
-import type { Obstacle } from './role.ts';
+import type { Obstacle } from '../workloads/workload.ts';
 
 /** What the roles need to know of the node and its cluster at one moment. */
 export interface World {
@@ -25,6 +27,9 @@ export interface World {
   readonly versions: Card['versions'];
   readonly voterVersions: readonly Card['versions'][];
   readonly holders: readonly Holder[];
+  readonly workloads: WorkloadSettings;
+  /** Of this node. */
+  readonly labels: Labels;
 }
 
 const RESIGNED_ENDED_BY = 'the agent starts anew; after a leave: node-agent join ADDRESS';
@@ -44,6 +49,7 @@ export function worldOf(view: View, resigned: string | undefined): World | undef
   const own = versionsOf(view);
   const cards = view.get('cards') ?? [];
   const voters = consensus?.voters ?? [];
+  const registry = view.get('registry');
   const may =
     resigned === undefined
       ? mayHold(view, identity.id, consensus)
@@ -65,7 +71,9 @@ export function worldOf(view: View, resigned: string | undefined): World | undef
       const known = cards.find(({ card }) => card.id === id);
       return known === undefined ? [] : [known.card.versions];
     }),
-    holders: view.get('registry')?.holders ?? [],
+    holders: registry?.holders ?? [],
+    workloads: settings.workloads,
+    labels: changedLabels(settings.labels, registry?.labels?.[identity.id]),
   };
 }
 

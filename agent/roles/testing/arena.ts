@@ -1,6 +1,7 @@
+import { DEFAULT_SETTINGS } from '../../config/settings.ts';
 import { createLog } from '../../log.ts';
+import type { Workload } from '../../workloads/workload.ts';
 import type { LeaseTiming } from '../lease.ts';
-import type { Role } from '../role.ts';
 import { createSeat, type Seat } from '../seat.ts';
 import type { Effects } from '../tenure.ts';
 import { followRoles } from '../watch.ts';
@@ -41,7 +42,7 @@ interface ArenaOptions {
 }
 
 const QUIET = createLog({ write: () => {} });
-const ROLE: Role = { name: 'test', units: () => [], health: async () => true, startMs: 3_000 };
+const ROLE: Workload = { name: 'page', units: () => [], health: async () => true, startMs: 3_000 };
 
 export function createArena(options: ArenaOptions): Arena {
   const time = createVirtualTime();
@@ -89,6 +90,8 @@ function createMachine(
     versions: { agent: '', image: '', serf: '', etcd: '' },
     voterVersions: [],
     holders: [],
+    workloads: DEFAULT_SETTINGS.workloads,
+    labels: {},
   };
 
   const boot = () => {

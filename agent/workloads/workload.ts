@@ -1,19 +1,19 @@
+import type { WorkloadName } from '../config/workloads.ts';
 import type { UnitSpec } from '../engine/units.ts';
 import type { Paths } from '../paths.ts';
 import type { VersionNeeds } from './versions.ts';
 
 /**
- * Something that runs on one machine of the cluster at a time. Add a role to the array in `roles.ts`: the
- * election, the lease, the service address and the stop in time are the framework's.
+ * Something that the cluster runs on one machine at a time: a role. Add one to the array in `workloads.ts`, and its
+ * settings to `config/workloads.ts`: the election, the lease, the service address and the stop in time are the
+ * framework's.
  */
-export interface Role {
-  /** `[a-z0-9-]`, at most 32: the key in etcd and the prefix of its units. */
-  readonly name: string;
+export interface Workload {
+  /** `[a-z0-9-]`, at most 32: the key in etcd, the prefix of its units, and where its settings stand. */
+  readonly name: WorkloadName;
   /** 1 is 10.42.255.1: an address of the mesh that is wherever the role is. */
   readonly serviceAddress?: number;
   readonly needs?: VersionNeeds;
-  /** Why this node may not run it now. */
-  mayRun?(): true | Obstacle;
   /** Before the units; asked again on each start. */
   prepare?(context: RoleContext, signal: AbortSignal): Promise<void>;
   /** Started in this order, stopped in the reverse one. All of them are bound to the agent. */

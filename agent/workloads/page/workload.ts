@@ -1,10 +1,10 @@
-import type { Role } from '../role.ts';
+import type { Workload } from '../workload.ts';
 import { askPage } from './health.ts';
 
 const PORT = 80;
 
 /** The cluster's status as a web page at 10.42.255.1, wherever the role is. */
-export const page: Role = {
+export const page: Workload = {
   name: 'page',
   serviceAddress: 1,
   units: ({ selfArgv: [program, ...rest], address = '', paths, leaseFile, fence }) => [

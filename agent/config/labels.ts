@@ -1,0 +1,91 @@
+import * as z from 'zod';
+
+/**
+ * Words that tell nodes apart, `disk: ssd`, and what a workload asks of them. Keys, values and the four kinds of a
+ * constraint are those of Kubernetes' labels and selectors, without prefixes.
+ */
+export type Labels = Readonly<Record<string, string>>;
+
+/** An operator's, over those of the settings; null takes one away. */
+export type LabelChanges = Readonly<Record<string, string | null>>;
+
+/** They stand beside a node's card in a value of the registry. */
+const MOST = 64;
+const MOST_BYTES = 2_000;
+const KEY = /^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$/;
+const VALUE = /^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$/;
+const KEY_WORDS = 'expected lower-case letters, digits and inner . _ -, at most 63';
+const VALUE_WORDS = 'expected letters, digits and inner . _ -, at most 63, or nothing';
+
+const key = z.string().regex(KEY, KEY_WORDS);
+const value = z.string().regex(VALUE, VALUE_WORDS);
+const few = [
+  (labels: object) => Object.keys(labels).length <= MOST && JSON.stringify(labels).length <= MOST_BYTES,
+  `expected at most ${MOST} labels, of ${MOST_BYTES} bytes together`,
+] as const;
+
+export const labelsSchema = z.record(key, value).refine(...few);
+export const labelChangesSchema = z.record(key, value.nullable()).refine(...few);
+
+/** Pure. */
+export function changedLabels(labels: Labels, changes: LabelChanges = {}): Labels {
+  const all = Object.entries({ ...labels, ...changes }).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(all.filter((entry): entry is [string, string] => entry[1] !== null));
+}
+
+interface Constraint {
+  readonly key: string;
+  readonly wants: 'present' | 'absent' | 'equal' | 'other';
+  readonly value: string;
+}
+
+/** `disk=ssd`, `disk!=hdd` (which a node without the label meets), `gpu`, `!gpu`; all of them, apart by commas. */
+export const whereSchema = z
+  .string()
+  .max(500)
+  .superRefine((text, context) => {
+    for (const part of partsOf(text)) {
+      if (constraintOf(part) !== undefined) continue;
+      context.addIssue({
+        code: 'custom',
+        message: 'expected disk=ssd, disk!=hdd, gpu or !gpu, apart by commas',
+      });
+      return;
+    }
+  });
+
+/**
+ * What a node lacks for the constraints, in words; undefined when it meets all of them. Pure.
+ *
+ * @param where valid by {@link whereSchema}: what is not is met by no node
+ */
+export function unmet(where: string, labels: Labels): string | undefined {
+  for (const part of partsOf(where)) {
+    const constraint = constraintOf(part);
+    if (constraint === undefined || !meets(constraint, labels)) {
+      const found = constraint && Object.hasOwn(labels, constraint.key) ? labels[constraint.key] : undefined;
+      const has = found === undefined ? 'has no such label' : `has ${constraint?.key}=${found}`;
+      return `it wants ${part}, and this node ${has}`;
+    }
+  }
+  return undefined;
+}
+
+function meets({ key, wants, value }: Constraint, labels: Labels): boolean {
+  const found = Object.hasOwn(labels, key) ? labels[key] : undefined;
+  if (wants === 'present') return found !== undefined;
+  if (wants === 'absent') return found === undefined;
+  return wants === 'equal' ? found === value : found !== value;
+}
+
+function partsOf(where: string): string[] {
+  return where.trim() === '' ? [] : where.split(',').map((part) => part.trim());
+}
+
+function constraintOf(part: string): Constraint | undefined {
+  const [, not = '', key = '', sign, value = ''] =
+    /^(!?)\s*([^\s=!]+)\s*(?:(!?=)\s*(\S*))?$/.exec(part) ?? [];
+  if (!KEY.test(key) || !VALUE.test(value) || (not !== '' && sign !== undefined)) return undefined;
+  if (sign === undefined) return { key, wants: not === '' ? 'present' : 'absent', value };
+  return { key, wants: sign === '=' ? 'equal' : 'other', value };
+}
