@@ -52,6 +52,7 @@ const labelWish = z.strictObject({
   changes: labelChangesSchema.default({}),
   reset: z.boolean().optional(),
 });
+const moveWish = z.strictObject({ role: z.string().min(1).max(32), node });
 const aToken = z.strictObject({ id: tokenId });
 const { leastSeconds, mostSeconds, mostUses } = TOKEN_LIMITS;
 const tokenWish = z.strictObject({
@@ -107,6 +108,10 @@ export const ROUTES: readonly Route[] = [
   post('/v1/labels', labelWish, (does, { node, changes, reset }, parts) => {
     const { id, name } = findMember(parts.snapshot().view?.members ?? [], node);
     return does.label(id, { name, changes, reset });
+  }),
+  post('/v1/roles/move', moveWish, (does, { role, node }, parts) => {
+    const { id, name } = findMember(parts.snapshot().view?.members ?? [], node);
+    return does.moveRole(role, id, name);
   }),
   post('/v1/rotate-key', nobody, (does) => does.rotateKey()),
   post('/v1/reset', nobody, (does) => does.reset()),

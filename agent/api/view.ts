@@ -219,7 +219,12 @@ function membersOf(scene: Scene, isoOf: (ms: number) => string): MemberView[] {
   const registered = new Map(scene.registry?.nodes.map((node) => [node.id, node]));
   const self = scene.ownCard && cardFacts(scene.ownCard)?.id;
   const { evicted = [], evictedNames = {} } = scene.registry ?? {};
-  const ids = new Set([...gossiped.keys(), ...registered.keys(), ...evicted, ...(self === undefined ? [] : [self])]);
+  const ids = new Set([
+    ...gossiped.keys(),
+    ...registered.keys(),
+    ...evicted,
+    ...(self === undefined ? [] : [self]),
+  ]);
   const members = [...ids].map((id): MemberView => {
     const known = facts.get(id);
     const member = gossiped.get(id);

@@ -142,6 +142,13 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./label.ts')).label,
   },
   {
+    name: 'role move',
+    summary: 'move a role to a node: what holds it now stops in order first',
+    args: '<role> <node>',
+    examples: ['sudo node-agent role move page node-3'],
+    load: async () => (await import('./orders.ts')).roleMove,
+  },
+  {
     name: 'key rotate',
     summary: 'give the cluster a new key without stopping it, and end every enrolment token',
     options: [YES],

@@ -78,6 +78,14 @@ export async function readmit(context: Context, options: Options, [node = '']: r
   await send(context, options, '/v1/readmit', { node });
 }
 
+export async function roleMove(
+  context: Context,
+  options: Options,
+  [role = '', node = '']: readonly string[],
+): Promise<void> {
+  await send(context, options, '/v1/roles/move', { role, node }, LONG_MS);
+}
+
 export async function keyRotate(context: Context, options: YesOptions) {
   await confirm(context, options.yes, {
     about:

@@ -243,6 +243,8 @@ export interface Registry {
   /** What evicted nodes were called: their cards and records are gone. */
   readonly evictedNames?: Readonly<Record<string, string>>;
   readonly tokens: readonly Token[];
+  /** Roles on their way, by role; absent while there are none. */
+  readonly moves?: Readonly<Record<string, Move>>;
   /** What operators changed of the labels in the settings of nodes, by id; absent while it is nothing. */
   readonly labels?: Readonly<Record<string, LabelChanges>>;
   /** Absent before the first report. */
@@ -272,6 +274,18 @@ export interface Holder {
   readonly since: string;
   /** A service address that moves with the role. */
   readonly address?: string | undefined;
+}
+
+/** An operator's wish that a role goes to a node. It ends with a lease of etcd's, whatever becomes of it. */
+export interface Move {
+  /** Node id. */
+  readonly to: string;
+  /** etcd's create revision of the wish. */
+  readonly fence: string;
+  /** etcd's lease. */
+  readonly lease: string;
+  /** Of that node: only then the holder gives the role back. */
+  readonly answer?: 'ready' | { readonly reason: string; readonly endedBy: string } | undefined;
 }
 
 export interface Token {

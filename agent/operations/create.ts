@@ -2,9 +2,11 @@ import type { EtcdClient } from '../consensus/etcd/types.ts';
 import { verifyCard } from '../discovery/card.ts';
 import type { Consensus, RegisteredNode, Registry } from '../engine/resources.ts';
 import { AgentError } from '../errors.ts';
+import { clock } from '../host.ts';
 import { evict, readmit } from './admission.ts';
 import { addJoin, removeJoin } from './joins.ts';
 import { label } from './label.ts';
+import { moveRole } from './move-role.ts';
 import type { Done, Operations, RecoverWish } from './operations.ts';
 import { requestReset } from './reset.ts';
 import { beginRotation, type Recipient } from './rotation-records.ts';
@@ -67,6 +69,7 @@ export function createOperations(deps: OperationDeps): Operations {
     evict: withQuorum((node, wish) => evict(deps, node, wish)),
     readmit: withQuorum((node) => readmit(deps, node)),
     label: withQuorum((node, wish) => label(deps.etcd, node, wish)),
+    moveRole: withQuorum((role, node, name) => moveRole({ ...deps, clock }, { role, node, name })),
     rotateKey: withQuorum(() => rotateKey(deps)),
     reset: async () => {
       await requestReset(deps.paths, deps.now());

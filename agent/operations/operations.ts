@@ -15,6 +15,8 @@ export interface Operations {
   readmit(node: string): Promise<Done>;
   /** @param node id */
   label(node: string, wish: LabelWish): Promise<Done>;
+  /** @param node id */
+  moveRole(role: string, node: string, name: string): Promise<Done>;
   rotateKey(): Promise<Done>;
   reset(): Promise<Done>;
   recover(wish: RecoverWish): Promise<Done>;

@@ -6,6 +6,8 @@ export const KEYS = {
   address: (ip: string) => `${PREFIX}addresses/${ip}`,
   name: (name: string) => `${PREFIX}names/${name}`,
   role: (role: string) => `${PREFIX}roles/${role}`,
+  /** Where an operator wants the role. */
+  move: (role: string) => `${PREFIX}moves/${role}`,
   token: (id: string) => `${PREFIX}tokens/${id}`,
   /** Bound to a lease: the token is good as long as it is there. */
   tokenLife: (id: string) => `${PREFIX}token-lives/${id}`,

@@ -50,6 +50,12 @@ export const holderRecord = z.object({
 
 const words = z.string().max(200);
 
+export const moveRecord = z.object({
+  to: nodeId,
+  lease: z.string().regex(/^\d{1,20}$/),
+  answer: z.union([z.literal('ready'), z.object({ reason: words, endedBy: words })]).optional(),
+});
+
 export const timersReport = z.object({
   need: z.enum(STEP_NAMES),
   runs: z.enum(STEP_NAMES).optional(),

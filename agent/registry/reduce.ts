@@ -1,6 +1,6 @@
 import type * as z from 'zod';
 import type { LabelChanges } from '../config/labels.ts';
-import type { Holder, RegisteredNode, Registry, Token } from '../engine/resources.ts';
+import type { Holder, Move, RegisteredNode, Registry, Token } from '../engine/resources.ts';
 import type { Agreement, Report } from '../timers/agree.ts';
 import { PREFIX } from './keys.ts';
 import {
@@ -8,6 +8,7 @@ import {
   holderRecord,
   ipv4,
   labelsRecord,
+  moveRecord,
   nodeId,
   nodeName,
   nodeRecord,
@@ -43,6 +44,7 @@ export function registryOf(entries: Iterable<Entry>): Reduced {
   const evictedNames: [string, string][] = [];
   const tokens: Token[] = [];
   const labels: [string, LabelChanges][] = [];
+  const moves: [string, Move][] = [];
   const reports: [string, Report][] = [];
   let agreed: Agreement | undefined;
   let turn: string | undefined;
@@ -69,6 +71,10 @@ export function registryOf(entries: Iterable<Entry>): Reduced {
       const name = parseValue(evictedRecord, value)?.name;
       if (name !== undefined) evictedNames.push([id, name]);
       return evicted.push(id) > 0;
+    },
+    moves: (role, { value, createRevision: fence }) => {
+      const record = parseValue(moveRecord, value);
+      return matches(roleName, role) && record !== undefined && moves.push([role, { ...record, fence }]) > 0;
     },
     labels: (id, { value }) => {
       const record = parseValue(labelsRecord, value);
@@ -108,6 +114,7 @@ export function registryOf(entries: Iterable<Entry>): Reduced {
         ? {}
         : { evictedNames: Object.fromEntries(evictedNames.sort(by(([id]) => id))) }),
       tokens: tokens.sort(by(({ id }) => id)),
+      ...(moves.length === 0 ? {} : { moves: Object.fromEntries(moves.sort(by(([role]) => role))) }),
       ...(labels.length === 0 ? {} : { labels: Object.fromEntries(labels.sort(by(([id]) => id))) }),
       ...(agreed === undefined && reports.length === 0
         ? {}

@@ -59,6 +59,7 @@ function candidate(t: TestContext, endpoint: string, id: string) {
     versions: { agent: '', image: '', serf: '', etcd: '' },
     voterVersions: [],
     holders: [],
+    moves: {},
     workloads: DEFAULT_SETTINGS.workloads,
     labels: {},
   };

@@ -12,6 +12,8 @@ export interface Situation {
   readonly tenure: Tenure['state'];
   readonly sighting: Sighting | undefined;
   readonly turnMs: number;
+  /** An operator wants the role on a node, which has said that it takes it, or not yet. */
+  readonly move?: { readonly to: string; readonly isAccepted: boolean } | undefined;
   /** A role that failed here is left to others until then. */
   readonly backoffUntilMs: number;
   readonly lastFault: string | undefined;
@@ -38,6 +40,10 @@ const NO_QUORUM: Obstacle = {
   reason: 'etcd has no quorum: a role needs one to be held',
   endedBy: 'more of the voters answer: start them, or mend the network between them',
 };
+const MOVES: Obstacle = {
+  reason: 'an operator moves it to another node',
+  endedBy: 'that node takes it; else another one after a lease',
+};
 const NOT_READ: Obstacle = {
   reason: 'it is not known yet who holds it',
   endedBy: 'etcd answers the first question, within seconds',
@@ -47,10 +53,10 @@ const NOT_READ: Obstacle = {
 export function planRole(it: Situation, nowMs: number): Decision {
   if (it.tenure === 'stopping') return { act: 'none', state: 'stopping' };
   if (it.tenure === 'taking') return { act: 'none', state: 'candidate' };
+  const isElsewhere = it.move !== undefined && it.move.to !== it.me && it.move.isAccepted;
   if (it.tenure === 'holding') {
-    return it.may === true
-      ? { act: 'none', state: 'holding' }
-      : { act: 'resign', state: 'stopping', ...it.may };
+    if (it.may !== true) return { act: 'resign', state: 'stopping', ...it.may };
+    return isElsewhere ? { act: 'resign', state: 'stopping', ...MOVES } : { act: 'none', state: 'holding' };
   }
   if (it.may !== true) return { act: 'none', state: 'waiting', ...it.may };
   if (!it.quorum) {
@@ -65,11 +71,14 @@ export function planRole(it: Situation, nowMs: number): Decision {
     return { act: 'none', state: 'failed', reason, endedBy, atMs: it.backoffUntilMs };
   }
   const { key } = it.sighting;
-  const fromMs = Math.max(freeFromMs(it.sighting, it.timing) + it.turnMs, it.lastTryMs + TRY_APART_MS);
+  // Whoever said that it takes the role may have died since.
+  const heldBackMs = it.move?.to === it.me ? 0 : it.turnMs + (isElsewhere ? it.timing.leaseMs : 0);
+  const fromMs = Math.max(freeFromMs(it.sighting, it.timing) + heldBackMs, it.lastTryMs + TRY_APART_MS);
   if (nowMs >= fromMs) return { act: 'take', silent: key, state: 'candidate' };
   if (key === undefined) {
     const endedBy = `one of them takes it; else this node in ${secondsTo(fromMs, nowMs)} s`;
-    return { act: 'none', state: 'candidate', reason: 'others come first', endedBy, atMs: fromMs };
+    const reason = isElsewhere ? MOVES.reason : 'others come first';
+    return { act: 'none', state: 'candidate', reason, endedBy, atMs: fromMs };
   }
   if (key.id === it.me) {
     const reason = 'this node held it before its agent ended';

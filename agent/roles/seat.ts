@@ -1,6 +1,6 @@
 import type { EtcdClient } from '../consensus/etcd/types.ts';
 import type { FoundCondition } from '../engine/controller.ts';
-import type { RoleState } from '../engine/resources.ts';
+import type { Move, RoleState } from '../engine/resources.ts';
 import { failed, NO_FAILURES, pauseOf, type RestartPolicy } from '../engine/restart.ts';
 import { clock } from '../host.ts';
 import type { Log } from '../log.ts';
@@ -35,6 +35,8 @@ interface SeatDeps {
 
 interface Seated {
   readonly state: RoleState;
+  /** To an operator who wants the role here; absent while it is not known, or nobody asks. */
+  readonly answer?: Move['answer'];
   readonly conditions: readonly FoundCondition[];
   readonly againMs: number;
 }
@@ -122,13 +124,16 @@ export function createSeat({
       const pace = paceOf(now);
       timing = pace.timing;
       tenure.adapt(pace);
+      const may = mayRun(role, now);
+      const move = now.moves[role.name];
       const decision = planRole(
         {
           me: now.me,
-          may: mayRun(role, now),
+          may,
           quorum: now.quorum,
           tenure: tenure.state,
           sighting,
+          move: move && { to: move.to, isAccepted: move.answer === 'ready' },
           turnMs: turnMs({ role: role.name, me: now.me, voters: now.voters, alive: now.alive, former }),
           backoffUntilMs,
           lastFault,
@@ -141,6 +146,7 @@ export function createSeat({
       if (decision.act === 'resign') void tenure.resign(decision.reason ?? 'it may not run here any more');
       return {
         state: stateOf(decision, now.me),
+        ...(move?.to === now.me && move.answer === undefined ? { answer: answerOf(may, decision) } : {}),
         conditions: conditionsOf(role.name, decision),
         againMs: decision.atMs === undefined ? 30_000 : Math.max(10, decision.atMs - nowMs),
       };
@@ -165,6 +171,13 @@ function mayRun(role: Workload, world: World): true | Obstacle {
   const fit = fits(role.needs, world.versions, world.voterVersions);
   if (fit === true) return true;
   return { reason: fit, endedBy: 'install the image of the other nodes on this one' };
+}
+
+/** Absent while this node knows too little. */
+function answerOf(may: true | Obstacle, { state, reason = '', endedBy = '' }: Decision): Move['answer'] {
+  if (may !== true) return may;
+  if (state === 'failed') return { reason, endedBy };
+  return state === 'candidate' || state === 'holding' ? 'ready' : undefined;
 }
 
 function conditionsOf(role: string, { state, reason = '' }: Decision): readonly FoundCondition[] {

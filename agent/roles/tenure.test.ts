@@ -120,6 +120,26 @@ test('a node that may not hold a role says why, and gives back what it holds', (
   assert.equal(planRole({ ...SITUATION, may: MESH_DOWN, tenure: 'holding' }, 5).act, 'resign');
 });
 
+test('an operator moves a role: its holder waits for the other to accept, and nobody else takes it meanwhile', () => {
+  const move = (to: string, isAccepted: boolean, more: Partial<Situation> = {}) =>
+    planRole({ ...SITUATION, turnMs: 300, move: { to, isAccepted }, ...more }, 1_000);
+  assert.equal(move('B', false, { tenure: 'holding' }).act, 'none');
+  assert.equal(move('B', true, { tenure: 'holding' }).act, 'resign');
+  assert.equal(move('A', true, { tenure: 'holding' }).act, 'none', 'it is here already');
+  const free = { sighting: { key: undefined, sinceMs: 900 } };
+  assert.equal(move('A', true, free).act, 'take', 'at once, whatever its turn');
+  const other = move('B', true, free);
+  assert.deepEqual(
+    [other.act, other.atMs],
+    ['none', 900 + TIMING.leaseMs + 300],
+    'the other may be dead by then',
+  );
+  assert.match(other.reason ?? '', /an operator moves it/);
+  assert.equal(move('B', false, free).atMs, 1_200, 'a wish that nobody accepted holds nobody back');
+  const held = { sighting: { key: KEY, sinceMs: 900 } };
+  assert.equal(move('A', true, held).act, 'none', 'a lease is a lease');
+});
+
 test('without a quorum a holder goes on to its lease and nobody begins', () => {
   assert.equal(planRole({ ...SITUATION, quorum: false, tenure: 'holding' }, 5).state, 'holding');
   assert.match(planRole({ ...SITUATION, quorum: false }, 5).reason ?? '', /quorum/);

@@ -1,7 +1,7 @@
 import { changedLabels, type Labels } from '../config/labels.ts';
 import type { WorkloadSettings } from '../config/workloads.ts';
 import type { View } from '../engine/controller.ts';
-import type { Card, Consensus, Holder } from '../engine/resources.ts';
+import type { Card, Consensus, Holder, Move } from '../engine/resources.ts';
 import { AgentError } from '../errors.ts';
 import { usualTimers } from '../timers/resource.ts';
 import { slowestOf, stepOf } from '../timers/steps.ts';
@@ -27,6 +27,7 @@ export interface World {
   readonly versions: Card['versions'];
   readonly voterVersions: readonly Card['versions'][];
   readonly holders: readonly Holder[];
+  readonly moves: Readonly<Record<string, Move>>;
   readonly workloads: WorkloadSettings;
   /** Of this node. */
   readonly labels: Labels;
@@ -72,6 +73,7 @@ export function worldOf(view: View, resigned: string | undefined): World | undef
       return known === undefined ? [] : [known.card.versions];
     }),
     holders: registry?.holders ?? [],
+    moves: registry?.moves ?? {},
     workloads: settings.workloads,
     labels: changedLabels(settings.labels, registry?.labels?.[identity.id]),
   };

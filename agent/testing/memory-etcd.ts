@@ -81,7 +81,8 @@ export function createMemoryEtcd(): Pick<EtcdClient, 'range' | 'put' | 'delete' 
       transactions.push(transaction);
       const { compare, success, failure = [] } = transaction;
       const succeeded = compare.every(holds);
-      return { succeeded, revision: String(revision), responses: act(succeeded ? success : failure) };
+      const responses = act(succeeded ? success : failure);
+      return { succeeded, revision: String(revision), responses };
     },
   };
 }

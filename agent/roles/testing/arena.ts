@@ -90,6 +90,7 @@ function createMachine(
     versions: { agent: '', image: '', serf: '', etcd: '' },
     voterVersions: [],
     holders: [],
+    moves: {},
     workloads: DEFAULT_SETTINGS.workloads,
     labels: {},
   };

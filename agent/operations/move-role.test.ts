@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { KEYS } from '../registry/keys.ts';
+import { registryOf } from '../registry/reduce.ts';
+import { createMemoryEtcd } from '../testing/memory-etcd.ts';
+import { moveRole } from './move-role.ts';
+
+const [HERE, THERE] = ['1'.repeat(43), '2'.repeat(43)];
+const KEY = KEYS.move('page');
+const WISH = { role: 'page', node: THERE, name: 'n2' };
+const heldBy = (id: string) => JSON.stringify({ id, since: '2026-01-01T00:00:00.000Z' });
+
+/** What happens between two looks, one thing at a time. */
+async function station(...happens: ((etcd: ReturnType<typeof createMemoryEtcd>) => Promise<unknown>)[]) {
+  const etcd = createMemoryEtcd();
+  await etcd.put(KEYS.role('page'), heldBy(HERE));
+  let nowMs = 0;
+  const clock = {
+    monotonicMs: () => nowMs,
+    async pause(ms: number) {
+      nowMs += ms;
+      await happens.shift()?.(etcd);
+    },
+  };
+  return {
+    etcd,
+    move: () => moveRole({ etcd, clock }, WISH),
+    isGone: async () => (await etcd.range(KEY)).kvs.length === 0,
+  };
+}
+
+const answers = (answer: unknown) => async (etcd: ReturnType<typeof createMemoryEtcd>) => {
+  const [found] = (await etcd.range(KEY)).kvs;
+  const { moves } = registryOf([found].flatMap((kv) => kv ?? [])).registry;
+  const { to, lease } = moves?.page ?? {};
+  assert.equal(to, THERE);
+  await etcd.put(KEY, JSON.stringify({ to, lease, answer }));
+};
+
+test('a role is moved when the other node holds it, and the wish is taken back', async () => {
+  const { move, isGone } = await station(
+    answers('ready'),
+    (etcd) => etcd.delete(KEYS.role('page')),
+    (etcd) => etcd.put(KEYS.role('page'), heldBy(THERE)),
+  );
+  assert.deepEqual(await move(), { done: 'n2 holds the role page' });
+  assert.ok(await isGone());
+});
+
+test('a node that may not run it says why, and nothing was changed', async () => {
+  const { move, isGone, etcd } = await station(answers({ reason: 'it wants gpu', endedBy: 'a label' }));
+  await assert.rejects(move(), {
+    code: 'role.refused',
+    message: /n2 does not take .*: it wants gpu$/,
+    fix: 'a label',
+  });
+  assert.ok(await isGone());
+  assert.equal((await etcd.range(KEYS.role('page'))).kvs[0]?.value, heldBy(HERE));
+});
+
+test('a node that says nothing, or does not get it, is told apart', async () => {
+  const silent = await station();
+  await assert.rejects(silent.move(), { code: 'role.not-moved', message: /does not say/ });
+  const stuck = await station(answers('ready'));
+  await assert.rejects(stuck.move(), { code: 'role.not-moved', message: /has not come to n2 within 120 s/ });
+  assert.ok((await silent.isGone()) && (await stuck.isGone()));
+});
+
+test('a second wish for one role is refused, and so is a role that does not exist; where it is already nothing is done', async () => {
+  const { etcd, move } = await station();
+  await etcd.put(KEY, '{}');
+  await assert.rejects(move(), { code: 'role.moving' });
+  assert.equal((await etcd.range(KEY)).kvs.length, 1, 'it is not ours to take back');
+  await etcd.put(KEYS.role('page'), heldBy(THERE));
+  assert.match((await move()).done, /already$/);
+  const clock = { monotonicMs: () => 0, pause: async () => {} };
+  await assert.rejects(moveRole({ etcd, clock }, { ...WISH, role: 'pgae' }), {
+    code: 'role.unknown',
+    fix: /page/,
+  });
+});

@@ -1,0 +1,106 @@
+import type { EtcdClient } from '../consensus/etcd/types.ts';
+import { AgentError, expected } from '../errors.ts';
+import { KEYS } from '../registry/keys.ts';
+import { holderRecord, moveRecord, parseValue } from '../registry/records.ts';
+import { WORKLOADS } from '../workloads/workloads.ts';
+import type { Done } from './operations.ts';
+
+interface MoveDeps {
+  readonly etcd: Pick<EtcdClient, 'range' | 'txn' | 'grantLease'>;
+  readonly clock: { monotonicMs(): number; pause(ms: number): Promise<void> };
+}
+
+interface MoveWish {
+  readonly role: string;
+  /** Id. */
+  readonly node: string;
+  readonly name: string;
+}
+
+/** Of the wish, should nobody be left to take it back. */
+const LEASE_SECONDS = 180;
+/** An orderly stop on the slowest machines, and a start. */
+const LIMIT_MS = 120_000;
+const LOOK_MS = 250;
+
+/**
+ * Have a node take a role over: the wish stands in etcd; the node says that it takes the role, or why it does not; only
+ * then the holder stops it in order and gives it back. Settles when the node holds it.
+ *
+ * @throws AgentError `role.unknown`, `role.moving`, `role.refused`, `role.not-moved`; EtcdError without a quorum
+ */
+export async function moveRole(deps: MoveDeps, { role, node, name }: MoveWish): Promise<Done> {
+  const { etcd, clock } = deps;
+  if (!WORKLOADS.some((one) => one.name === role)) throw unknown(role);
+  const before = await holderOf(etcd, role);
+  if (before === node) return { done: `${name} holds the role ${role} already` };
+  const key = KEYS.move(role);
+  const { id: lease } = await etcd.grantLease(LEASE_SECONDS);
+  const wish = await etcd.txn({
+    compare: [{ key, target: 'create', value: '0' }],
+    success: [{ kind: 'put', key, value: JSON.stringify({ to: node, lease }), lease }],
+  });
+  if (!wish.succeeded) throw moving(role);
+  const ours = { key, target: 'create', value: wish.revision } as const;
+  try {
+    const startMs = clock.monotonicMs();
+    for (;;) {
+      if ((await holderOf(etcd, role)) === node) return { done: `${name} holds the role ${role}` };
+      const [found] = (await etcd.range(key)).kvs;
+      const answer = found && parseValue(moveRecord, found.value)?.answer;
+      if (answer !== undefined && answer !== 'ready') throw refused(role, name, answer);
+      if (clock.monotonicMs() - startMs > LIMIT_MS) throw notMoved(role, name, answer === 'ready');
+      await clock.pause(LOOK_MS);
+    }
+  } finally {
+    const done = { compare: [ours], success: [{ kind: 'delete', key }] } as const;
+    // Else its lease ends it.
+    await etcd.txn(done).catch((error) => expected(error, 'etcd.'));
+  }
+}
+
+async function holderOf(etcd: Pick<EtcdClient, 'range'>, role: string): Promise<string | undefined> {
+  const [found] = (await etcd.range(KEYS.role(role))).kvs;
+  return found && parseValue(holderRecord, found.value)?.id;
+}
+
+function unknown(role: string): AgentError {
+  return new AgentError({
+    code: 'role.unknown',
+    exit: 'usage',
+    message: `there is no role ${JSON.stringify(role.slice(0, 40))}`,
+    fix: `name one of these: ${WORKLOADS.map((one) => one.name).join(', ')}`,
+  });
+}
+
+function moving(role: string): AgentError {
+  return new AgentError({
+    code: 'role.moving',
+    exit: 'notDone',
+    message: `somebody else moves the role ${role} now`,
+    fix: 'node-agent status shows where it goes; then try again',
+  });
+}
+
+function refused(role: string, name: string, why: { reason: string; endedBy: string }): AgentError {
+  return new AgentError({
+    code: 'role.refused',
+    exit: 'notDone',
+    message: `${name} does not take the role ${role}: ${why.reason}`,
+    evidence: 'nothing was changed',
+    fix: why.endedBy,
+  });
+}
+
+function notMoved(role: string, name: string, isReady: boolean): AgentError {
+  return new AgentError({
+    code: 'role.not-moved',
+    exit: 'notDone',
+    message: isReady
+      ? `the role ${role} has not come to ${name} within ${LIMIT_MS / 1_000} s`
+      : `${name} does not say whether it takes the role ${role}`,
+    fix: isReady
+      ? 'node-agent status shows who holds it; the journal of that node tells why it does not stop'
+      : `is it on, and its agent as new as this one? node-agent members`,
+  });
+}
