@@ -160,8 +160,8 @@ const MAY_SWALLOW: readonly (readonly [why: string, files: Readonly<Record<strin
       'agent/consensus/etcd/client.ts': 1,
       'agent/consensus/etcd/watch.ts': 1,
       'agent/roles/deadline.ts': 1,
-      'agent/roles/page/serve.ts': 2,
       'agent/roles/tenure.ts': 2,
+      'agent/workloads/page/serve.ts': 2,
     },
   ],
 ];

@@ -1,17 +1,10 @@
 import { changedLabels, type Labels } from '../config/labels.ts';
 import type { StepName } from '../config/settings.ts';
 import type { Refusal } from '../discovery/refusals.ts';
-import type {
-  Consensus,
-  KnownCard,
-  Place,
-  RegisteredNode,
-  Resources,
-  RoleState,
-  Timers,
-} from '../engine/resources.ts';
+import type { Consensus, KnownCard, Place, Resources, RoleState, Timers } from '../engine/resources.ts';
 import { type CardFacts, cardFacts } from '../events/card-facts.ts';
 import type { Event } from '../events/event.ts';
+import type { RegisteredNode } from '../registry/registry.ts';
 import type { Status } from '../status.ts';
 import { slowestOf, stepOf } from '../timers/steps.ts';
 import { wallTimes } from '../wall-time.ts';

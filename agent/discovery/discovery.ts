@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import * as path from 'node:path';
 import type { Controller, Outcome, View } from '../engine/controller.ts';
-import type { Registry, SignedCard } from '../engine/resources.ts';
+import type { SignedCard } from '../engine/resources.ts';
 import { AgentError } from '../errors.ts';
 import { clock, machineIds } from '../host.ts';
 import { machineOf } from '../identity/machine.ts';
 import type { Log } from '../log.ts';
 import type { Paths } from '../paths.ts';
+import type { Registry } from '../registry/registry.ts';
 import { beaconController } from './beacon-controller.ts';
 import { renewMac } from './card.ts';
 import { createCards } from './cards.ts';

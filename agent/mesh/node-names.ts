@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { LABEL } from '../config/settings.ts';
-import type { KnownCard, Registry } from '../engine/resources.ts';
+import type { KnownCard } from '../engine/resources.ts';
+import type { Registry } from '../registry/registry.ts';
 
 export interface Named {
   readonly id: string;

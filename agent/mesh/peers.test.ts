@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Holder, KnownCard } from '../engine/resources.ts';
+import type { KnownCard } from '../engine/resources.ts';
+import type { Holder } from '../registry/registry.ts';
 import { type PeerInputs, planPeers } from './peers.ts';
 import { parseRange } from './range.ts';
 import { keyOf, knownCard, link, member } from './testing/cards.ts';

@@ -1,4 +1,5 @@
-import type { KnownCard, Link, Member, Registry } from '../engine/resources.ts';
+import type { KnownCard, Link, Member } from '../engine/resources.ts';
+import type { Registry } from '../registry/registry.ts';
 import { type Claimant, compareClaimants } from './address.ts';
 import { endpointOf, keepaliveFor } from './endpoint.ts';
 import { isNodeAddress, isServiceAddress, type Range } from './range.ts';

@@ -1,8 +1,9 @@
 import type { EtcdClient } from '../consensus/etcd/types.ts';
 import { verifyCard } from '../discovery/card.ts';
-import type { Consensus, RegisteredNode, Registry } from '../engine/resources.ts';
+import type { Consensus } from '../engine/resources.ts';
 import { AgentError } from '../errors.ts';
 import { clock } from '../host.ts';
+import type { RegisteredNode, Registry } from '../registry/registry.ts';
 import { evict, readmit } from './admission.ts';
 import { addJoin, removeJoin } from './joins.ts';
 import { label } from './label.ts';

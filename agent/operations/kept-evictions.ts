@@ -2,12 +2,13 @@ import * as path from 'node:path';
 import * as z from 'zod';
 import { type EtcdClient, EtcdError } from '../consensus/etcd/types.ts';
 import type { Controller, Outcome } from '../engine/controller.ts';
-import type { Genesis, Registry } from '../engine/resources.ts';
+import type { Genesis } from '../engine/resources.ts';
 import type { Events } from '../events/recorder.ts';
 import { files } from '../host.ts';
 import { readRecord } from '../own-record.ts';
 import { KEYS } from '../registry/keys.ts';
 import { nodeId, nodeName } from '../registry/records.ts';
+import type { Registry } from '../registry/registry.ts';
 
 /** Who was evicted, on this node's own disk: etcd's data may be begun again from older data, this not. */
 interface KeptEvictions {

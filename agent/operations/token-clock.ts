@@ -2,11 +2,11 @@ import * as path from 'node:path';
 import * as z from 'zod';
 import { type EtcdClient, EtcdError } from '../consensus/etcd/types.ts';
 import type { Controller, Outcome } from '../engine/controller.ts';
-import type { Token } from '../engine/resources.ts';
 import { AgentError } from '../errors.ts';
 import { files } from '../host.ts';
 import { readRecord } from '../own-record.ts';
 import { KEYS } from '../registry/keys.ts';
+import type { Token } from '../registry/registry.ts';
 
 interface TokenClockDeps {
   readonly etcd: Pick<EtcdClient, 'txn'>;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Member, Registry } from '../engine/resources.ts';
+import type { Member } from '../engine/resources.ts';
 import { ABSENT_GRACE_MS, type Absences, absencesOf, lostForGood } from './absence.ts';
+import type { Registry } from './registry.ts';
 import { planSweep } from './sweep.ts';
 
 const [ME, DEAD, HERE] = ['1'.repeat(43), '2'.repeat(43), '3'.repeat(43)];

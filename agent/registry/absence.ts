@@ -1,4 +1,5 @@
-import type { Member, Registry } from '../engine/resources.ts';
+import type { Member } from '../engine/resources.ts';
+import type { Registry } from './registry.ts';
 
 /** Registered nodes that gossip does not know, and the monotonic ms since which this agent sees it so. */
 export type Absences = ReadonlyMap<string, number>;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Member, Registry } from '../engine/resources.ts';
+import type { Member } from '../engine/resources.ts';
 import { type Desired, NAME_GRACE_MS, planClaims } from './claims.ts';
+import type { Registry } from './registry.ts';
 import { planSweep } from './sweep.ts';
 
 const [ME, OTHER] = ['1'.repeat(43), '2'.repeat(43)];

@@ -1,8 +1,9 @@
 import type { Labels } from '../config/labels.ts';
 import type { Txn } from '../consensus/etcd/types.ts';
 import type { FoundCondition } from '../engine/controller.ts';
-import type { Member, Registry, SignedCard } from '../engine/resources.ts';
+import type { Member, SignedCard } from '../engine/resources.ts';
 import { KEYS } from './keys.ts';
+import type { Registry } from './registry.ts';
 
 export interface Desired {
   readonly id: string;

@@ -1,6 +1,5 @@
 import type * as z from 'zod';
 import type { LabelChanges } from '../config/labels.ts';
-import type { Holder, Move, RegisteredNode, Registry, Token } from '../engine/resources.ts';
 import type { Agreement, Report } from '../timers/agree.ts';
 import { PREFIX } from './keys.ts';
 import {
@@ -20,6 +19,7 @@ import {
   tokenRecord,
   VALUE_LIMIT,
 } from './records.ts';
+import type { Holder, Move, RegisteredNode, Registry, Token } from './registry.ts';
 
 /** What the reducer needs of etcd's key-value. */
 export interface Entry {

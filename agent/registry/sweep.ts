@@ -1,6 +1,7 @@
 import type { Txn } from '../consensus/etcd/types.ts';
-import type { Member, Registry } from '../engine/resources.ts';
+import type { Member } from '../engine/resources.ts';
 import { KEYS } from './keys.ts';
+import type { Registry } from './registry.ts';
 
 /** A node that has left may come back at once; its address and record wait this long, its name does not. */
 export const LEFT_GRACE_MS = 60_000;

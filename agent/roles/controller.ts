@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import type { EtcdClient } from '../consensus/etcd/types.ts';
 import type { Controller, FoundCondition, Outcome, View } from '../engine/controller.ts';
-import type { Move, RoleState } from '../engine/resources.ts';
+import type { RoleState } from '../engine/resources.ts';
 import type { Units } from '../engine/units.ts';
 import { boottime, clock } from '../host.ts';
 import type { Log } from '../log.ts';
 import type { Paths } from '../paths.ts';
 import { KEYS } from '../registry/keys.ts';
+import type { Move } from '../registry/registry.ts';
 import type { Workload } from '../workloads/workload.ts';
 import { WORKLOADS } from '../workloads/workloads.ts';
 import { createAges } from './ages.ts';

@@ -1,10 +1,11 @@
 import type { EtcdClient } from '../consensus/etcd/types.ts';
 import type { FoundCondition } from '../engine/controller.ts';
-import type { Move, RoleState } from '../engine/resources.ts';
+import type { RoleState } from '../engine/resources.ts';
 import { failed, NO_FAILURES, pauseOf, type RestartPolicy } from '../engine/restart.ts';
 import { clock } from '../host.ts';
 import type { Log } from '../log.ts';
 import { serviceAddress } from '../mesh/address.ts';
+import type { Move } from '../registry/registry.ts';
 import { mayPlace } from '../workloads/place.ts';
 import { fits } from '../workloads/versions.ts';
 import type { Obstacle, Workload } from '../workloads/workload.ts';

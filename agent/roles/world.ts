@@ -1,8 +1,9 @@
 import { changedLabels, type Labels } from '../config/labels.ts';
 import type { WorkloadSettings } from '../config/workloads.ts';
 import type { View } from '../engine/controller.ts';
-import type { Card, Consensus, Holder, Move } from '../engine/resources.ts';
+import type { Card, Consensus } from '../engine/resources.ts';
 import { AgentError } from '../errors.ts';
+import type { Holder, Move } from '../registry/registry.ts';
 import { usualTimers } from '../timers/resource.ts';
 import { slowestOf, stepOf } from '../timers/steps.ts';
 import type { Obstacle } from '../workloads/workload.ts';

@@ -37,7 +37,7 @@ export interface Answer extends Introduction {
   readonly answer: unknown;
 }
 
-export type Role = 'client' | 'server';
+type Role = 'client' | 'server';
 
 export const BODY_BYTES = 64 * 1024;
 
