@@ -8,6 +8,7 @@ import { registryOf } from './reduce.ts';
 
 const ID = '4'.repeat(43);
 const SIGNED = { body: 'e30=', signature: 'YQ==', mac: 'Yg==' };
+const REVISIONS = { createRevision: '7', modRevision: '9' };
 const WHEN = '2026-01-01T00:00:00.000Z';
 
 const ROUNDS = howMany(10_000, 100_000, '100,000 damaged records of the registry', 1);
@@ -21,7 +22,7 @@ const GOOD = [
   { key: KEYS.evicted('5'.repeat(43)), value: '{}' },
   { key: KEYS.token('t1'), value: JSON.stringify({ key: 'YQ==', expires: WHEN, usesLeft: 2 }) },
   { key: `${PREFIX}genesis`, value: '{}' },
-].map((entry) => ({ ...entry, createRevision: '7' }));
+].map((entry) => ({ ...entry, ...REVISIONS }));
 
 test('the registry is what the keys say, and a role carries its create revision as fence', () => {
   const { registry, ignored } = registryOf(GOOD);
@@ -43,9 +44,7 @@ test('a turn that was given to no node is told, and is there to be ended', () =>
     value: JSON.stringify({ step: 'slow', why: '', calmSeconds: 600 }),
   };
   const turn = { key: KEYS.timersTurn, value: '{"id":5}' };
-  const { registry, ignored } = registryOf(
-    [agreed, turn].map((entry) => ({ ...entry, createRevision: '7' })),
-  );
+  const { registry, ignored } = registryOf([agreed, turn].map((entry) => ({ ...entry, ...REVISIONS })));
   assert.deepEqual(ignored, [turn.key]);
   const { agreed: step, turn: given, reports } = registry.timers ?? {};
   const report = { need: 'slow', runs: 'normal' } as const;
@@ -76,7 +75,7 @@ test('values that are malformed or above 8 KiB are left out and named', () => {
     { key: KEYS.address('10.42.1.999'), value: ID },
     { key: KEYS.role('page'), value: '[]' },
   ]) {
-    const { registry, ignored } = registryOf([{ ...entry, createRevision: '7' }]);
+    const { registry, ignored } = registryOf([{ ...entry, ...REVISIONS }]);
     assert.deepEqual(ignored, [entry.key]);
     assert.deepEqual(
       [registry.nodes, registry.names, registry.addresses, registry.holders],
@@ -115,9 +114,9 @@ test(`${ROUNDS} damaged key-values never throw, and what gets through has the ri
   };
   let left = 0;
   for (let round = 0; round < ROUNDS; round += 1) {
-    const { key, value, createRevision } = GOOD[random(GOOD.length)] as (typeof GOOD)[number];
+    const { key, value } = GOOD[random(GOOD.length)] as (typeof GOOD)[number];
     const inKey = random(3) === 0;
-    const entry = { key: inKey ? damage(key) : key, value: inKey ? value : damage(value), createRevision };
+    const entry = { key: inKey ? damage(key) : key, value: inKey ? value : damage(value), ...REVISIONS };
     const { registry, ignored } = registryOf([entry]);
     left += ignored.length;
     for (const { id } of [...registry.nodes, ...registry.holders]) assert.match(id, /^[1-9A-Za-z]{32,44}$/);

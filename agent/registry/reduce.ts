@@ -26,6 +26,7 @@ export interface Entry {
   readonly key: string;
   readonly value: string;
   readonly createRevision: string;
+  readonly modRevision: string;
 }
 
 interface Reduced {
@@ -72,9 +73,10 @@ export function registryOf(entries: Iterable<Entry>): Reduced {
       if (name !== undefined) evictedNames.push([id, name]);
       return evicted.push(id) > 0;
     },
-    moves: (role, { value, createRevision: fence }) => {
+    moves: (role, { value, createRevision: fence, modRevision: revision }) => {
       const record = parseValue(moveRecord, value);
-      return matches(roleName, role) && record !== undefined && moves.push([role, { ...record, fence }]) > 0;
+      if (!matches(roleName, role) || record === undefined) return false;
+      return moves.push([role, { ...record, fence, revision }]) > 0;
     },
     labels: (id, { value }) => {
       const record = parseValue(labelsRecord, value);

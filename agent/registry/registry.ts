@@ -53,6 +53,8 @@ export interface Move {
   readonly to: string;
   /** etcd's create revision of the wish. */
   readonly fence: string;
+  /** etcd's revision of the answer; of the wish while there is none. */
+  readonly revision: string;
   /** etcd's lease. */
   readonly lease: string;
   /** Of that node: only then the holder gives the role back. */

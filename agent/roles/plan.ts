@@ -1,4 +1,5 @@
 import type { RoleState } from '../engine/resources.ts';
+import type { Move } from '../registry/registry.ts';
 import type { Obstacle } from '../workloads/workload.ts';
 import { freeFromMs, type LeaseTiming, type SeenKey, type Sighting } from './lease.ts';
 import type { Tenure } from './tenure.ts';
@@ -12,8 +13,10 @@ export interface Situation {
   readonly tenure: Tenure['state'];
   readonly sighting: Sighting | undefined;
   readonly turnMs: number;
+  /** Of our tenure. */
+  readonly fence?: string | undefined;
   /** An operator wants the role on a node, which has said that it takes it, or not yet. */
-  readonly move?: { readonly to: string; readonly isAccepted: boolean } | undefined;
+  readonly move?: (Pick<Move, 'to' | 'revision'> & { readonly isAccepted: boolean }) | undefined;
   /** A role that failed here is left to others until then. */
   readonly backoffUntilMs: number;
   readonly lastFault: string | undefined;
@@ -56,7 +59,9 @@ export function planRole(it: Situation, nowMs: number): Decision {
   const isElsewhere = it.move !== undefined && it.move.to !== it.me && it.move.isAccepted;
   if (it.tenure === 'holding') {
     if (it.may !== true) return { act: 'resign', state: 'stopping', ...it.may };
-    return isElsewhere ? { act: 'resign', state: 'stopping', ...MOVES } : { act: 'none', state: 'holding' };
+    return isElsewhere && !isLater(it.fence, it.move)
+      ? { act: 'resign', state: 'stopping', ...MOVES }
+      : { act: 'none', state: 'holding' };
   }
   if (it.may !== true) return { act: 'none', state: 'waiting', ...it.may };
   if (!it.quorum) {
@@ -86,6 +91,11 @@ export function planRole(it: Situation, nowMs: number): Decision {
     return { act: 'none', state: 'waiting', reason, endedBy, atMs: fromMs };
   }
   return { act: 'none', state: 'candidate', atMs: fromMs };
+}
+
+/** Who took the role after the other node's yes did so because that node did not: it keeps it. */
+function isLater(fence: string | undefined, { revision }: Pick<Move, 'revision'>): boolean {
+  return fence !== undefined && BigInt(fence) > BigInt(revision);
 }
 
 function secondsTo(ms: number, nowMs: number): number {

@@ -99,6 +99,27 @@ test('a role that does not work goes to another node, and stays away for a while
   assert.ok(!holder.unitRuns);
 });
 
+test('a role that is moved is held by the other node as soon as its holder has stopped', async () => {
+  const { arena, holder } = await settledArena();
+  const target = arena.machines.findLast((machine) => machine !== holder);
+  assert.ok(target);
+  arena.move(target);
+  await arena.time.run(arena.time.nowMs() + 6_000, () => assert.ok(arena.active().length <= 1));
+  assert.deepEqual(arena.active(), [target]);
+});
+
+test('whoever takes a role because the node that it was moved to died keeps it', async () => {
+  const { arena, holder } = await settledArena();
+  const target = arena.machines.find((machine) => machine !== holder);
+  assert.ok(target);
+  target.crash(600_000);
+  arena.move(target);
+  await arena.time.run(arena.time.nowMs() + 20_000, () => {});
+  const [next] = arena.active();
+  assert.ok(next !== undefined && next !== target, 'a lease later another has it');
+  await arena.time.run(arena.time.nowMs() + 60_000, () => assert.deepEqual(arena.active(), [next]));
+});
+
 const SITUATION: Situation = {
   me: 'A',
   may: true,
@@ -122,9 +143,10 @@ test('a node that may not hold a role says why, and gives back what it holds', (
 
 test('an operator moves a role: its holder waits for the other to accept, and nobody else takes it meanwhile', () => {
   const move = (to: string, isAccepted: boolean, more: Partial<Situation> = {}) =>
-    planRole({ ...SITUATION, turnMs: 300, move: { to, isAccepted }, ...more }, 1_000);
+    planRole({ ...SITUATION, turnMs: 300, move: { to, revision: '9', isAccepted }, ...more }, 1_000);
   assert.equal(move('B', false, { tenure: 'holding' }).act, 'none');
-  assert.equal(move('B', true, { tenure: 'holding' }).act, 'resign');
+  assert.equal(move('B', true, { tenure: 'holding', fence: '8' }).act, 'resign');
+  assert.equal(move('B', true, { tenure: 'holding', fence: '10' }).act, 'none', 'the other did not take it');
   assert.equal(move('A', true, { tenure: 'holding' }).act, 'none', 'it is here already');
   const free = { sighting: { key: undefined, sinceMs: 900 } };
   assert.equal(move('A', true, free).act, 'take', 'at once, whatever its turn');

@@ -1,5 +1,6 @@
 import { DEFAULT_SETTINGS } from '../../config/settings.ts';
 import { createLog } from '../../log.ts';
+import { KEYS } from '../../registry/keys.ts';
 import type { Workload } from '../../workloads/workload.ts';
 import type { LeaseTiming } from '../lease.ts';
 import { createSeat, type Seat } from '../seat.ts';
@@ -16,6 +17,8 @@ export interface Arena {
   readonly machines: readonly Machine[];
   /** Machines whose unit runs and can do something at this moment. */
   active(): readonly Machine[];
+  /** All of them see an operator's wish that the role goes to a machine, which has said yes. */
+  move(to: Machine): void;
 }
 
 export interface Machine {
@@ -28,6 +31,8 @@ export interface Machine {
   crash(backAfterMs: number): void;
   /** Its timers are others from now on. */
   useLease(seconds: number): void;
+  /** What the registry says is this from now on. */
+  seeMoves(moves: World['moves']): void;
   /** `agent`: only the agent sleeps, its unit runs on; `machine`: everything sleeps. */
   sleep(what: 'agent' | 'machine', ms: number): void;
 }
@@ -53,6 +58,12 @@ export function createArena(options: ArenaOptions): Arena {
     time,
     etcd,
     machines,
+    move: ({ id: to }) => {
+      const put = { kind: 'put', key: KEYS.move(ROLE.name), value: '' } as const;
+      const { revision } = etcd.apply({ compare: [], success: [put] });
+      const move = { to, fence: revision, revision, lease: '1', answer: 'ready' } as const;
+      for (const machine of machines) machine.seeMoves({ [ROLE.name]: move });
+    },
     active: () => machines.filter((machine) => machine.unitRuns && !machine.frozen),
   };
 }
@@ -176,6 +187,10 @@ function createMachine(
     },
     useLease: (seconds: number) => {
       world = { ...world, leaseSeconds: seconds };
+      ring();
+    },
+    seeMoves: (moves: World['moves']) => {
+      world = { ...world, moves };
       ring();
     },
     crash: (backAfterMs: number) => {
