@@ -34,7 +34,8 @@ const answers = (answer: unknown) => async (etcd: ReturnType<typeof createMemory
   const { moves } = registryOf([found].flatMap((kv) => kv ?? [])).registry;
   const { to, lease } = moves?.page ?? {};
   assert.equal(to, THERE);
-  await etcd.put(KEY, JSON.stringify({ to, lease, answer }));
+  const put = { kind: 'put', key: KEY, value: JSON.stringify({ to, answer }) } as const;
+  await etcd.txn({ compare: [], success: [{ ...put, ...(lease && { lease }) }] });
 };
 
 test('a role is moved when the other node holds it, and the wish is taken back', async () => {
@@ -68,8 +69,9 @@ test('a node that says nothing, or does not get it, is told apart', async () => 
 
 test('a second wish for one role is refused, and so is a role that does not exist; where it is already nothing is done', async () => {
   const { etcd, move } = await station();
-  await etcd.put(KEY, '{}');
-  await assert.rejects(move(), { code: 'role.moving' });
+  const put = { kind: 'put', key: KEY, value: JSON.stringify({ to: HERE }), lease: '9' } as const;
+  await etcd.txn({ compare: [], success: [put] });
+  await assert.rejects(move(), { code: 'role.moving', message: /is being moved already, to 1{8}$/ });
   assert.equal((await etcd.range(KEY)).kvs.length, 1, 'it is not ours to take back');
   await etcd.put(KEYS.role('page'), heldBy(THERE));
   assert.match((await move()).done, /already$/);
@@ -78,4 +80,15 @@ test('a second wish for one role is refused, and so is a role that does not exis
     code: 'role.unknown',
     fix: /page/,
   });
+});
+
+test('what stands in the way of a wish and is none is removed', async () => {
+  for (const value of ['{}', JSON.stringify({ to: HERE, answer: 'ready' })]) {
+    const { etcd, move, isGone } = await station(answers('ready'), (store) =>
+      store.put(KEYS.role('page'), heldBy(THERE)),
+    );
+    await etcd.put(KEY, value);
+    assert.deepEqual(await move(), { done: 'n2 holds the role page' }, value);
+    assert.ok(await isGone());
+  }
 });

@@ -2,6 +2,7 @@ import type { EtcdClient } from '../consensus/etcd/types.ts';
 import { AgentError, expected } from '../errors.ts';
 import { KEYS } from '../registry/keys.ts';
 import { holderRecord, moveRecord, parseValue } from '../registry/records.ts';
+import { registryOf } from '../registry/reduce.ts';
 import { WORKLOADS } from '../workloads/workloads.ts';
 import type { Done } from './operations.ts';
 
@@ -35,10 +36,11 @@ export async function moveRole(deps: MoveDeps, { role, node, name }: MoveWish): 
   const before = await holderOf(etcd, role);
   if (before === node) return { done: `${name} holds the role ${role} already` };
   const key = KEYS.move(role);
+  await refuseAnother(etcd, key, role);
   const { id: lease } = await etcd.grantLease(LEASE_SECONDS);
   const wish = await etcd.txn({
     compare: [{ key, target: 'create', value: '0' }],
-    success: [{ kind: 'put', key, value: JSON.stringify({ to: node, lease }), lease }],
+    success: [{ kind: 'put', key, value: JSON.stringify({ to: node }), lease }],
   });
   if (!wish.succeeded) throw moving(role);
   const ours = { key, target: 'create', value: wish.revision } as const;
@@ -59,6 +61,16 @@ export async function moveRole(deps: MoveDeps, { role, node, name }: MoveWish): 
   }
 }
 
+/** What is no wish would stand in the way for ever: it is removed. */
+async function refuseAnother(etcd: MoveDeps['etcd'], key: string, role: string): Promise<void> {
+  const [found] = (await etcd.range(key)).kvs;
+  if (found === undefined) return;
+  const move = registryOf([found]).registry.moves?.[role];
+  if (move !== undefined) throw moving(role, move.to);
+  const same = { key, target: 'mod', value: found.modRevision } as const;
+  await etcd.txn({ compare: [same], success: [{ kind: 'delete', key }] });
+}
+
 async function holderOf(etcd: Pick<EtcdClient, 'range'>, role: string): Promise<string | undefined> {
   const [found] = (await etcd.range(KEYS.role(role))).kvs;
   return found && parseValue(holderRecord, found.value)?.id;
@@ -73,12 +85,12 @@ function unknown(role: string): AgentError {
   });
 }
 
-function moving(role: string): AgentError {
+function moving(role: string, to?: string): AgentError {
   return new AgentError({
     code: 'role.moving',
     exit: 'notDone',
-    message: `somebody else moves the role ${role} now`,
-    fix: 'node-agent status shows where it goes; then try again',
+    message: `the role ${role} is being moved already${to === undefined ? '' : `, to ${to.slice(0, 8)}`}`,
+    fix: `wait until that ends, within ${LEASE_SECONDS / 60} minutes; then try again`,
   });
 }
 

@@ -52,7 +52,6 @@ const words = z.string().max(200);
 
 export const moveRecord = z.object({
   to: nodeId,
-  lease: z.string().regex(/^\d{1,20}$/),
   answer: z.union([z.literal('ready'), z.object({ reason: words, endedBy: words })]).optional(),
 });
 

@@ -8,7 +8,7 @@ import { registryOf } from './reduce.ts';
 
 const ID = '4'.repeat(43);
 const SIGNED = { body: 'e30=', signature: 'YQ==', mac: 'Yg==' };
-const REVISIONS = { createRevision: '7', modRevision: '9' };
+const REVISIONS = { createRevision: '7', modRevision: '9', lease: '0' };
 const WHEN = '2026-01-01T00:00:00.000Z';
 
 const ROUNDS = howMany(10_000, 100_000, '100,000 damaged records of the registry', 1);
@@ -22,6 +22,7 @@ const GOOD = [
   { key: KEYS.evicted('5'.repeat(43)), value: '{}' },
   { key: KEYS.token('t1'), value: JSON.stringify({ key: 'YQ==', expires: WHEN, usesLeft: 2 }) },
   { key: `${PREFIX}genesis`, value: '{}' },
+  { key: KEYS.labels(ID), value: JSON.stringify({ changes: { disk: 'ssd', gpu: null } }) },
 ].map((entry) => ({ ...entry, ...REVISIONS }));
 
 test('the registry is what the keys say, and a role carries its create revision as fence', () => {
@@ -35,7 +36,17 @@ test('the registry is what the keys say, and a role carries its create revision 
     evicted: [ID, '5'.repeat(43)],
     evictedNames: { [ID]: 'omega' },
     tokens: [{ id: 't1', key: 'YQ==', expires: WHEN, usesLeft: 2 }],
+    labels: { [ID]: { disk: 'ssd', gpu: null } },
   });
+});
+
+test('a move counts as long as its lease, and what has none is no move', () => {
+  const entry = { key: KEYS.move('page'), value: JSON.stringify({ to: ID, answer: 'ready' }), ...REVISIONS };
+  assert.deepEqual(registryOf([{ ...entry, lease: '5' }]).registry.moves, {
+    page: { to: ID, answer: 'ready', lease: '5', fence: '7', revision: '9' },
+  });
+  const { registry, ignored } = registryOf([entry]);
+  assert.deepEqual([registry.moves, ignored], [undefined, [entry.key]]);
 });
 
 test('a turn that was given to no node is told, and is there to be ended', () => {

@@ -27,6 +27,8 @@ export interface Entry {
   readonly value: string;
   readonly createRevision: string;
   readonly modRevision: string;
+  /** '0' without one. */
+  readonly lease: string;
 }
 
 interface Reduced {
@@ -73,10 +75,11 @@ export function registryOf(entries: Iterable<Entry>): Reduced {
       if (name !== undefined) evictedNames.push([id, name]);
       return evicted.push(id) > 0;
     },
-    moves: (role, { value, createRevision: fence, modRevision: revision }) => {
+    moves: (role, { value, lease, createRevision: fence, modRevision: revision }) => {
       const record = parseValue(moveRecord, value);
-      if (!matches(roleName, role) || record === undefined) return false;
-      return moves.push([role, { ...record, fence, revision }]) > 0;
+      // Without a lease it would never end.
+      if (!matches(roleName, role) || record === undefined || lease === '0') return false;
+      return moves.push([role, { ...record, lease, fence, revision }]) > 0;
     },
     labels: (id, { value }) => {
       const record = parseValue(labelsRecord, value);

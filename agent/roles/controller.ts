@@ -85,7 +85,7 @@ export function createRoles(deps: RolesDeps): RolesController {
     if (move === undefined || said === undefined || answered === move.fence) return;
     answered = move.fence;
     const [key, { to, lease, fence }] = [KEYS.move(role), move];
-    const put = { kind: 'put', key, value: JSON.stringify({ to, lease, answer: said }), lease } as const;
+    const put = { kind: 'put', key, value: JSON.stringify({ to, answer: said }), lease } as const;
     void settled(client.txn({ compare: [{ key, target: 'create', value: fence }], success: [put] }));
   };
 
