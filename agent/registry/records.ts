@@ -48,7 +48,8 @@ export const holderRecord = z.object({
   beat: z.int().min(0).optional(),
 });
 
-const words = z.string().max(200);
+export const WORDS_LIMIT = 200;
+const words = z.string().max(WORDS_LIMIT);
 
 export const moveRecord = z.object({
   to: nodeId,

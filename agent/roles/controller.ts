@@ -6,17 +6,16 @@ import type { Units } from '../engine/units.ts';
 import { boottime, clock } from '../host.ts';
 import type { Log } from '../log.ts';
 import type { Paths } from '../paths.ts';
-import { KEYS } from '../registry/keys.ts';
-import type { Move } from '../registry/registry.ts';
 import type { Workload } from '../workloads/workload.ts';
 import { WORKLOADS } from '../workloads/workloads.ts';
 import { createAges } from './ages.ts';
+import { createAnswers } from './answers.ts';
 import { settled, type Time, withDeadline } from './deadline.ts';
 import { createEffects, type ServiceAddresses } from './effects.ts';
 import type { Guard } from './guard.ts';
 import { createSeat, type Seat } from './seat.ts';
 import { followRoles } from './watch.ts';
-import { type World, worldOf } from './world.ts';
+import { worldOf } from './world.ts';
 
 interface RolesDeps {
   /** Of the whole cluster, see `createClusterClient`. */
@@ -51,8 +50,6 @@ export function createRoles(deps: RolesDeps): RolesController {
   let resigned: string | undefined;
   let clean = false;
   let slack = 1;
-  /** Fence of the move that was answered last. */
-  let answered: string | undefined;
   const ages = createAges();
   let nudge = () => {};
 
@@ -79,15 +76,7 @@ export function createRoles(deps: RolesDeps): RolesController {
       }),
     );
 
-  /** Once: what goes wrong with it is told to the operator, who waits for it. */
-  const answer = (world: World, role: string, said: Move['answer']): void => {
-    const move = world.moves[role];
-    if (move === undefined || said === undefined || answered === move.fence) return;
-    answered = move.fence;
-    const [key, { to, lease, fence }] = [KEYS.move(role), move];
-    const put = { kind: 'put', key, value: JSON.stringify({ to, answer: said }), lease } as const;
-    void settled(client.txn({ compare: [{ key, target: 'create', value: fence }], success: [put] }));
-  };
+  const answer = createAnswers({ client, time, failed: () => nudge() });
 
   const resignAll = async (reason: string): Promise<void> => {
     resigned = reason;
@@ -122,7 +111,9 @@ export function createRoles(deps: RolesDeps): RolesController {
         );
       }
       const results = (seats ?? []).map((seat) => seat.decide(world));
-      for (const [index, { name }] of roles.entries()) answer(world, name, results[index]?.answer);
+      for (const [index, { name }] of roles.entries()) {
+        answer(name, world.moves[name], results[index]?.answer);
+      }
       const held = world.holders;
       const states = roles.map((role, index): RoleState => {
         const holder = held.find((entry) => entry.role === role.name);
