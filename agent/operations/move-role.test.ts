@@ -64,7 +64,16 @@ test('a node that says nothing, or does not get it, is told apart', async () => 
   await assert.rejects(silent.move(), { code: 'role.not-moved', message: /does not say/ });
   const stuck = await station(answers('ready'));
   await assert.rejects(stuck.move(), { code: 'role.not-moved', message: /has not come to n2 within 120 s/ });
-  assert.ok((await silent.isGone()) && (await stuck.isGone()));
+  const dead = await station(
+    answers('ready'),
+    (etcd) => etcd.delete(KEYS.role('page')),
+    (etcd) => etcd.put(KEYS.role('page'), heldBy('3'.repeat(43))),
+  );
+  await assert.rejects(dead.move(), {
+    code: 'role.not-moved',
+    message: /n2 said .* and did not: 3{8} has it now/,
+  });
+  for (const { isGone } of [silent, stuck, dead]) assert.ok(await isGone());
 });
 
 test('a second wish for one role is refused, and so is a role that does not exist; where it is already nothing is done', async () => {

@@ -1,8 +1,8 @@
 import type { EtcdClient } from '../consensus/etcd/types.ts';
 import { AgentError, expected } from '../errors.ts';
 import { KEYS } from '../registry/keys.ts';
-import { holderRecord, moveRecord, parseValue } from '../registry/records.ts';
 import { registryOf } from '../registry/reduce.ts';
+import type { Holder, Move } from '../registry/registry.ts';
 import { WORKLOADS } from '../workloads/workloads.ts';
 import type { Done } from './operations.ts';
 
@@ -34,7 +34,7 @@ export async function moveRole(deps: MoveDeps, { role, node, name }: MoveWish): 
   const { etcd, clock } = deps;
   if (!WORKLOADS.some((one) => one.name === role)) throw unknown(role);
   const before = await holderOf(etcd, role);
-  if (before === node) return { done: `${name} holds the role ${role} already` };
+  if (before?.id === node) return { done: `${name} holds the role ${role} already` };
   const key = KEYS.move(role);
   await refuseAnother(etcd, key, role);
   const { id: lease } = await etcd.grantLease(LEASE_SECONDS);
@@ -47,10 +47,12 @@ export async function moveRole(deps: MoveDeps, { role, node, name }: MoveWish): 
   try {
     const startMs = clock.monotonicMs();
     for (;;) {
-      if ((await holderOf(etcd, role)) === node) return { done: `${name} holds the role ${role}` };
-      const [found] = (await etcd.range(key)).kvs;
-      const answer = found && parseValue(moveRecord, found.value)?.answer;
+      const holder = await holderOf(etcd, role);
+      if (holder?.id === node) return { done: `${name} holds the role ${role}` };
+      const { answer, revision = '0' } = (await moveOf(etcd, role)) ?? {};
       if (answer !== undefined && answer !== 'ready') throw refused(role, name, answer);
+      const isTaken = holder !== undefined && BigInt(holder.fence) > BigInt(revision);
+      if (answer === 'ready' && isTaken) throw missed(role, name, holder.id);
       if (clock.monotonicMs() - startMs > LIMIT_MS) throw notMoved(role, name, answer === 'ready');
       await clock.pause(LOOK_MS);
     }
@@ -71,9 +73,12 @@ async function refuseAnother(etcd: MoveDeps['etcd'], key: string, role: string):
   await etcd.txn({ compare: [same], success: [{ kind: 'delete', key }] });
 }
 
-async function holderOf(etcd: Pick<EtcdClient, 'range'>, role: string): Promise<string | undefined> {
-  const [found] = (await etcd.range(KEYS.role(role))).kvs;
-  return found && parseValue(holderRecord, found.value)?.id;
+async function moveOf(etcd: Pick<EtcdClient, 'range'>, role: string): Promise<Move | undefined> {
+  return registryOf((await etcd.range(KEYS.move(role))).kvs).registry.moves?.[role];
+}
+
+async function holderOf(etcd: Pick<EtcdClient, 'range'>, role: string): Promise<Holder | undefined> {
+  return registryOf((await etcd.range(KEYS.role(role))).kvs).registry.holders[0];
 }
 
 function unknown(role: string): AgentError {
@@ -101,6 +106,16 @@ function refused(role: string, name: string, why: { reason: string; endedBy: str
     message: `${name} does not take the role ${role}: ${why.reason}`,
     evidence: 'nothing was changed',
     fix: why.endedBy,
+  });
+}
+
+/** Who takes a role after the yes of the other node keeps it, see `planRole`. */
+function missed(role: string, name: string, holder: string): AgentError {
+  return new AgentError({
+    code: 'role.not-moved',
+    exit: 'notDone',
+    message: `${name} said that it takes the role ${role}, and did not: ${holder.slice(0, 8)} has it now`,
+    fix: `is ${name} on? node-agent members; its journal says why the role did not start there`,
   });
 }
 
