@@ -20,7 +20,13 @@ test('a role that waits does so since its reason began, whatever counts down mea
 
 const SITUATION: Situation = {
   ...{ me: 'A', may: true, quorum: true, tenure: 'idle', turnMs: 100, backoffUntilMs: 0 },
-  ...{ lastFault: undefined, lastTryMs: 0, timing: timingOf(10), sighting: { key: undefined, sinceMs: 0 } },
+  ...{
+    lastFault: undefined,
+    lastTryMs: 0,
+    restUntilMs: 0,
+    timing: timingOf(10),
+    sighting: { key: undefined, sinceMs: 0 },
+  },
 };
 const OWN = { id: 'A', createRevision: '1', modRevision: '2' } as SeenKey;
 
@@ -31,6 +37,7 @@ test('whatever keeps a node from a role has a reason that stays the same, and an
     { ...SITUATION, backoffUntilMs: 30_000, lastFault: 'it broke' },
     { ...SITUATION, sighting: { key: OWN, sinceMs: 0 } },
     { ...SITUATION, lastTryMs: 5_000 },
+    { ...SITUATION, restUntilMs: 5_000 },
   ]) {
     const [early, late] = [planRole(situation, 1), planRole(situation, 1_500)];
     assert.ok(early.reason, JSON.stringify(early));

@@ -21,6 +21,8 @@ export interface Situation {
   readonly backoffUntilMs: number;
   readonly lastFault: string | undefined;
   readonly lastTryMs: number;
+  /** It gave the role back: others have it until then, unless an operator wants it here. */
+  readonly restUntilMs: number;
   readonly timing: LeaseTiming;
 }
 
@@ -77,8 +79,10 @@ export function planRole(it: Situation, nowMs: number): Decision {
   }
   const { key } = it.sighting;
   // Whoever said that it takes the role may have died since.
-  const heldBackMs = it.move?.to === it.me ? 0 : it.turnMs + (isElsewhere ? it.timing.leaseMs : 0);
-  const fromMs = Math.max(freeFromMs(it.sighting, it.timing) + heldBackMs, it.lastTryMs + TRY_APART_MS);
+  const turnMs = it.turnMs + (isElsewhere ? it.timing.leaseMs : 0);
+  const freeMs = freeFromMs(it.sighting, it.timing);
+  const ownMs = it.move?.to === it.me ? freeMs : Math.max(freeMs + turnMs, it.restUntilMs);
+  const fromMs = Math.max(ownMs, it.lastTryMs + TRY_APART_MS);
   if (nowMs >= fromMs) return { act: 'take', silent: key, state: 'candidate' };
   if (key === undefined) {
     const endedBy = `one of them takes it; else this node in ${secondsTo(fromMs, nowMs)} s`;

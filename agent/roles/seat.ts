@@ -74,6 +74,7 @@ export function createSeat({
   let backoffUntilMs = Number.NEGATIVE_INFINITY;
   let lastFault: string | undefined;
   let lastTryMs = Number.NEGATIVE_INFINITY;
+  let restUntilMs = Number.NEGATIVE_INFINITY;
 
   const tenure = createTenure({
     role: role.name,
@@ -90,7 +91,7 @@ export function createSeat({
     ended: (reason, how) => {
       log[how === 'given-back' ? 'info' : 'warning']('role ended here', { role: role.name, reason });
       // Whoever gives a role back wants another to have it.
-      if (how === 'given-back') lastTryMs = time.nowMs() + timing.leaseMs;
+      if (how === 'given-back') restUntilMs = time.nowMs() + timing.leaseMs;
       if (how !== 'fault') return;
       faults = failed(faults, time.nowMs(), FAULTS);
       [lastFault, backoffUntilMs] = [reason, time.nowMs() + pauseOf(faults, FAULTS)];
@@ -140,6 +141,7 @@ export function createSeat({
           backoffUntilMs,
           lastFault,
           lastTryMs,
+          restUntilMs,
           timing,
         },
         nowMs,

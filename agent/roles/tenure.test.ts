@@ -108,6 +108,18 @@ test('a role that is moved is held by the other node as soon as its holder has s
   assert.deepEqual(arena.active(), [target]);
 });
 
+test('a role that is moved back at once does not wait until its former holder has rested', async () => {
+  const { arena, holder } = await settledArena();
+  const target = arena.machines.find((machine) => machine !== holder);
+  assert.ok(target);
+  arena.move(target);
+  await arena.time.run(arena.time.nowMs() + 5_000, () => {});
+  assert.deepEqual(arena.active(), [target]);
+  arena.move(holder);
+  await arena.time.run(arena.time.nowMs() + 5_000, () => {});
+  assert.deepEqual(arena.active(), [holder]);
+});
+
 test('whoever takes a role because the node that it was moved to died keeps it', async () => {
   const { arena, holder } = await settledArena();
   const target = arena.machines.find((machine) => machine !== holder);
@@ -130,6 +142,7 @@ const SITUATION: Situation = {
   backoffUntilMs: 0,
   lastFault: undefined,
   lastTryMs: Number.NEGATIVE_INFINITY,
+  restUntilMs: Number.NEGATIVE_INFINITY,
   timing: TIMING,
 };
 
