@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { type Labels, labelsSchema } from '../config/labels.ts';
+import { CARD_BYTES } from '../discovery/card.ts';
 import type { Member } from '../engine/resources.ts';
 import { type Desired, NAME_GRACE_MS, planClaims } from './claims.ts';
+import { registryOf } from './reduce.ts';
 import type { Registry } from './registry.ts';
 import { planSweep } from './sweep.ts';
 
@@ -25,17 +28,22 @@ const member = (id: string, status: Member['status'], sinceMs: number): Member =
   port: 7946,
   tags: {},
 });
-const plan = (registry: Partial<Registry>, members: readonly Member[] = [], nowMs = 100_000) => {
+const plan = (
+  registry: Partial<Registry>,
+  members: readonly Member[] = [],
+  nowMs = 100_000,
+  labels = desired.labels,
+) => {
   const { actions, conditions } = planClaims(
-    desired,
+    { ...desired, labels },
     { registry: { ...EMPTY, ...registry }, members },
     nowMs,
     NOW,
   );
   return { what: actions.map(({ what }) => what), codes: conditions.map(({ code }) => code), actions };
 };
-const registered = (sequence = 3, mac?: string) => ({
-  nodes: [{ id: ME, signed: cardOf(sequence, mac), registeredAt: 'then' }],
+const registered = (sequence = 3, mac?: string, labels?: Labels) => ({
+  nodes: [{ id: ME, signed: cardOf(sequence, mac), registeredAt: 'then', labels }],
   addresses: { '10.42.1.2': ME },
   names: { alpha: ME },
 });
@@ -54,6 +62,32 @@ test('a newer card, and the same card under a new cluster key, are written with 
     assert.deepEqual(what, ['register']);
     assert.match(JSON.stringify(actions), /then/);
   }
+});
+
+test('a node whose settings have other labels than its record writes them, and an equal set in another order not', () => {
+  const labels = { disk: 'ssd', gpu: '' };
+  const written = (before: Labels | undefined, now: Labels) => {
+    const { actions } = plan(registered(3, undefined, before), [], 100_000, now);
+    return actions.map(({ txn }) => /"labels":(\{.*?\})/.exec(JSON.stringify(txn).replaceAll('\\', ''))?.[1]);
+  };
+  assert.deepEqual(written(undefined, labels), ['{"disk":"ssd","gpu":""}']);
+  assert.deepEqual(written({ ...labels, gpu: 'a' }, labels), ['{"disk":"ssd","gpu":""}']);
+  assert.deepEqual(written(labels, {}), [undefined], 'without any');
+  assert.deepEqual(written({ gpu: '', disk: 'ssd' }, labels), []);
+  assert.deepEqual(written({}, { constructor: '' } as unknown as Labels), ['{"constructor":""}']);
+});
+
+test('a record with the largest card and the most labels is read', () => {
+  const body = Buffer.alloc(CARD_BYTES, 7).toString('base64');
+  const most = Object.fromEntries(Array.from({ length: 28 }, (_, at) => [`k${at}`, 'x'.repeat(62)]));
+  const labels = labelsSchema.parse(most);
+  assert.ok(JSON.stringify(labels).length > 1_900);
+  const signed = { body, signature: `${'c'.repeat(86)}==`, mac: `${'b'.repeat(43)}=` };
+  const { actions } = planClaims({ ...desired, signed, labels }, { registry: EMPTY, members: [] }, 0, NOW);
+  const [put] = actions.find(({ what }) => what === 'register')?.txn.success ?? [];
+  assert.ok(put?.kind === 'put');
+  const entry = { key: put.key, value: put.value, createRevision: '1', modRevision: '1', lease: '0' };
+  assert.deepEqual(registryOf([entry]).registry.nodes[0]?.labels, labels);
 });
 
 test('a node whose disk was put back does not overwrite its newer card, and says so', () => {
@@ -114,10 +148,13 @@ test('the sweep removes what evicted nodes and those long gone claim, the name o
     addresses: { '10.42.1.1': ME, '10.42.1.2': OTHER },
     names: { a: ME, b: OTHER },
     nodes: [{ id: OTHER, signed: cardOf(1), registeredAt: 'then' }],
+    labels: { [ME]: { disk: 'ssd' }, [OTHER]: { gpu: null } },
+    timers: { agreed: undefined, turn: undefined, reports: { [OTHER]: { need: 'slow' } } },
   };
   const keys = (swept: ReturnType<typeof planSweep>) =>
     swept.flatMap(({ success }) => success.map(({ key }) => key.split('/').slice(3).join('/')));
-  const expected = ['addresses/10.42.1.2', 'names/b', `nodes/${OTHER}`];
+  const own = [`timers/nodes/${OTHER}`, `labels/${OTHER}`, `nodes/${OTHER}`];
+  const expected = ['addresses/10.42.1.2', 'names/b', ...own];
   assert.deepEqual(keys(planSweep({ ...registry, evicted: [OTHER] }, [], 0)), expected);
   assert.deepEqual(keys(planSweep(registry, [member(OTHER, 'left', 0)], 100_000)), expected);
   assert.deepEqual(keys(planSweep(registry, [member(OTHER, 'left', 99_000)], 100_000)), ['names/b']);

@@ -47,5 +47,6 @@ export function planSweep(
   const labels = Object.keys(registry.labels ?? {})
     .filter((id) => gone.has(id))
     .map((id): Txn => ({ compare: [], success: [{ kind: 'delete', key: KEYS.labels(id) }] }));
-  return [...removals, ...nodes, ...timers, ...labels].slice(0, AT_ONCE);
+  // The record goes last: when a pass ends in the middle, the next one still knows who is lost.
+  return [...removals, ...timers, ...labels, ...nodes].slice(0, AT_ONCE);
 }
