@@ -40,6 +40,11 @@ const NOT_REACHABLE: Obstacle = {
   endedBy: 'a voter that this node reaches through the mesh: node-agent members',
 };
 
+const REGISTRY_UNREAD: Obstacle = {
+  reason: 'this node has not read the registry yet: its labels are not known',
+  endedBy: 'etcd answers the first question, within seconds',
+};
+
 /** @param resigned the reason why this node gives up its roles for good */
 export function worldOf(view: View, resigned: string | undefined): World | undefined {
   const facts = view.get('facts');
@@ -84,7 +89,9 @@ function mayHold(view: View, me: string, consensus: Consensus | undefined): true
   if (consensus === undefined || consensus.place === 'none') {
     return { reason: 'this node is in no cluster yet', endedBy: 'it joins one: node-agent status says how' };
   }
-  if (view.get('registry')?.evicted.includes(me)) {
+  const registry = view.get('registry');
+  if (registry === undefined) return consensus.endpoints.length === 0 ? NOT_REACHABLE : REGISTRY_UNREAD;
+  if (registry.evicted.includes(me)) {
     return { reason: 'this node has been evicted', endedBy: `on any other node: node-agent readmit ${me}` };
   }
   if (!view.get('mesh')?.ready) {
