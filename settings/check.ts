@@ -23,7 +23,7 @@ export function checkDocument<S extends z.ZodType>(
   options: CheckOptions,
 ): Checked<z.output<S>> {
   if (document.value === undefined) return { mistakes: document.mistakes };
-  const plain = withoutEmpty(document.value);
+  const plain = withoutEmpty(document.value, branches(schema));
   const value = options.asWritten === false ? plain : withStrings(plain, document, schema);
   const result = schema.safeParse(value);
   const keysAt = (path: readonly PropertyKey[]) => keysBelow(schema, path);
@@ -43,12 +43,21 @@ export function checkDocument<S extends z.ZodType>(
   return { mistakes };
 }
 
-/** A key with nothing behind it (all lines below commented out) sets nothing. */
-function withoutEmpty(value: unknown): unknown {
+/**
+ * A key with nothing behind it (all lines below commented out) sets nothing. Where the keys are the operator's own words
+ * it was meant to say something: there it stays, and is a mistake.
+ */
+function withoutEmpty(value: unknown, schemas: readonly z.ZodType[]): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value ?? {};
-  const kept = Object.entries(value).filter(([, inner]) => inner !== null && inner !== undefined);
+  const areOwnWords = schemas.some(
+    (one) => one instanceof z.ZodRecord && one.valueType instanceof z.ZodString,
+  );
+  const kept = Object.entries(value).filter(([, inner]) => areOwnWords || (inner ?? undefined) !== undefined);
   return Object.fromEntries(
-    kept.map(([key, inner]) => [key, typeof inner === 'object' ? withoutEmpty(inner) : inner]),
+    kept.map(([key, inner]) => [
+      key,
+      typeof inner === 'object' && inner !== null ? withoutEmpty(inner, below(schemas, key)) : inner,
+    ]),
   );
 }
 
@@ -89,17 +98,18 @@ function replaced(value: unknown, [head, ...rest]: readonly PropertyKey[], by: s
 
 /** The keys that a schema knows below a path, for suggestions. */
 export function keysBelow(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
-  let schemas = branches(schema);
-  for (const step of path) {
-    schemas = schemas.flatMap((one) => {
-      if (one instanceof z.ZodArray && typeof step === 'number') return branches(one.element as z.ZodType);
-      if (one instanceof z.ZodRecord) return branches(one.valueType as z.ZodType);
-      if (!(one instanceof z.ZodObject)) return [];
-      const inner = (one.shape as Record<PropertyKey, z.ZodType>)[step];
-      return inner === undefined ? [] : branches(inner);
-    });
-  }
+  const schemas = path.reduce<readonly z.ZodType[]>(below, branches(schema));
   return [...new Set(schemas.flatMap((one) => (one instanceof z.ZodObject ? Object.keys(one.shape) : [])))];
+}
+
+function below(schemas: readonly z.ZodType[], step: PropertyKey): z.ZodType[] {
+  return schemas.flatMap((one) => {
+    if (one instanceof z.ZodArray && typeof step === 'number') return branches(one.element as z.ZodType);
+    if (one instanceof z.ZodRecord) return branches(one.valueType as z.ZodType);
+    if (!(one instanceof z.ZodObject)) return [];
+    const inner = (one.shape as Record<PropertyKey, z.ZodType>)[step];
+    return inner === undefined ? [] : branches(inner);
+  });
 }
 
 /** What a schema is below its wrappings; all parts of a union. */

@@ -18,7 +18,9 @@ const KEY_WORDS = 'expected lower-case letters, digits and inner . _ -, at most 
 const VALUE_WORDS = 'expected letters, digits and inner . _ -, at most 63, or nothing';
 
 const key = z.string().regex(KEY, KEY_WORDS);
-const value = z.string().regex(VALUE, VALUE_WORDS);
+const value = z
+  .string('expected a value; an empty one is gpu: "", or gpu= in a variable')
+  .regex(VALUE, VALUE_WORDS);
 const few = [
   (labels: object) => Object.keys(labels).length <= MOST && JSON.stringify(labels).length <= MOST_BYTES,
   `expected at most ${MOST} labels, of ${MOST_BYTES} bytes together`,
@@ -42,7 +44,7 @@ interface Constraint {
 /** `disk=ssd`, `disk!=hdd` (which a node without the label meets), `gpu`, `!gpu`; all of them, apart by commas. */
 export const whereSchema = z
   .string()
-  .max(500)
+  .max(500, 'expected at most 500 characters')
   .superRefine((text, context) => {
     for (const part of partsOf(text)) {
       if (constraintOf(part) !== undefined) continue;

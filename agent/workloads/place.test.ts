@@ -43,3 +43,18 @@ test('labels and constraints come by the environment too, and a mistake names it
     'CLUSTEROS_WORKLOADS_PAGE_WHERE',
   ]);
 });
+
+test('a label without a value is a mistake with its place, not a label that is missing', () => {
+  for (const [yaml, line] of [
+    ['labels:\n  disk: ssd\n  gpu:\n', 3],
+    ['labels: {gpu: ~}\n', 1],
+    ['labels:\n  gpu: [a]\n', 2],
+  ] as const) {
+    const [problem, ...others] = readDocument('node.yaml', yaml).problems;
+    assert.deepEqual([problem?.setting, problem?.line, others], ['labels.gpu', line, []], yaml);
+    assert.match(problem?.expectation ?? '', /an empty one is gpu: ""/);
+  }
+  assert.deepEqual(readDocument('node.yaml', 'labels: {gpu: ""}\nworkloads:\n  page:\n').problems, []);
+  const [variable] = readEnvironment({ CLUSTEROS_LABELS: 'gpu' }).problems;
+  assert.deepEqual([variable?.setting, variable?.expectation.includes('gpu=')], ['CLUSTEROS_LABELS', true]);
+});
