@@ -51,9 +51,12 @@ export const holderRecord = z.object({
 export const WORDS_LIMIT = 200;
 const words = z.string().max(WORDS_LIMIT);
 
+/** They are told to an operator by the terminal, which must not take orders from them. */
+const shownWords = words.transform((text) => text.replace(/[^\x20-\x7e]/g, '?'));
+
 export const moveRecord = z.object({
   to: nodeId,
-  answer: z.union([z.literal('ready'), z.object({ reason: words, endedBy: words })]).optional(),
+  answer: z.union([z.literal('ready'), z.object({ reason: shownWords, endedBy: shownWords })]).optional(),
 });
 
 export const timersReport = z.object({

@@ -45,6 +45,11 @@ test('a move counts as long as its lease, and what has none is no move', () => {
   assert.deepEqual(registryOf([{ ...entry, lease: '5' }]).registry.moves, {
     page: { to: ID, answer: 'ready', lease: '5', fence: '7', revision: '9' },
   });
+  const hostile = JSON.stringify({ to: ID, answer: { reason: 'no\u001b[2J', endedBy: 'a\nb' } });
+  assert.deepEqual(registryOf([{ ...entry, lease: '5', value: hostile }]).registry.moves?.page?.answer, {
+    reason: 'no?[2J',
+    endedBy: 'a?b',
+  });
   const { registry, ignored } = registryOf([entry]);
   assert.deepEqual([registry.moves, ignored], [undefined, [entry.key]]);
 });
