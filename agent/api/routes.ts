@@ -52,7 +52,7 @@ const labelWish = z.strictObject({
   changes: labelChangesSchema.default({}),
   reset: z.boolean().optional(),
 });
-const moveWish = z.strictObject({ role: z.string().min(1).max(32), node });
+const moveWish = z.strictObject({ role: z.string().max(300), node });
 const aToken = z.strictObject({ id: tokenId });
 const { leastSeconds, mostSeconds, mostUses } = TOKEN_LIMITS;
 const tokenWish = z.strictObject({

@@ -131,9 +131,9 @@ export const COMMANDS: readonly CommandRow[] = [
   },
   {
     name: 'label',
-    summary: "show a node's labels, or change them; KEY- takes one away",
+    summary: "show a node's labels, or change them; KEY- removes one",
     args: '<node> [changes...]',
-    options: [['--reset', "forget what was changed before: those of the node's settings count again"]],
+    options: [['--reset', "discard earlier changes: the labels of the node's settings apply again"]],
     examples: [
       'node-agent label node-3',
       'sudo node-agent label node-3 disk=ssd gpu-',

@@ -48,7 +48,7 @@ function wrong(word: string): AgentError {
   return new AgentError({
     code: 'label.wrong',
     exit: 'usage',
-    message: `${JSON.stringify(word.slice(0, 80))} is no change of a label`,
-    fix: 'KEY=VALUE sets one, KEY- takes one away: lower-case letters, digits and inner . _ - in the key, at most 63 each',
+    message: `invalid label change: ${JSON.stringify(word.slice(0, 80))}`,
+    fix: 'KEY=VALUE sets a label, KEY- removes it: lower-case letters, digits and inner . _ - in the key, at most 63 each',
   });
 }

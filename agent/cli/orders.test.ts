@@ -42,6 +42,7 @@ async function station(t: TestContext, answer: string | undefined = undefined, t
     evict: async (id: string, wish?: EvictWish) => asked.push(id) && wishes.push(wish) && { done: 'evicted' },
     label: async (id: string, { changes, reset }: LabelWish) =>
       asked.push({ id, changes, reset }) && { done: 'labelled' },
+    moveRole: async (...wish: string[]) => asked.push(wish) && { done: 'moved' },
     listTokens: async () => tokens,
     createToken: async (wish: { uses: number }) => ({
       id: 'a',
@@ -217,5 +218,16 @@ test('label shows the labels of a node, and changes them only by words that are 
   assert.deepEqual(asked, [
     { id: NEW, changes: { rack: '7', gpu: null, empty: '' }, reset: undefined },
     { id: NEW, changes: {}, reset: true },
+  ]);
+});
+
+test('role move says which node is meant, and leaves it to the agent which roles there are', async (t) => {
+  const { run, asked } = await station(t);
+  await assert.rejects(run('role', 'move', 'page', 'n9'), { code: 'node.unknown', exit: 'usage' });
+  assert.equal(await run('role', 'move', 'page', 'n2'), 'moved\n');
+  await run('role', 'move', 'p'.repeat(40), NEW);
+  assert.deepEqual(asked, [
+    ['page', NEW, 'n2'],
+    ['p'.repeat(40), NEW, 'n2'],
   ]);
 });

@@ -10,8 +10,8 @@ export type Labels = Readonly<Record<string, string>>;
 export type LabelChanges = Readonly<Record<string, string | null>>;
 
 /** They stand beside a node's card in a value of the registry. */
-const MOST = 64;
-const MOST_BYTES = 2_000;
+export const MOST_LABELS = 64;
+export const MOST_LABEL_BYTES = 2_000;
 const KEY = /^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$/;
 const VALUE = /^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$/;
 const KEY_WORDS = 'expected lower-case letters, digits and inner . _ -, at most 63';
@@ -22,8 +22,9 @@ const value = z
   .string('expected a value; an empty one is gpu: "", or gpu= in a variable')
   .regex(VALUE, VALUE_WORDS);
 const few = [
-  (labels: object) => Object.keys(labels).length <= MOST && JSON.stringify(labels).length <= MOST_BYTES,
-  `expected at most ${MOST} labels, of ${MOST_BYTES} bytes together`,
+  (labels: object) =>
+    Object.keys(labels).length <= MOST_LABELS && JSON.stringify(labels).length <= MOST_LABEL_BYTES,
+  `expected at most ${MOST_LABELS} labels, of ${MOST_LABEL_BYTES} bytes together`,
 ] as const;
 
 export const labelsSchema = z.record(key, value).refine(...few);

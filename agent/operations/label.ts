@@ -1,4 +1,4 @@
-import { type LabelChanges, labelChangesSchema } from '../config/labels.ts';
+import { type LabelChanges, labelChangesSchema, MOST_LABEL_BYTES, MOST_LABELS } from '../config/labels.ts';
 import type { EtcdClient } from '../consensus/etcd/types.ts';
 import { AgentError } from '../errors.ts';
 import { KEYS } from '../registry/keys.ts';
@@ -61,7 +61,7 @@ function tooMany(name: string): AgentError {
   return new AgentError({
     code: 'label.most',
     exit: 'usage',
-    message: `${name} would have more labels than a node may`,
-    fix: 'begin anew: node-agent label NODE --reset',
+    message: `too many changed labels on ${name}: expected at most ${MOST_LABELS} of ${MOST_LABEL_BYTES} bytes together, removals included`,
+    fix: `discard the earlier changes: node-agent label ${name} --reset`,
   });
 }
