@@ -110,8 +110,7 @@ export const ROUTES: readonly Route[] = [
     return does.label(id, { name, changes, reset });
   }),
   post('/v1/roles/move', moveWish, (does, { role, node }, parts) => {
-    const { id, name } = findMember(parts.snapshot().view?.members ?? [], node);
-    return does.moveRole(role, id, name);
+    return does.moveRole(role, findMember(parts.snapshot().view?.members ?? [], node));
   }),
   post('/v1/rotate-key', nobody, (does) => does.rotateKey()),
   post('/v1/reset', nobody, (does) => does.reset()),

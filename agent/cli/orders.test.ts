@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test';
 import type { Snapshot } from '../api/routes.ts';
 import { serveApi } from '../api/server.ts';
 import { AgentError } from '../errors.ts';
-import type { EvictWish, LabelWish, Operations, TokenView } from '../operations/operations.ts';
+import type { EvictWish, LabelWish, MoveTarget, Operations, TokenView } from '../operations/operations.ts';
 import { makeSandbox } from '../testing/sandbox.ts';
 import { createProgram } from './program.ts';
 
@@ -42,7 +42,8 @@ async function station(t: TestContext, answer: string | undefined = undefined, t
     evict: async (id: string, wish?: EvictWish) => asked.push(id) && wishes.push(wish) && { done: 'evicted' },
     label: async (id: string, { changes, reset }: LabelWish) =>
       asked.push({ id, changes, reset }) && { done: 'labelled' },
-    moveRole: async (...wish: string[]) => asked.push(wish) && { done: 'moved' },
+    moveRole: async (role: string, { id, name, status }: MoveTarget) =>
+      asked.push([role, id, name, status]) && { done: 'moved' },
     listTokens: async () => tokens,
     createToken: async (wish: { uses: number }) => ({
       id: 'a',
@@ -227,7 +228,7 @@ test('role move says which node is meant, and leaves it to the agent which roles
   assert.equal(await run('role', 'move', 'page', 'n2'), 'moved\n');
   await run('role', 'move', 'p'.repeat(40), NEW);
   assert.deepEqual(asked, [
-    ['page', NEW, 'n2'],
-    ['p'.repeat(40), NEW, 'n2'],
+    ['page', NEW, 'n2', 'alive'],
+    ['p'.repeat(40), NEW, 'n2', 'alive'],
   ]);
 });

@@ -70,7 +70,7 @@ export function createOperations(deps: OperationDeps): Operations {
     evict: withQuorum((node, wish) => evict(deps, node, wish)),
     readmit: withQuorum((node) => readmit(deps, node)),
     label: withQuorum((node, wish) => label(deps.etcd, node, wish)),
-    moveRole: withQuorum((role, node, name) => moveRole({ ...deps, clock }, { role, node, name })),
+    moveRole: withQuorum((role, node) => moveRole({ ...deps, clock }, role, node)),
     rotateKey: withQuorum(() => rotateKey(deps)),
     reset: async () => {
       await requestReset(deps.paths, deps.now());

@@ -7,7 +7,7 @@ import { moveRole } from './move-role.ts';
 
 const [HERE, THERE] = ['1'.repeat(43), '2'.repeat(43)];
 const KEY = KEYS.move('page');
-const WISH = { role: 'page', node: THERE, name: 'n2' };
+const TARGET = { id: THERE, name: 'n2' };
 const heldBy = (id: string) => JSON.stringify({ id, since: '2026-01-01T00:00:00.000Z' });
 
 /** What happens between two looks, one thing at a time. */
@@ -24,7 +24,7 @@ async function station(...happens: ((etcd: ReturnType<typeof createMemoryEtcd>) 
   };
   return {
     etcd,
-    move: () => moveRole({ etcd, clock }, WISH),
+    move: (status = 'alive') => moveRole({ etcd, clock }, 'page', { ...TARGET, status }),
     isGone: async () => (await etcd.range(KEY)).kvs.length === 0,
   };
 }
@@ -85,7 +85,7 @@ test('a second wish for one role is refused, and so is a role that does not exis
   await etcd.put(KEYS.role('page'), heldBy(THERE));
   assert.match((await move()).done, /already$/);
   const clock = { monotonicMs: () => 0, pause: async () => {} };
-  await assert.rejects(moveRole({ etcd, clock }, { ...WISH, role: 'pgae' }), {
+  await assert.rejects(moveRole({ etcd, clock }, 'pgae', { ...TARGET, status: 'alive' }), {
     code: 'role.unknown',
     fix: /page/,
   });
@@ -100,4 +100,13 @@ test('what stands in the way of a wish and is none is removed', async () => {
     assert.deepEqual(await move(), { done: 'n2 holds the role page' }, value);
     assert.ok(await isGone());
   }
+});
+
+test('a node that is not there is not waited for', async () => {
+  const { move, etcd } = await station();
+  await assert.rejects(move('failed'), {
+    code: 'role.absent',
+    message: /n2 cannot take the role page: it is failed/,
+  });
+  assert.deepEqual(etcd.transactions, []);
 });

@@ -4,18 +4,11 @@ import { KEYS } from '../registry/keys.ts';
 import { registryOf } from '../registry/reduce.ts';
 import type { Holder, Move } from '../registry/registry.ts';
 import { WORKLOADS } from '../workloads/workloads.ts';
-import type { Done } from './operations.ts';
+import type { Done, MoveTarget } from './operations.ts';
 
 interface MoveDeps {
   readonly etcd: Pick<EtcdClient, 'range' | 'txn' | 'grantLease'>;
   readonly clock: { monotonicMs(): number; pause(ms: number): Promise<void> };
-}
-
-interface MoveWish {
-  readonly role: string;
-  /** Id. */
-  readonly node: string;
-  readonly name: string;
 }
 
 /** Of the wish, should nobody be left to take it back. */
@@ -28,13 +21,17 @@ const LOOK_MS = 250;
  * Have a node take a role over: the wish stands in etcd; the node says that it takes the role, or why it does not; only
  * then the holder stops it in order and gives it back. Settles when the node holds it.
  *
- * @throws AgentError `role.unknown`, `role.moving`, `role.refused`, `role.not-moved`; EtcdError without a quorum
+ * @throws AgentError `role.unknown`, `role.absent`, `role.moving`, `role.refused`, `role.not-moved`; EtcdError without a quorum
  */
-export async function moveRole(deps: MoveDeps, { role, node, name }: MoveWish): Promise<Done> {
-  const { etcd, clock } = deps;
+export async function moveRole(
+  { etcd, clock }: MoveDeps,
+  role: string,
+  { id: node, name, status }: MoveTarget,
+): Promise<Done> {
   if (!WORKLOADS.some((one) => one.name === role)) throw unknown(role);
   const before = await holderOf(etcd, role);
   if (before?.id === node) return { done: `${name} holds the role ${role} already` };
+  if (status !== 'alive') throw absent(role, name, status);
   const key = KEYS.move(role);
   await refuseAnother(etcd, key, role);
   const { id: lease } = await etcd.grantLease(LEASE_SECONDS);
@@ -87,6 +84,15 @@ function unknown(role: string): AgentError {
     exit: 'usage',
     message: `there is no role ${JSON.stringify(role.slice(0, 40))}`,
     fix: `name one of these: ${WORKLOADS.map((one) => one.name).join(', ')}`,
+  });
+}
+
+function absent(role: string, name: string, status: string): AgentError {
+  return new AgentError({
+    code: 'role.absent',
+    exit: 'notDone',
+    message: `${name} cannot take the role ${role}: it is ${status}`,
+    fix: 'start it, or mend the network to it: node-agent members',
   });
 }
 

@@ -15,8 +15,7 @@ export interface Operations {
   readmit(node: string): Promise<Done>;
   /** @param node id */
   label(node: string, wish: LabelWish): Promise<Done>;
-  /** @param node id */
-  moveRole(role: string, node: string, name: string): Promise<Done>;
+  moveRole(role: string, node: MoveTarget): Promise<Done>;
   rotateKey(): Promise<Done>;
   reset(): Promise<Done>;
   recover(wish: RecoverWish): Promise<Done>;
@@ -49,6 +48,13 @@ export interface LabelWish {
   readonly changes: LabelChanges;
   /** First forget what was changed before. */
   readonly reset?: boolean | undefined;
+}
+
+export interface MoveTarget {
+  readonly id: string;
+  readonly name: string;
+  /** As gossip sees it. */
+  readonly status: string;
 }
 
 export interface Done {

@@ -117,8 +117,9 @@ function desiredOf(view: View): Desired | undefined {
   const { identity, settings } = view.get('facts') ?? {};
   const signed = view.get('ownCard');
   const address = view.get('mesh')?.address;
-  if (identity === undefined || identity instanceof AgentError || !signed || !address) return undefined;
-  const labels = settings?.settings?.labels ?? {};
+  const labels = settings?.settings?.labels;
+  if (identity === undefined || identity instanceof AgentError) return undefined;
+  if (!signed || !address || labels === undefined) return undefined;
   const card = JSON.parse(Buffer.from(signed.body, 'base64').toString('utf8')) as {
     name: string;
     sequence: number;
