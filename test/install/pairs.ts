@@ -68,11 +68,31 @@ export async function joined(
       return true;
     },
     { deadlineMs: JOIN_LIMIT_MS, everyMs: ASK_EVERY_MS },
-  );
+  ).catch(async (error: unknown) => {
+    for (const each of [first.machine, machine]) await tellJournal(each);
+    throw error;
+  });
   const { name, cluster, members = [] } = await agentStatus(machine);
   assert.deepEqual(
     members.map(({ status }) => status),
     ['alive', 'alive'],
   );
   return { name, tookOver: cluster?.uuid === first.status.cluster?.uuid };
+}
+
+/** On standard output, which a failed file's log has. A machine that does not answer says nothing. */
+async function tellJournal({ name, guest }: Machine): Promise<void> {
+  const journal = [
+    'journalctl',
+    '--boot',
+    '--no-pager',
+    '--lines=150',
+    '--unit=node-agent',
+    '--unit=clusteros-*',
+  ];
+  const said = await guest.run(journal, { timeoutMs: 120_000 }).then(
+    ({ stdout }) => stdout,
+    (error: unknown) => String(error),
+  );
+  process.stdout.write(`── the journal of ${name}\n${said}\n`);
 }
