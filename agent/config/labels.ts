@@ -42,20 +42,14 @@ interface Constraint {
   readonly value: string;
 }
 
-/** `disk=ssd`, `disk!=hdd` (which a node without the label meets), `gpu`, `!gpu`; all of them, apart by commas. */
+/** `disk=ssd`, `disk!=hdd` (which a node without the label meets), `gpu`, `!gpu`; all of them, separated by commas. */
 export const whereSchema = z
   .string()
   .max(500, 'expected at most 500 characters')
-  .superRefine((text, context) => {
-    for (const part of partsOf(text)) {
-      if (constraintOf(part) !== undefined) continue;
-      context.addIssue({
-        code: 'custom',
-        message: 'expected disk=ssd, disk!=hdd, gpu or !gpu, apart by commas',
-      });
-      return;
-    }
-  });
+  .refine(
+    (text) => partsOf(text).every((part) => constraintOf(part) !== undefined),
+    'expected disk=ssd, disk!=hdd, gpu or !gpu, separated by commas',
+  );
 
 /**
  * What a node lacks for the constraints, in words; undefined when it meets all of them. Pure.
@@ -65,17 +59,15 @@ export const whereSchema = z
 export function unmet(where: string, labels: Labels): string | undefined {
   for (const part of partsOf(where)) {
     const constraint = constraintOf(part);
-    if (constraint === undefined || !meets(constraint, labels)) {
-      const found = constraint && Object.hasOwn(labels, constraint.key) ? labels[constraint.key] : undefined;
-      const has = found === undefined ? 'has no such label' : `has ${constraint?.key}=${found}`;
-      return `it wants ${part}, and this node ${has}`;
-    }
+    const found = constraint && Object.hasOwn(labels, constraint.key) ? labels[constraint.key] : undefined;
+    if (constraint !== undefined && meets(constraint, found)) continue;
+    const has = found === undefined ? 'has no such label' : `has ${constraint?.key}=${found}`;
+    return `it wants ${part}, and this node ${has}`;
   }
   return undefined;
 }
 
-function meets({ key, wants, value }: Constraint, labels: Labels): boolean {
-  const found = Object.hasOwn(labels, key) ? labels[key] : undefined;
+function meets({ wants, value }: Constraint, found: string | undefined): boolean {
   if (wants === 'present') return found !== undefined;
   if (wants === 'absent') return found === undefined;
   return wants === 'equal' ? found === value : found !== value;

@@ -3,6 +3,7 @@ import { AgentError, expected } from '../errors.ts';
 import { KEYS } from '../registry/keys.ts';
 import { registryOf } from '../registry/reduce.ts';
 import type { Holder, Move } from '../registry/registry.ts';
+import { isLater } from '../roles/plan.ts';
 import { WORKLOADS } from '../workloads/workloads.ts';
 import type { Done, MoveTarget } from './operations.ts';
 
@@ -46,11 +47,11 @@ export async function moveRole(
     for (;;) {
       const holder = await holderOf(etcd, role);
       if (holder?.id === node) return { done: `${name} holds the role ${role}` };
-      const { answer, revision = '0' } = (await moveOf(etcd, role)) ?? {};
-      if (answer !== undefined && answer !== 'ready') throw refused(role, name, answer);
-      const isTaken = holder !== undefined && BigInt(holder.fence) > BigInt(revision);
-      if (answer === 'ready' && isTaken) throw missed(role, name, holder.id);
-      if (clock.monotonicMs() - startMs > LIMIT_MS) throw notMoved(role, name, answer === 'ready');
+      const move = await moveOf(etcd, role);
+      const isReady = move?.answer === 'ready';
+      if (move?.answer !== undefined && move.answer !== 'ready') throw refused(role, name, move.answer);
+      if (isReady && holder !== undefined && isLater(holder.fence, move)) throw missed(role, name, holder.id);
+      if (clock.monotonicMs() - startMs > LIMIT_MS) throw notMoved(role, name, isReady);
       await clock.pause(LOOK_MS);
     }
   } finally {

@@ -38,15 +38,18 @@ export function planSweep(
       success: [{ kind: 'delete', key }],
     }),
   );
-  const nodes = registry.nodes
-    .filter(({ id }) => gone.has(id))
-    .map(({ id }): Txn => ({ compare: [], success: [{ kind: 'delete', key: KEYS.node(id) }] }));
-  const timers = Object.keys(registry.timers?.reports ?? {})
-    .filter((id) => gone.has(id))
-    .map((id): Txn => ({ compare: [], success: [{ kind: 'delete', key: KEYS.timersOf(id) }] }));
-  const labels = Object.keys(registry.labels ?? {})
-    .filter((id) => gone.has(id))
-    .map((id): Txn => ({ compare: [], success: [{ kind: 'delete', key: KEYS.labels(id) }] }));
-  // The record goes last: when a pass ends in the middle, the next one still knows who is lost.
-  return [...removals, ...timers, ...labels, ...nodes].slice(0, AT_ONCE);
+  const ownKeys = (ids: readonly string[], keyOf: (id: string) => string): Txn[] =>
+    ids
+      .filter((id) => gone.has(id))
+      .map((id) => ({ compare: [], success: [{ kind: 'delete', key: keyOf(id) }] }));
+  return [
+    ...removals,
+    ...ownKeys(Object.keys(registry.timers?.reports ?? {}), KEYS.timersOf),
+    ...ownKeys(Object.keys(registry.labels ?? {}), KEYS.labels),
+    // The record goes last: when a pass ends in the middle, the next one still knows who is lost.
+    ...ownKeys(
+      registry.nodes.map(({ id }) => id),
+      KEYS.node,
+    ),
+  ].slice(0, AT_ONCE);
 }

@@ -98,7 +98,7 @@ export function planRole(it: Situation, nowMs: number): Decision {
 }
 
 /** Who took the role after the other node's yes did so because that node did not: it keeps it. */
-function isLater(fence: string | undefined, { revision }: Pick<Move, 'revision'>): boolean {
+export function isLater(fence: string | undefined, { revision }: Pick<Move, 'revision'>): boolean {
   return fence !== undefined && BigInt(fence) > BigInt(revision);
 }
 
