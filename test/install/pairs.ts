@@ -5,6 +5,7 @@ import { targetVoters } from '../../agent/consensus/membership.ts';
 import type { Machine } from '../../qemu/machine.ts';
 import { createSwitch } from '../../qemu/network.ts';
 import { whyUnsettled } from '../cluster/forming.ts';
+import { journalOf } from '../cluster/systemd/record.ts';
 import { eventually } from '../cluster/waits.ts';
 import { agentStatus, writtenStatus } from '../nodes.ts';
 
@@ -80,19 +81,10 @@ export async function joined(
   return { name, tookOver: cluster?.uuid === first.status.cluster?.uuid };
 }
 
-/** On standard output, which a failed file's log has. A machine that does not answer says nothing. */
+/** On standard output, which a failed file's log has. */
 async function tellJournal({ name, guest }: Machine): Promise<void> {
-  const journal = [
-    'journalctl',
-    '--boot',
-    '--no-pager',
-    '--lines=150',
-    '--unit=node-agent',
-    '--unit=clusteros-*',
-  ];
-  const said = await guest.run(journal, { timeoutMs: 120_000 }).then(
-    ({ stdout }) => stdout,
-    (error: unknown) => String(error),
-  );
-  process.stdout.write(`── the journal of ${name}\n${said}\n`);
+  for (const unit of ['node-agent', 'clusteros-*']) {
+    const said = await journalOf(guest, unit, 'short').catch(String);
+    process.stdout.write(`── the journal of ${name}, ${unit}\n${said}\n`);
+  }
 }

@@ -16,10 +16,10 @@ export async function recordOf(machine: Machine, said: string): Promise<MachineR
       .agentStatus()
       .catch((error: unknown) => `no status: ${(error as Error).message}`);
     const engines: Record<string, string> = {};
-    for (const unit of ENGINES) engines[unit] = await journal(machine, `clusteros-${unit}`, 'cat');
+    for (const unit of ENGINES) engines[unit] = await journalOf(machine, `clusteros-${unit}`, 'cat');
     return {
       name,
-      lines: linesIn(await journal(machine, 'node-agent', 'short-unix')),
+      lines: linesIn(await journalOf(machine, 'node-agent', 'short-unix')),
       headline: typeof status === 'string' ? status : headline(status),
       conditions:
         typeof status === 'string'
@@ -33,7 +33,8 @@ export async function recordOf(machine: Machine, said: string): Promise<MachineR
   }
 }
 
-function journal(machine: Machine, unit: string, output: string): Promise<string> {
+/** The end of what a unit, or all of a pattern, said. */
+export function journalOf(machine: Pick<Machine, 'must'>, unit: string, output: string): Promise<string> {
   const argv = ['journalctl', '--no-pager', `--unit=${unit}`, `--lines=${LINES}`, `--output=${output}`];
   return machine.must(argv, { timeoutMs: LIMIT_MS });
 }
