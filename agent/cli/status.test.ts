@@ -75,7 +75,7 @@ test('three of six wait for the fourth', () => {
   });
 });
 
-test('an MTU that a path made smaller is told', () => {
+test('an MTU other than the default is shown', () => {
   const { mesh } = READY;
   assert.ok(mesh);
   const shown = (mtu: number) => renderStatus({ ...READY, mesh: { ...mesh, mtu } }, NOW);

@@ -149,7 +149,7 @@ function meshWords(mesh: NonNullable<StatusDocument['mesh']>): string {
     mesh.ready ? 'up' : 'not up',
     ...driver,
     `${mesh.handshakes} of ${mesh.peers} peers with a handshake`,
-    // A path, or a setting, made it another than usual.
+    // Lowered by a path or changed by a setting.
     ...(mesh.mtu === undefined || mesh.mtu === USUAL_MTU ? [] : [`MTU ${mesh.mtu}`]),
   ].join(', ');
 }

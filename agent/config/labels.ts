@@ -1,7 +1,7 @@
 import * as z from 'zod';
 
 /**
- * Words that tell nodes apart, `disk: ssd`, and what a workload asks of them. Keys, values and the four kinds of a
+ * Labels of a node, `disk: ssd`, and the constraints that a workload puts on them. Keys, values and the four kinds of a
  * constraint are those of Kubernetes' labels and selectors, without prefixes.
  */
 export type Labels = Readonly<Record<string, string>>;

@@ -112,7 +112,7 @@ export const settingsSchema = z
           .describe('more ports to open on the LAN'),
       })
       .prefault({}),
-    labels: labelsSchema.default({}).describe('words that tell this node from others, such as disk: ssd'),
+    labels: labelsSchema.default({}).describe('labels of this node, such as disk: ssd'),
     workloads: workloadsSchema.prefault({}),
     roles: z
       .strictObject({

@@ -79,9 +79,9 @@ test('a killed Serf is started again by its agent at once', async (t) => {
     () => seen(b),
   );
   await together(a, b);
-  // The pass that started it tells so before its conditions are known.
+  // The pass logs the start before it returns its conditions.
   await until(
-    'nothing is told any more',
+    'its conditions are cleared',
     () => b.conditions().length === 0,
     () => b.conditions(),
   );

@@ -27,7 +27,7 @@ export async function createKeyHolder(state: string, wallClock: () => Date): Pro
   let retired: readonly RetiredKey[] = [];
   const load = async () => {
     try {
-      // Whoever forgets them on purpose begins anew: see reset.
+      // A deliberate removal (reset) creates a new holder.
       held = (await loadHeldKeys(state)) ?? held;
     } catch (error) {
       // Shown as a condition by whoever gathers the facts; the node goes on by the keys that it had.

@@ -9,7 +9,7 @@ import type { Done, LabelWish } from './operations.ts';
 const TRIES = 5;
 
 /**
- * Change the labels of a node, over those of its settings. It reads them by itself, also when it is off now.
+ * Override labels of a node's settings. The node may be off: it reads the changes from etcd when it starts.
  *
  * @param node id
  * @throws AgentError `label.most`, `label.busy`; EtcdError without a quorum
@@ -37,15 +37,15 @@ export async function label(
         done: isNothing
           ? `${name} has the labels of its settings`
           : `${name} has, over the labels of its settings: ${wordsFor(after)}`,
-        note: 'What may no longer run there moves away in order; node-agent status shows where it went.',
+        note: 'Roles that may no longer run there move to another node; node-agent status shows where.',
       };
     }
   }
   throw new AgentError({
     code: 'label.busy',
     exit: 'notDone',
-    message: `others change the labels of ${name} all the time`,
-    fix: 'try again',
+    message: `the labels of ${name} were changed by somebody else during each of ${TRIES} attempts`,
+    fix: 'retry',
   });
 }
 

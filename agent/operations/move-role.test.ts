@@ -59,7 +59,7 @@ test('a node that may not run it says why, and nothing was changed', async () =>
   assert.equal((await etcd.range(KEYS.role('page'))).kvs[0]?.value, heldBy(HERE));
 });
 
-test('a node that says nothing, or does not get it, is told apart', async () => {
+test('no answer, a holder that does not stop, and a lost target have an error each', async () => {
   const silent = await station();
   await assert.rejects(silent.move(), { code: 'role.not-moved', message: /does not say/ });
   const stuck = await station(answers('ready'));

@@ -51,7 +51,7 @@ export const holderRecord = z.object({
 export const WORDS_LIMIT = 200;
 const words = z.string().max(WORDS_LIMIT);
 
-/** They are told to an operator by the terminal, which must not take orders from them. */
+/** Printed on an operator's terminal: no control characters, no escape sequences. */
 const shownWords = words.transform((text) => text.replace(/[^\x20-\x7e]/g, '?'));
 
 export const moveRecord = z.object({

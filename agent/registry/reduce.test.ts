@@ -54,7 +54,7 @@ test('a move counts as long as its lease, and what has none is no move', () => {
   assert.deepEqual([registry.moves, ignored], [undefined, [entry.key]]);
 });
 
-test('a turn that was given to no node is told, and is there to be ended', () => {
+test('a turn given to no node is reported as ignored, and can still be ended', () => {
   const agreed = {
     key: KEYS.agreedTimers,
     value: JSON.stringify({ step: 'slow', why: '', calmSeconds: 600 }),
