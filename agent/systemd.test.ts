@@ -17,9 +17,8 @@ test('the watchdog is told twice in its time, and only when it watches us', () =
 });
 
 test('a loop that has not come round for long is not sane', () => {
-  assert.ok(isSane(0, 14_000, 5_000));
-  assert.ok(!isSane(0, 15_000, 5_000));
-  assert.ok(isSane(0, 59_000, 30_000));
+  assert.ok(isSane(1_000, 180_000));
+  assert.ok(!isSane(1_000, 181_000));
 });
 
 test('systemd gets each message whole and in order, by a path or an abstract name', async (t) => {

@@ -4,6 +4,7 @@
  */
 export * as blockDevice from './host/block-device.ts';
 export * as clock from './host/clock.ts';
+export { ENDS_WITH_US, IN_OWN_NAMESPACES } from './host/ends-with-us.ts';
 export * as files from './host/files.ts';
 export * as imageStream from './host/image-stream.ts';
 export * as network from './host/network.ts';

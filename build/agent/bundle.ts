@@ -6,7 +6,7 @@ import { digestOf } from '../assemble/manifest.ts';
 import { readRecord } from '../cache/record.ts';
 import { type Cache, keyOf } from '../cache.ts';
 import { OperatorError } from '../errors.ts';
-import { files, interrupted, run } from '../host.ts';
+import { ENDS_WITH_US, files, interrupted, run } from '../host.ts';
 import { bundleSource } from './source.ts';
 
 type AgentArchitecture = 'x64' | 'arm64';
@@ -105,7 +105,7 @@ async function makeExecutable(
   // V8 of one architecture cannot compile for another.
   const config = { ...SEA_CONFIG, executable, useCodeCache: arch === ownArch };
   await files.writeAtomic(path.join(work, 'sea.json'), JSON.stringify(config));
-  await run([builder, ...BUILDER_FLAGS, '--build-sea', 'sea.json'], {
+  await run([...ENDS_WITH_US, builder, ...BUILDER_FLAGS, '--build-sea', 'sea.json'], {
     cwd: work,
     signal,
     timeoutMs: 300_000,

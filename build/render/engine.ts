@@ -9,9 +9,8 @@ import * as path from 'node:path';
 import { type Cache, keyOf } from '../cache.ts';
 import type { Plan } from '../definition/plan.ts';
 import { OperatorError } from '../errors.ts';
-import { files, proxy, run } from '../host.ts';
+import { ENDS_WITH_US, files, IN_OWN_NAMESPACES, proxy, run } from '../host.ts';
 import { type ArchiveState, readArchive } from '../rootfs/archive.ts';
-import { ENDS_WITH_US, IN_OWN_NAMESPACES } from '../rootfs/ends-with-us.ts';
 import { requireNamespaces } from '../rootfs/namespaces.ts';
 import { type PackagesTree, packagesKey } from '../rootfs/packages.ts';
 import { type BaseImage, basePlan, defaultBaseImage } from './base-image.ts';
@@ -164,7 +163,7 @@ function explain(cause: unknown): unknown {
 async function takeExport(output: string, tar: string, signal: AbortSignal): Promise<void> {
   const name = (await files.listFolder(output)).find((each) => each.endsWith('-1'));
   if (name === undefined) throw unfinished('there is no second disk');
-  await run(['qemu-img', 'convert', '-O', 'raw', path.join(output, name), tar], { signal });
+  await run([...ENDS_WITH_US, 'qemu-img', 'convert', '-O', 'raw', path.join(output, name), tar], { signal });
   const handle = await files.openFile(tar, 'r+');
   try {
     const { size } = await handle.stat();

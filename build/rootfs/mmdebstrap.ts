@@ -1,6 +1,6 @@
 import * as path from 'node:path';
 import type { Plan } from '../definition/plan.ts';
-import { IN_OWN_NAMESPACES } from './ends-with-us.ts';
+import { IN_OWN_NAMESPACES } from '../host.ts';
 
 /** Where one run of mmdebstrap works and what it leaves. Absolute paths. */
 export interface Places {

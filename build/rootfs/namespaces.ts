@@ -3,8 +3,7 @@
  * subordinate ids. Neither is a matter of course in a container.
  */
 import { OperatorError } from '../errors.ts';
-import { tryRun } from '../host.ts';
-import { ENDS_WITH_US, IN_OWN_NAMESPACES } from './ends-with-us.ts';
+import { ENDS_WITH_US, IN_OWN_NAMESPACES, tryRun } from '../host.ts';
 
 const LIMIT_MS = 30_000;
 

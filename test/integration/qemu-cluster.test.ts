@@ -99,9 +99,9 @@ async function watchdogFits(machine: Machine): Promise<boolean> {
   const holds = roles?.find(({ role }) => role === 'page')?.here === 'holding';
   const watchdog = await machine.must(['systemctl', 'show', 'node-agent', '--property=WatchdogUSec']);
   const seconds = Number(
-    watchdog.trim().replace(/^WatchdogUSec=(?:(1)min|([\d.]+)s)$/, (_, min, s) => s ?? min * 60),
+    watchdog.trim().replace(/^WatchdogUSec=(?:(\d)min|([\d.]+)s)$/, (_, min, s) => s ?? min * 60),
   );
-  const expected = holds ? (timers?.leaseSeconds ?? 0) * 0.6 : 60;
+  const expected = holds ? (timers?.leaseSeconds ?? 0) * 0.6 : 180;
   assert.ok(Math.abs(seconds - expected) < 0.01, `${watchdog.trim()}, ${machine.name} holds: ${holds}`);
   return true;
 }
