@@ -114,9 +114,20 @@ describe('what keeps the cluster from being ready', () => {
   test('two clusters are shown on both sides with their nodes', () => {
     const other = { genesis: { ...genesis, uuid: 'u2' }, carriers: ['x'] };
     const meeting = { kind: 'conflict', others: [other] } as const;
-    const [found] = conditionsOf(facts({ founding: { step: { kind: 'none' }, meeting, differing: [] } }));
-    assert.equal(found?.code, 'consensus.two-clusters');
+    const { nowMs } = facts({}).sight;
+    const shown = (sinceMs: number) =>
+      conditionsOf(
+        facts({
+          founding: { step: { kind: 'none' }, meeting, conflictSinceMs: nowMs - sinceMs, differing: [] },
+        }),
+      )[0];
+    const found = shown(30_000);
+    assert.deepEqual([found?.code, found?.state], ['consensus.two-clusters', 'failed']);
     assert.equal(found?.evidence, 'u1: node-a\nu2: node-x');
+    const early = shown(29_000);
+    assert.deepEqual([early?.code, early?.state], ['consensus.other-cluster', 'waiting'], 'it may give way');
+    assert.equal(early?.evidence, found?.evidence);
+    assert.doesNotMatch(early?.endedBy ?? '', /reset/);
   });
 
   test('a busy port, a full disk and another end of etcd are told apart', () => {

@@ -33,6 +33,8 @@ export interface ConditionFacts {
 
 /** A change of leaders is shorter. */
 const BLINK_MS = 5_000;
+/** Who has just given a cluster up is seen as its member until its new card has come round. */
+const GIVEN_UP_MS = 30_000;
 const EXCEEDED = 'consensus.expect-exceeded';
 const ASKED = 'the voters of the cluster are asked';
 
@@ -135,22 +137,40 @@ function agreement({ durable, sight, nameOf }: ConditionFacts): FoundCondition[]
   ];
 }
 
-function rivals({ durable, founding: { meeting }, sight, nameOf }: ConditionFacts): FoundCondition[] {
+function rivals({
+  durable,
+  founding: { meeting, conflictSinceMs = Number.POSITIVE_INFINITY },
+  sight,
+  nameOf,
+}: ConditionFacts): FoundCondition[] {
   if (meeting.kind !== 'conflict' || durable.genesis === undefined) return [];
   const own = durable.genesis.uuid;
   const heirs = meeting.others.filter(({ genesis }) => genesis.ancestors?.includes(own));
   const founders = heirs.map(({ genesis }) => nameOf(genesis.founder)).join(', ');
   const ours = carriersOf(durable.genesis, sight);
   const line = (uuid: string, ids: readonly string[]) => `${uuid}: ${ids.map(nameOf).join(', ')}`;
+  const evidence = [
+    line(durable.genesis.uuid, [sight.self, ...ours].sort()),
+    ...meeting.others.map(({ genesis, carriers }) => line(genesis.uuid, carriers)),
+  ].join('\n');
+  if (sight.nowMs - conflictSinceMs < GIVEN_UP_MS) {
+    return [
+      {
+        code: 'consensus.other-cluster',
+        state: 'waiting',
+        summary: 'another cluster with this key is seen',
+        evidence,
+        endedBy:
+          'one of them gives way within half a minute; if both hold data, you are asked to decide then',
+      },
+    ];
+  }
   return [
     {
       code: 'consensus.two-clusters',
       state: durable.confirmed ? 'failed' : 'waiting',
       summary: `there are ${meeting.others.length + 1} clusters with one key; they are kept apart`,
-      evidence: [
-        line(durable.genesis.uuid, [sight.self, ...ours].sort()),
-        ...meeting.others.map(({ genesis, carriers }) => line(genesis.uuid, carriers)),
-      ].join('\n'),
+      evidence,
       endedBy:
         heirs.length === 0
           ? 'decide which one to give up, and on each of its nodes: node-agent reset --yes'

@@ -40,6 +40,8 @@ export type FoundingKind = 'promise' | 'adopt';
 export interface FoundingView {
   readonly step: GenesisStep;
   readonly meeting: Meeting;
+  /** Monotonic ms since when another cluster is here. */
+  readonly conflictSinceMs?: number | undefined;
   /** Nodes that expect another number of machines. */
   readonly differing: readonly { readonly id: string; readonly expects: number | 'none' }[];
 }
@@ -220,7 +222,7 @@ export function createFounding({ self, keeper, sight, call, randomUuid, log }: F
           forced || isConfirmed(meeting.genesis, carriersOf(meeting.genesis, now)),
         );
       }
-      return { step, meeting, differing };
+      return { step, meeting, conflictSinceMs, differing };
     },
 
     async answer(kind, asker, body) {

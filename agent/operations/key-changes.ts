@@ -102,7 +102,7 @@ export function createKeyChanges(deps: KeyChangeDeps): KeyChanges {
     mayRestart: () => keys.now()?.next !== undefined || now() - replacedMs < REPLACED_MS,
     controllers: [
       keptEvictionsController({ etcd, state: deps.state, events, wallClock: deps.wallClock }),
-      tokenClock({ etcd, state: deps.state, wallClock: deps.wallClock }),
+      tokenClock({ etcd, state: deps.state, wallClock: deps.wallClock, now: deps.now }),
       rotationController({
         ...common,
         etcd,

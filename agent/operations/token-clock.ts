@@ -12,6 +12,8 @@ interface TokenClockDeps {
   readonly etcd: Pick<EtcdClient, 'txn'>;
   readonly state: string;
   readonly wallClock: () => Date;
+  /** Monotonic ms. */
+  readonly now: () => number;
 }
 
 /** By token id: ms of our own time of day at which we saw it first. */
@@ -22,8 +24,8 @@ const LIMIT = 1024 * 1024;
 const fileSchema = z.record(z.string().max(64), z.number());
 
 /**
- * Which tokens have had their time by our clock. Only differences of one clock count, so that it does not matter what
- * day a node believes it is. Pure.
+ * Which tokens have had their time by a clock of ours. Only differences count, so that it does not matter what day a
+ * node believes it is. Pure.
  */
 export function agedTokens(
   before: FirstSeen,
@@ -38,12 +40,14 @@ export function agedTokens(
 }
 
 /**
- * Each voter ends the tokens that have had their time by its own clock, counted since it saw them first, over restarts.
- * So the earliest clock of the voters ends a token, and no clock that is behind prolongs it.
+ * Each voter ends the tokens that have had their time by one of its own clocks, counted since it saw them first: by its
+ * time of day, over restarts, or by the one that nobody sets, since the agent began. So the earliest clock of the
+ * voters ends a token, and none that is behind or set back prolongs it.
  */
-export function tokenClock({ etcd, state, wallClock }: TokenClockDeps): Controller {
+export function tokenClock({ etcd, state, wallClock, now }: TokenClockDeps): Controller {
   const file = path.join(state, 'tokens-seen.json');
   let seen: FirstSeen | undefined;
+  let seenHere: FirstSeen = {};
   let saved = '';
   const ended = new Set<string>();
   return {
@@ -57,9 +61,11 @@ export function tokenClock({ etcd, state, wallClock }: TokenClockDeps): Controll
       if (!identity || identity instanceof AgentError || !voters.includes(identity.id)) return {};
       seen ??= await load(file);
       const aged = agedTokens(seen, tokens, wallClock().getTime());
-      seen = aged.seen;
+      const agedHere = agedTokens(seenHere, tokens, now());
+      [seen, seenHere] = [aged.seen, agedHere.seen];
+      const over = new Set([...aged.over, ...agedHere.over]);
       // Before anything is written: a full disk must not prolong a token.
-      if (quorum) await end(aged.over.filter((id) => !ended.has(id)));
+      if (quorum) await end([...over].filter((id) => !ended.has(id)));
       const text = JSON.stringify(seen);
       if (text !== saved) await files.writeDurable(file, `${text}\n`, 0o600);
       saved = text;

@@ -137,7 +137,8 @@ test('a voter ends a token whose lease was begun anew, also after a restart of i
   const { paths, put } = makeSandbox(t);
   put('state/identity.json', '{}');
   let nowMs = 1_000;
-  const voter = () => tokenClock({ etcd, state: paths.state, wallClock: () => new Date(nowMs) });
+  const voter = () =>
+    tokenClock({ etcd, state: paths.state, wallClock: () => new Date(nowMs), now: () => 0 });
   const resources: Record<string, unknown> = {
     facts: { identity: { id: 'me' } },
     consensus: { voters: ['me'], quorum: true },
@@ -156,6 +157,30 @@ test('a voter ends a token whose lease was begun anew, also after a restart of i
   assert.equal((await tokens.list())[0]?.expired, true);
 });
 
+test('a time of day that is set back prolongs no token on a voter whose agent goes on', async (t) => {
+  const { etcd, tokens } = station();
+  const { id } = await tokens.create({ ttlSeconds: 60, uses: 1 });
+  const { paths, put } = makeSandbox(t);
+  put('state/identity.json', '{}');
+  let [wallMs, monotonicMs] = [Date.parse('2026-01-03'), 5_000];
+  const now = () => monotonicMs;
+  const voter = tokenClock({ etcd, state: paths.state, wallClock: () => new Date(wallMs), now });
+  const resources: Record<string, unknown> = {
+    facts: { identity: { id: 'me' } },
+    consensus: { voters: ['me'], quorum: true },
+    registry: { tokens: [{ id, ttlSeconds: 60 }] },
+  };
+  const view: View = { get: (name) => resources[name] as never, nudge: () => {} };
+  const look = () => voter.reconcile(view, new AbortController().signal);
+  await look();
+  [wallMs, monotonicMs] = [Date.parse('2026-01-01'), 64_999];
+  await look();
+  assert.equal((await tokens.list())[0]?.expired, false);
+  monotonicMs = 65_000;
+  await look();
+  assert.equal((await tokens.list())[0]?.expired, true);
+});
+
 test('a voter whose disk takes nothing ends a token all the same', async (t) => {
   const { etcd, tokens } = station();
   const { id } = await tokens.create({ ttlSeconds: 60, uses: 1 });
@@ -163,7 +188,7 @@ test('a voter whose disk takes nothing ends a token all the same', async (t) => 
   // Nothing can take the place of a folder.
   put('state/tokens-seen.json/x', '');
   let nowMs = 1_000;
-  const voter = tokenClock({ etcd, state: paths.state, wallClock: () => new Date(nowMs) });
+  const voter = tokenClock({ etcd, state: paths.state, wallClock: () => new Date(nowMs), now: () => 0 });
   const resources: Record<string, unknown> = {
     facts: { identity: { id: 'me' } },
     consensus: { voters: ['me'], quorum: true },
