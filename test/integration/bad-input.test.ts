@@ -1,4 +1,4 @@
-// needs: images, cpu 0.8, memory 3 GiB
+// needs: images, cpu 0.9, memory 3 GiB
 import assert from 'node:assert/strict';
 import {
   chmodSync,

@@ -1,4 +1,4 @@
-// needs: images, cpu 2, memory 5 GiB
+// needs: images, cpu 3, memory 5 GiB
 /** README's own `boot --nodes 3`, on a host that has other things to do: for ten minutes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

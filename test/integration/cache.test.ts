@@ -1,4 +1,4 @@
-// needs: images, cpu 0.8, memory 4 GiB
+// needs: images, cpu 0.9, memory 4 GiB
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-// needs: images, cpu 0.4, memory 3 GiB
+// needs: images, cpu 0.5, memory 3 GiB
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-// needs: images, cpu 0.7, memory 4 GiB
+// needs: images, cpu 0.8, memory 4 GiB
 import assert from 'node:assert/strict';
 import { chmodSync, createReadStream, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';

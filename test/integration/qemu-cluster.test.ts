@@ -1,4 +1,4 @@
-// needs: images, cpu 2.4, memory 5 GiB
+// needs: images, cpu 3, memory 5 GiB
 /**
  * The same life as in network namespaces, on three machines with their own kernels: systemd runs the engines in
  * their sandboxes, the kernel makes the mesh, and each machine has seen nothing but the image and one seed.
