@@ -13,8 +13,13 @@ const file = (name: string, more: Partial<TestFile> = {}): TestFile => ({
 });
 const CAPACITY = { cpu: 2, memoryMiB: 1000 };
 
-test('types and format come first, then the images, then the longest file', () => {
-  const files = [file('a.test.ts'), file('b.test.ts', { images: true }), file('test/lint.test.ts')];
+test('types and format come first, then the images, then what needs all processors, then the longest file', () => {
+  const files = [
+    file('a.test.ts'),
+    file('b.test.ts', { images: true }),
+    file('large.test.ts', { cpu: 3, images: true }),
+    file('test/lint.test.ts'),
+  ];
   const seconds = new Map([
     ['a.test.ts', 5],
     ['b.test.ts', 50],
@@ -22,7 +27,7 @@ test('types and format come first, then the images, then the longest file', () =
   const jobs = jobsOf(files, (name) => seconds.get(name), job(IMAGES));
   assert.deepEqual(
     jobs.map(({ name }) => name),
-    ['test/lint.test.ts', IMAGES, 'b.test.ts', 'a.test.ts'],
+    ['test/lint.test.ts', IMAGES, 'large.test.ts', 'b.test.ts', 'a.test.ts'],
   );
 });
 

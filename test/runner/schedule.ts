@@ -18,12 +18,14 @@ interface Capacity {
 export const IMAGES = 'the images';
 /** It fails soonest and tells most: types, format, layout. */
 const FIRST = 'test/lint.test.ts';
+/** A job that needs this much waits for others to end, and must not wait for ever. */
+const LARGE_CPU = 2;
 const GROUP_SECONDS = 20;
 const UNKNOWN_SECONDS = 2;
 
 /**
- * The jobs in the order in which they should start: what fails soonest, then the images that others wait for, then the
- * longest first. Quiet files share processes of some {@link GROUP_SECONDS} seconds.
+ * The jobs in the order in which they should start: what fails soonest, then the images that others wait for, then what
+ * needs the whole machine, for which others would have to end later, then the longest first. Quiet files share processes of some {@link GROUP_SECONDS} seconds.
  */
 export function jobsOf(
   files: readonly TestFile[],
@@ -39,7 +41,7 @@ export function jobsOf(
     }));
   const quiet = files.filter((each) => each.quiet).map(({ file }) => file);
   const made = images !== undefined && files.some((file) => file.images) ? [images] : [];
-  const rank = ({ name }: Job) => (name === FIRST ? 0 : name === IMAGES ? 1 : 2);
+  const rank = ({ name, cpu }: Job) => (name === FIRST ? 0 : name === IMAGES ? 1 : cpu >= LARGE_CPU ? 2 : 3);
   return [...made, ...alone, ...groupsOf(quiet, seconds)].sort(
     (a, b) => rank(a) - rank(b) || b.seconds - a.seconds || a.name.localeCompare(b.name),
   );
@@ -65,9 +67,6 @@ function groupsOf(files: readonly string[], seconds: (file: string) => number): 
     images: false,
   }));
 }
-
-/** A job that needs this much waits for others to end, and must not wait for ever. */
-const LARGE_CPU = 2;
 
 /**
  * The first job in order that fits beside those that run. One that is too large for the machine runs alone; while the
