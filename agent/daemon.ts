@@ -184,10 +184,11 @@ function watch(
     const now = clock.monotonicMs();
     if (now - toldMs < watchdogMs - lookMs) return;
     const sane = isSane(lastPassMs(), now);
-    // Not told, we look again at once: a pass may still end in time.
-    if (sane) toldMs = now;
-    if (sane) void tell('WATCHDOG=1');
-    else if (wasSane) log.error('the loop has not come round; the watchdog is not told');
+    // When it is not told, each look checks again: the pass may still end in time.
+    if (sane) {
+      toldMs = now;
+      void tell('WATCHDOG=1');
+    } else if (wasSane) log.error('the loop has not come round; the watchdog is not told');
     wasSane = sane;
   });
 }

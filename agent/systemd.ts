@@ -57,12 +57,11 @@ export function watchdogInterval(environment: Environment, pid: number): number 
 }
 
 /**
- * A pass waits for files, which take their time on a slow disk: that it never ends is a fault, that it is late is
- * none. Roles do not depend on it.
+ * A pass waits for files, and a slow disk delays it: only a pass that never ends is a fault. Roles do not depend on it.
  */
 const LONGEST_PASS_MS = 180_000;
 
-/** The loop must have come round once in a while; an event loop that hangs never asks. Pure. */
+/** Whether the last pass ended recently; an event loop that hangs never asks. Pure. */
 export function isSane(lastPassMs: number, nowMs: number): boolean {
   return nowMs - lastPassMs < LONGEST_PASS_MS;
 }

@@ -32,8 +32,8 @@ KillMode=mixed
 TimeoutStartSec=300
 TimeoutStopSec=20
 # The agent shortens it to less than a role's lease while it holds one (WATCHDOG_USEC= in sd_notify(3)): when it
-# hangs, it is killed, and its roles with it, before others may take them. Otherwise it may be late: a machine with
-# too much to do has kept a program from its processor for fifty seconds.
+# hangs, it is killed, and its roles with it, before others may take them. Otherwise it may be late: an
+# overloaded machine has kept it from its processor for fifty seconds.
 WatchdogSec=180
 WatchdogSignal=SIGKILL
 # Whatever else the machine computes, its place in the cluster comes first.

@@ -33,7 +33,7 @@ export interface ConditionFacts {
 
 /** A change of leaders is shorter. */
 const BLINK_MS = 5_000;
-/** Who has just given a cluster up is seen as its member until its new card has come round. */
+/** A node that has just left a cluster appears as its member until its new card arrives. */
 const GIVEN_UP_MS = 30_000;
 const EXCEEDED = 'consensus.expect-exceeded';
 const ASKED = 'the voters of the cluster are asked';

@@ -24,8 +24,8 @@ const LIMIT = 1024 * 1024;
 const fileSchema = z.record(z.string().max(64), z.number());
 
 /**
- * Which tokens have had their time by a clock of ours. Only differences count, so that it does not matter what day a
- * node believes it is. Pure.
+ * Tokens whose lifetime is over by one local clock. Only differences count: a wrong date neither ends nor prolongs a
+ * token. Pure.
  */
 export function agedTokens(
   before: FirstSeen,
@@ -40,9 +40,9 @@ export function agedTokens(
 }
 
 /**
- * Each voter ends the tokens that have had their time by one of its own clocks, counted since it saw them first: by its
- * time of day, over restarts, or by the one that nobody sets, since the agent began. So the earliest clock of the
- * voters ends a token, and none that is behind or set back prolongs it.
+ * Each voter ends a token once its lifetime has passed since this voter first saw it: by the wall clock, whose first
+ * sight survives restarts, or by the monotonic clock since the agent started. The earliest clock of all voters ends a
+ * token; one that is slow or set back cannot prolong it.
  */
 export function tokenClock({ etcd, state, wallClock, now }: TokenClockDeps): Controller {
   const file = path.join(state, 'tokens-seen.json');

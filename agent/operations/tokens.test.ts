@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import type { Controller, View } from '../engine/controller.ts';
 import { AgentError } from '../errors.ts';
 import { makeToken, parseToken, tokenKey, tokenText } from '../identity/tokens.ts';
@@ -131,76 +131,69 @@ test('a voter counts the time of a token by its own clock, wherever that stands'
   assert.deepEqual(agedTokens(first.seen, tokens, 0).over, []);
 });
 
-test('a voter ends a token whose lease was begun anew, also after a restart of its agent', async (t) => {
+/** A token of a minute, and voters that share one state folder; their clocks stand where the test sets them. */
+async function votersOf(t: TestContext) {
   const { etcd, tokens } = station();
   const { id } = await tokens.create({ ttlSeconds: 60, uses: 1 });
   const { paths, put } = makeSandbox(t);
-  put('state/identity.json', '{}');
-  let nowMs = 1_000;
-  const voter = () =>
-    tokenClock({ etcd, state: paths.state, wallClock: () => new Date(nowMs), now: () => 0 });
+  const clocks = { wallMs: 1_000, monotonicMs: 0 };
   const resources: Record<string, unknown> = {
     facts: { identity: { id: 'me' } },
     consensus: { voters: ['me'], quorum: true },
     registry: { tokens: [{ id, ttlSeconds: 60 }] },
   };
   const view: View = { get: (name) => resources[name] as never, nudge: () => {} };
-  const look = (controller: Controller) => controller.reconcile(view, new AbortController().signal);
+  return {
+    ...{ put, clocks, resources },
+    voter: () =>
+      tokenClock({
+        ...{ etcd, state: paths.state },
+        wallClock: () => new Date(clocks.wallMs),
+        now: () => clocks.monotonicMs,
+      }),
+    look: (voter: Controller) => voter.reconcile(view, new AbortController().signal),
+    isExpired: async () => (await tokens.list())[0]?.expired,
+  };
+}
+
+test('a voter ends a token whose lease was begun anew, also after a restart of its agent', async (t) => {
+  const { put, clocks, resources, voter, look, isExpired } = await votersOf(t);
+  put('state/identity.json', '{}');
   await look(voter());
-  assert.equal((await tokens.list())[0]?.expired, false);
-  nowMs += 60_000;
+  assert.equal(await isExpired(), false);
+  clocks.wallMs += 60_000;
   resources.consensus = { voters: ['another'], quorum: true };
   await look(voter());
-  assert.equal((await tokens.list())[0]?.expired, false);
+  assert.equal(await isExpired(), false);
   resources.consensus = { voters: ['me'], quorum: true };
   await look(voter());
-  assert.equal((await tokens.list())[0]?.expired, true);
+  assert.equal(await isExpired(), true);
 });
 
-test('a time of day that is set back prolongs no token on a voter whose agent goes on', async (t) => {
-  const { etcd, tokens } = station();
-  const { id } = await tokens.create({ ttlSeconds: 60, uses: 1 });
-  const { paths, put } = makeSandbox(t);
+test('a wall clock that is set back prolongs no token on a voter whose agent keeps running', async (t) => {
+  const { put, clocks, voter, look, isExpired } = await votersOf(t);
   put('state/identity.json', '{}');
-  let [wallMs, monotonicMs] = [Date.parse('2026-01-03'), 5_000];
-  const now = () => monotonicMs;
-  const voter = tokenClock({ etcd, state: paths.state, wallClock: () => new Date(wallMs), now });
-  const resources: Record<string, unknown> = {
-    facts: { identity: { id: 'me' } },
-    consensus: { voters: ['me'], quorum: true },
-    registry: { tokens: [{ id, ttlSeconds: 60 }] },
-  };
-  const view: View = { get: (name) => resources[name] as never, nudge: () => {} };
-  const look = () => voter.reconcile(view, new AbortController().signal);
-  await look();
-  [wallMs, monotonicMs] = [Date.parse('2026-01-01'), 64_999];
-  await look();
-  assert.equal((await tokens.list())[0]?.expired, false);
-  monotonicMs = 65_000;
-  await look();
-  assert.equal((await tokens.list())[0]?.expired, true);
+  Object.assign(clocks, { wallMs: Date.parse('2026-01-03'), monotonicMs: 5_000 });
+  const running = voter();
+  await look(running);
+  Object.assign(clocks, { wallMs: Date.parse('2026-01-01'), monotonicMs: 64_999 });
+  await look(running);
+  assert.equal(await isExpired(), false);
+  clocks.monotonicMs = 65_000;
+  await look(running);
+  assert.equal(await isExpired(), true);
 });
 
 test('a voter whose disk takes nothing ends a token all the same', async (t) => {
-  const { etcd, tokens } = station();
-  const { id } = await tokens.create({ ttlSeconds: 60, uses: 1 });
-  const { paths, put } = makeSandbox(t);
+  const { put, clocks, voter, look, isExpired } = await votersOf(t);
   // Nothing can take the place of a folder.
   put('state/tokens-seen.json/x', '');
-  let nowMs = 1_000;
-  const voter = tokenClock({ etcd, state: paths.state, wallClock: () => new Date(nowMs), now: () => 0 });
-  const resources: Record<string, unknown> = {
-    facts: { identity: { id: 'me' } },
-    consensus: { voters: ['me'], quorum: true },
-    registry: { tokens: [{ id, ttlSeconds: 60 }] },
-  };
-  const view: View = { get: (name) => resources[name] as never, nudge: () => {} };
-  const look = () => voter.reconcile(view, new AbortController().signal);
-  await assert.rejects(look(), { code: 'file.unwritable' });
-  assert.equal((await tokens.list())[0]?.expired, false);
-  nowMs += 60_000;
-  await assert.rejects(look(), { code: 'file.unwritable' });
-  assert.equal((await tokens.list())[0]?.expired, true);
+  const running = voter();
+  await assert.rejects(look(running), { code: 'file.unwritable' });
+  assert.equal(await isExpired(), false);
+  clocks.wallMs += 60_000;
+  await assert.rejects(look(running), { code: 'file.unwritable' });
+  assert.equal(await isExpired(), true);
 });
 
 test('the store holds nothing by which the token could be written down again', async () => {

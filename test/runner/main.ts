@@ -29,7 +29,7 @@ const LIMIT_MINUTES = 40;
 const SERVES = 1.4;
 const IMAGES_JOB: Job = {
   ...{ name: IMAGES, files: ['test/runner/images.test.ts'], seconds: 120 },
-  // With all that there is: what comes next, three emulated machines, would wait for whoever began beside it.
+  // Alone: the next job, three emulated machines, would have to wait for whatever started beside this one.
   ...{ cpu: 3, memoryMiB: 4096, images: false },
 };
 

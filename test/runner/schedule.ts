@@ -25,7 +25,8 @@ const UNKNOWN_SECONDS = 2;
 
 /**
  * The jobs in the order in which they should start: what fails soonest, then the images that others wait for, then what
- * needs the whole machine, for which others would have to end later, then the longest first. Quiet files share processes of some {@link GROUP_SECONDS} seconds.
+ * needs the whole machine, since later it would have to wait for all others, then the longest first. Quiet files share
+ * processes of some {@link GROUP_SECONDS} seconds.
  */
 export function jobsOf(
   files: readonly TestFile[],
